@@ -1,0 +1,2 @@
+//! MerA Lab.
+pub mod nothing {}
