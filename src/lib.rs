@@ -1,2 +1,7 @@
-//! MerA Lab.
-pub mod nothing {}
+//! MerA Lab: merge pretrained adapters by optimal transport and fine-tune the result on a few examples, in the
+//! browser or natively.
+//!
+//! The rooms and the direction in which data flows between them are drawn in `ARCHITECTURE.md`.
+
+#[cfg(feature = "engine")]
+pub mod tensors;
