@@ -3,5 +3,6 @@
 //!
 //! The rooms and the direction in which data flows between them are drawn in `ARCHITECTURE.md`.
 
+pub mod protocol;
 #[cfg(feature = "engine")]
 pub mod tensors;

@@ -1,0 +1,140 @@
+//! Merge methods and what they give.
+
+use super::{AdapterCard, AdapterId, Texts};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One merge method: what picker, form and documentation read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodCard {
+    /// For example `mera_acts`.
+    pub id: String,
+    /// Its name.
+    pub title: String,
+    /// What it does, in a sentence or two.
+    pub description: String,
+    /// Where it is from.
+    pub paper: String,
+    /// What it needs beside the adapters: `reference`, `texts`.
+    pub needs: Vec<String>,
+    /// Its settings.
+    pub parameters: Vec<ParameterCard>,
+    /// The laws it keeps.
+    pub laws: Vec<String>,
+}
+
+/// One setting of a method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterCard {
+    /// As in `--set NAME=VALUE`.
+    pub name: String,
+    /// What it does.
+    pub meaning: String,
+    /// What it may be.
+    pub range: ParameterRange,
+    /// As text.
+    pub default: String,
+}
+
+/// What a setting may be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ParameterRange {
+    /// One of these.
+    Choice(Vec<String>),
+    /// A number, both ends included.
+    Number {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
+    /// A whole number, both ends included.
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// Yes or no.
+    Flag,
+}
+
+/// Scale of a merged adapter's output, at every location.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputScale {
+    /// As the method gives it.
+    #[default]
+    None,
+    /// Mean square of the output on the texts as the inputs' have it on average.
+    Keep,
+    /// Times the number of inputs: the sum of functions rather than their mean.
+    Sum,
+    /// Times this.
+    Factor(f64),
+}
+
+/// How to merge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergeSpec {
+    /// Id of the method.
+    pub method: String,
+    /// Its settings by name, as text; defaults where absent.
+    pub settings: BTreeMap<String, String>,
+    /// The inputs.
+    pub adapters: Vec<AdapterId>,
+    /// One an input; equal where empty. They are normalised.
+    pub weights: Vec<f64>,
+    /// Among `adapters`; the first where `None`.
+    pub reference: Option<AdapterId>,
+    /// Of the output.
+    pub scale: OutputScale,
+    /// For methods and scales that need activations, and for the distances of the report.
+    pub texts: Texts,
+}
+
+/// Merge adapters into a new one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Merge {
+    /// Name of the result; one is made up where it is empty.
+    pub name: String,
+    /// How.
+    pub spec: MergeSpec,
+}
+
+/// Answer to [`Merge`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergeReport {
+    /// The new adapter.
+    pub adapter: AdapterCard,
+    /// How it was made.
+    pub spec: MergeSpec,
+    /// Layer by layer.
+    pub locations: Vec<MergeLocation>,
+}
+
+/// What a merge did at one location.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergeLocation {
+    /// For example `layer.3.output`.
+    pub name: String,
+    /// Mean over the inputs of their neurons' distance to the reference's as stored; `None` where nothing is aligned.
+    pub cost_before: Option<f32>,
+    /// The same under the plans.
+    pub cost_after: Option<f32>,
+    /// Mean share of the plans' mass on the diagonal.
+    pub diagonal_share: Option<f32>,
+    /// Against the mean of the inputs' functions, where there are texts.
+    pub ensemble: Option<EnsembleDistance>,
+}
+
+/// How far a merged adapter is from the mean of the functions it was made from, over the tokens of the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnsembleDistance {
+    /// `Σ‖merged(x) − mean(x)‖² / Σ‖mean(x)‖²`: 0 is the same function, 1 as far as no adapter at all.
+    pub relative_error: f32,
+    /// Root mean square of the output over that of the mean of functions.
+    pub amplitude: f32,
+    /// Cosine between both outputs: 1 when only the scale differs.
+    pub cosine: f32,
+}
