@@ -6,3 +6,5 @@
 pub mod protocol;
 #[cfg(feature = "engine")]
 pub mod tensors;
+#[cfg(feature = "engine")]
+pub mod text;
