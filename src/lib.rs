@@ -3,6 +3,8 @@
 //!
 //! The rooms and the direction in which data flows between them are drawn in `ARCHITECTURE.md`.
 
+#[cfg(feature = "engine")]
+pub mod model;
 pub mod protocol;
 #[cfg(feature = "engine")]
 pub mod tensors;

@@ -1,0 +1,166 @@
+//! Bottleneck adapters and where they sit in a layer.
+//!
+//! `A(x) = up_proj · σ(down_proj · x + b_down) + b_up` (Houlsby et al. 2019). [`BottleneckAdapters`] is Pfeiffer's
+//! placement (`seq_bn`), in the order of the library `adapters` (`methods/modeling.py`): with the layer's own norm LN,
+//! `x = LN(sublayer + input)`, and the output is `LN(scaling · A(x) + sublayer + input)`: the residual is the
+//! sub-layer's output before its norm.
+
+use super::params::{Initializer, RunParams};
+use super::{ModelError, NonLinearity::*};
+use crate::tensors::TensorSet;
+use crate::tensors::adapter::{Location, Part, Site};
+use burn::nn::LayerNorm;
+use burn::tensor::Tensor;
+use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh};
+use rand::Rng;
+use std::cell::RefCell;
+
+/// What closes a sub-layer of the encoder: residual and norm, with an adapter or without.
+pub trait Sublayer {
+    /// # Shapes
+    /// - `hidden`: output of the sub-layer, `[rows, len, hidden]`
+    /// - `input`: what went into it, the same shape
+    /// - output: the same shape
+    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3>;
+}
+
+/// The encoder as it was pretrained.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAdapters;
+
+impl Sublayer for NoAdapters {
+    fn output(&self, _: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+        norm.forward(hidden + input)
+    }
+}
+
+/// Activation between down and up projection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NonLinearity {
+    /// max(0, x), the default of `seq_bn`.
+    #[default]
+    Relu,
+    /// x · Φ(x), exact.
+    Gelu,
+    /// Its approximation by tanh.
+    GeluNew,
+    /// x · sigmoid(x), also called SiLU.
+    Swish,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// Logistic.
+    Sigmoid,
+}
+
+impl NonLinearity {
+    /// By the name that configs use; `None` for one that is not supported.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "relu" => Relu,
+            "gelu" => Gelu,
+            "gelu_new" => GeluNew,
+            "swish" | "silu" => Swish,
+            "tanh" => Tanh,
+            "sigmoid" => Sigmoid,
+            _ => return None,
+        })
+    }
+
+    /// Elementwise.
+    #[must_use]
+    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Relu => relu(x),
+            Gelu => gelu(x),
+            GeluNew => gelu_approximate(x),
+            Swish => silu(x),
+            Tanh => tanh(x),
+            Sigmoid => sigmoid(x),
+        }
+    }
+}
+
+/// The adapters of R runs, over rows grouped by run: rows `r · B .. (r + 1) · B` belong to run `r`.
+#[derive(Clone, Copy, Debug)]
+pub struct BottleneckAdapters<'a> {
+    /// Parameters under [`Location::param`] names; a location without them has no adapter.
+    pub params: &'a RunParams,
+    /// σ.
+    pub non_linearity: NonLinearity,
+    /// Of the adapter's output before the residual is added.
+    pub scaling: f64,
+}
+
+impl BottleneckAdapters<'_> {
+    /// `scaling · A(x)`; `None` where there is no adapter.
+    ///
+    /// # Shapes
+    /// - `x`, output: `[runs · B, len, hidden]`
+    fn bottleneck(&self, location: Location, x: Tensor<3>) -> Option<Tensor<3>> {
+        let part = |part| self.params.get(&location.param(part)).cloned();
+        let [rows, len, hidden] = x.dims();
+        let runs = self.params.runs();
+        let grouped = x.reshape([runs, rows / runs * len, hidden]);
+        let down = grouped.matmul(part(Part::DownWeight)?) + part(Part::DownBias)?;
+        let up = self.non_linearity.apply(down).matmul(part(Part::UpWeight)?) + part(Part::UpBias)?;
+        let up = up.reshape([rows, len, hidden]);
+        Some(if self.scaling == 1.0 { up } else { up * self.scaling })
+    }
+}
+
+impl Sublayer for BottleneckAdapters<'_> {
+    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+        let sum = hidden + input;
+        if self.params.get(&location.param(Part::DownWeight)).is_none() {
+            return norm.forward(sum);
+        }
+        match self.bottleneck(location, norm.forward(sum.clone())) {
+            Some(adapted) => norm.forward(adapted + sum),
+            None => norm.forward(sum),
+        }
+    }
+}
+
+/// Passes everything on to `inner` and keeps what an adapter at each [`Site::Output`] would see.
+pub struct Recorder<'a, S> {
+    inner: &'a S,
+    seen: RefCell<Vec<(Location, Tensor<3>)>>,
+}
+
+impl<'a, S: Sublayer> Recorder<'a, S> {
+    /// Records what goes by on the way to `inner`.
+    pub fn new(inner: &'a S) -> Self {
+        Self { inner, seen: RefCell::default() }
+    }
+
+    /// The adapters' inputs x in the order of the layers, `[rows, len, hidden]` each.
+    pub fn into_seen(self) -> Vec<(Location, Tensor<3>)> {
+        self.seen.into_inner()
+    }
+}
+
+impl<S: Sublayer> Sublayer for Recorder<'_, S> {
+    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+        if location.site == Site::Output {
+            self.seen.borrow_mut().push((location, norm.forward(hidden.clone() + input.clone())));
+        }
+        self.inner.output(location, hidden, input, norm)
+    }
+}
+
+/// A new `seq_bn` adapter in the layout of files: weights N(0, 0.02), biases 0, as the library's `init_weights = "bert"`.
+///
+/// # Errors
+/// When the sizes overflow.
+pub fn initial<R: Rng>(layers: usize, hidden: usize, bottleneck: usize, rng: &mut R) -> Result<TensorSet, ModelError> {
+    let mut init = Initializer(rng);
+    let mut params = TensorSet::new();
+    for location in (0..layers).map(Location::output) {
+        params.insert(location.param(Part::DownWeight), init.normal(&[bottleneck, hidden], 0.02)?);
+        params.insert(location.param(Part::DownBias), init.zeros(&[bottleneck])?);
+        params.insert(location.param(Part::UpWeight), init.normal(&[hidden, bottleneck], 0.02)?);
+        params.insert(location.param(Part::UpBias), init.zeros(&[hidden])?);
+    }
+    Ok(params)
+}

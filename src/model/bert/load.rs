@@ -1,0 +1,109 @@
+//! From the tensors of `model.safetensors` to the encoder.
+
+use super::{BertConfig, Embeddings, Encoder, Layer};
+use crate::model::{LoadReport, ModelError};
+use crate::tensors::{Tensor as Stored, TensorSet};
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeSet;
+
+/// Takes tensors by name, checks their shape, and remembers which were taken.
+struct Source<'a> {
+    params: &'a TensorSet,
+    prefix: &'static str,
+    device: &'a Device,
+    applied: BTreeSet<String>,
+}
+
+/// See [`Encoder::load`].
+pub(super) fn encoder(
+    config: BertConfig,
+    params: &TensorSet,
+    device: &Device,
+) -> Result<(Encoder, LoadReport), ModelError> {
+    // A model saved with a head on top has its encoder under `bert.`.
+    let prefix = if params.get("bert.embeddings.word_embeddings.weight").is_some() { "bert." } else { "" };
+    let mut source = Source { params, prefix, device, applied: BTreeSet::new() };
+    let hidden = config.hidden_size;
+    let embeddings = Embeddings {
+        word: source.take("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?.values().to_vec(),
+        position: source
+            .take("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?
+            .values()
+            .to_vec(),
+        token_type: source
+            .take("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?
+            .values()
+            .to_vec(),
+        norm: source.norm("embeddings.LayerNorm", &config)?,
+    };
+    let layers = (0..config.num_hidden_layers)
+        .map(|index| source.layer(&format!("encoder.layer.{index}"), &config))
+        .collect::<Result<_, _>>()?;
+    let unused = params.names().filter(|name| !source.applied.contains(*name)).map(str::to_owned).collect();
+    let report = LoadReport { applied: source.applied.into_iter().collect(), unused };
+    Ok((Encoder { config, embeddings, layers, device: device.clone() }, report))
+}
+
+impl Source<'_> {
+    fn take(&mut self, name: &str, expected: &[usize]) -> Result<&Stored, ModelError> {
+        let name = format!("{}{name}", self.prefix);
+        let tensor = self.params.get(&name).ok_or_else(|| ModelError::Missing { name: name.clone() })?;
+        if tensor.shape() != expected {
+            return Err(ModelError::Shape { name, found: tensor.shape().to_vec(), expected: expected.to_vec() });
+        }
+        self.applied.insert(name);
+        Ok(tensor)
+    }
+
+    fn vector(&mut self, name: &str, len: usize) -> Result<Tensor<1>, ModelError> {
+        let device = self.device.clone();
+        let values = self.take(name, &[len])?.values().to_vec();
+        Ok(Tensor::from_data(TensorData::new(values, [len]), &device))
+    }
+
+    fn norm(&mut self, name: &str, config: &BertConfig) -> Result<LayerNorm, ModelError> {
+        let gamma = self.vector(&format!("{name}.weight"), config.hidden_size)?;
+        let beta = self.vector(&format!("{name}.bias"), config.hidden_size)?;
+        let mut norm = LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(self.device);
+        norm.gamma = Param::from_tensor(gamma);
+        norm.beta = Some(Param::from_tensor(beta));
+        Ok(norm.no_grad())
+    }
+
+    /// Several linear layers of one input as one, side by side. Files hold `[output, input]`, burn wants
+    /// `[input, output]`; the transposition is done here, once, so that the device holds it contiguously.
+    fn linear(&mut self, names: &[String], input: usize, output: usize) -> Result<Linear, ModelError> {
+        let device = self.device.clone();
+        let columns = names.len() * output;
+        let mut weight = vec![0.0; input * columns];
+        let mut bias = Vec::with_capacity(columns);
+        for (part, name) in names.iter().enumerate() {
+            let stored = self.take(&format!("{name}.weight"), &[output, input])?;
+            for (row, values) in stored.values().chunks_exact(input).enumerate() {
+                for (column, value) in values.iter().enumerate() {
+                    weight[column * columns + part * output + row] = *value;
+                }
+            }
+            bias.extend_from_slice(self.take(&format!("{name}.bias"), &[output])?.values());
+        }
+        let weight = Tensor::from_data(TensorData::new(weight, [input, columns]), &device);
+        let bias = Tensor::from_data(TensorData::new(bias, [columns]), &device);
+        Ok(Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }.no_grad())
+    }
+
+    fn layer(&mut self, at: &str, config: &BertConfig) -> Result<Layer, ModelError> {
+        let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+        let name = |name: &str| format!("{at}.{name}");
+        let query_key_value = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+        Ok(Layer {
+            query_key_value: self.linear(&query_key_value, hidden, hidden)?,
+            attention_output: self.linear(&[name("attention.output.dense")], hidden, hidden)?,
+            attention_norm: self.norm(&name("attention.output.LayerNorm"), config)?,
+            intermediate: self.linear(&[name("intermediate.dense")], hidden, wide)?,
+            output: self.linear(&[name("output.dense")], wide, hidden)?,
+            output_norm: self.norm(&name("output.LayerNorm"), config)?,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! burn modules: encoder families, adapters and where they sit, heads, and loading with a report.
+//!
+//! The pretrained encoder is frozen and shared by all runs. What is trained is small, and stands in [`RunParams`]:
+//! every tensor there carries a leading **run axis** R, so that R runs (methods × seeds × learning rates) go through
+//! the encoder in one pass, each with its own rows, adapters and head. A single run is R = 1.
+
+pub mod adapter;
+pub mod bert;
+pub mod head;
+pub mod params;
+
+pub use adapter::{BottleneckAdapters, NoAdapters, NonLinearity, Recorder, Sublayer};
+pub use bert::{BertConfig, Encoder, EncoderInput};
+pub use head::{Head, HeadActivation};
+pub use params::{Initializer, RunParams};
+
+/// What became of the tensors of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Tensors that stand in the model now.
+    pub applied: Vec<String>,
+    /// Tensors of the file that the model has no place for.
+    pub unused: Vec<String>,
+}
+
+/// Why a model can't be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// `config.json` is no JSON of the expected shape.
+    #[error("config.json: {0}")]
+    Config(String),
+    /// A family of models that is not supported.
+    #[error("config.json: model_type is \"{found}\"; supported is \"bert\"")]
+    Family {
+        /// What the file says.
+        found: String,
+    },
+    /// A setting this implementation does not have.
+    #[error("config.json: {field} is {found}; supported is {supported}")]
+    Setting {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        supported: &'static str,
+    },
+    /// A tensor that the model needs and the file lacks.
+    #[error("tensor {name} is missing")]
+    Missing {
+        /// As the file would call it.
+        name: String,
+    },
+    /// A tensor of another shape than the config says.
+    #[error("tensor {name} has shape {found:?}; the config asks for {expected:?}")]
+    Shape {
+        /// As the file calls it.
+        name: String,
+        /// In the file.
+        found: Vec<usize>,
+        /// By the config.
+        expected: Vec<usize>,
+    },
+    /// Parameters of runs that can't be stacked.
+    #[error("parameters of runs differ: {name} has shape {left:?} in one and {right:?} in another")]
+    Stack {
+        /// Canonical name.
+        name: String,
+        /// In the first run.
+        left: Vec<usize>,
+        /// In the other.
+        right: Vec<usize>,
+    },
+    /// A token that the embedding table has no row for.
+    #[error("token id {id} is outside the vocabulary of {vocabulary}")]
+    Token {
+        /// The id.
+        id: u32,
+        /// Rows of the table.
+        vocabulary: usize,
+    },
+    /// A sequence longer than the position table.
+    #[error("a sequence of {length} tokens is longer than the model's {max}")]
+    TooLong {
+        /// In tokens.
+        length: usize,
+        /// `max_position_embeddings`.
+        max: usize,
+    },
+    /// The device did not give an answer.
+    #[error("the device failed: {0}")]
+    Device(String),
+}

@@ -1,0 +1,159 @@
+//! What runs train: small tensors by canonical name, all runs of one shape stacked on a leading run axis.
+
+use super::ModelError;
+use crate::tensors::{Tensor as Stored, TensorSet};
+use burn::tensor::{Device, Tensor, TensorData};
+use indexmap::IndexMap;
+use rand::Rng;
+
+/// Parameters of R runs by canonical name.
+///
+/// A matrix that files hold as `[output, input]` stands here as `[runs, input, output]`, a vector of `n` as
+/// `[runs, 1, n]`: everything has rank 3, so forward, optimiser and checkpoint know one kind of tensor.
+#[derive(Clone, Debug, Default)]
+pub struct RunParams {
+    tensors: IndexMap<String, Tensor<3>>,
+    vectors: Vec<bool>,
+    runs: usize,
+}
+
+impl RunParams {
+    /// Stacks the parameters of runs onto `device`.
+    ///
+    /// # Errors
+    /// When runs have other names or shapes than the first, or a tensor is neither matrix nor vector.
+    pub fn stack(runs: &[&TensorSet], device: &Device) -> Result<Self, ModelError> {
+        let Some(first) = runs.first() else { return Ok(Self::default()) };
+        let mut tensors = IndexMap::new();
+        let mut vectors = Vec::new();
+        for (name, stored) in first.iter() {
+            let mut values = Vec::with_capacity(stored.len() * runs.len());
+            for run in runs {
+                let shape = run.get(name).map(Stored::shape).unwrap_or_default();
+                if shape != stored.shape() || !matches!(shape.len(), 1 | 2) || run.len() != first.len() {
+                    return Err(ModelError::Stack {
+                        name: name.to_owned(),
+                        left: stored.shape().to_vec(),
+                        right: shape.to_vec(),
+                    });
+                }
+                values.extend(run.get(name).map(transposed).unwrap_or_default());
+            }
+            let shape = match *stored.shape() {
+                [output, input] => [runs.len(), input, output],
+                _ => [runs.len(), 1, stored.len()],
+            };
+            vectors.push(stored.shape().len() == 1);
+            tensors.insert(name.to_owned(), Tensor::from_data(TensorData::new(values, shape), device));
+        }
+        Ok(Self { tensors, vectors, runs: runs.len() })
+    }
+
+    /// Reads the runs back, in the layout of files.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn unstack(&self) -> Result<Vec<TensorSet>, ModelError> {
+        let mut runs = vec![TensorSet::new(); self.runs];
+        for ((name, tensor), &vector) in self.tensors.iter().zip(&self.vectors) {
+            let [_, input, output] = tensor.dims();
+            let values = read(tensor.clone()).await?;
+            for (run, values) in runs.iter_mut().zip(values.chunks_exact((input * output).max(1))) {
+                let stored = if vector {
+                    Stored::new([output], values.to_vec())
+                } else {
+                    Stored::new([input, output], values.to_vec())
+                        .and_then(|matrix| Stored::new([output, input], transposed(&matrix)))
+                };
+                run.insert(name.clone(), stored.map_err(|error| ModelError::Device(error.to_string()))?);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Number of runs.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Number of parameters of one run.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.tensors.values().map(|tensor| tensor.shape().num_elements()).sum::<usize>() / self.runs.max(1)
+    }
+
+    /// `[runs, input, output]` or `[runs, 1, n]`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tensor<3>> {
+        self.tensors.get(name)
+    }
+
+    /// Name and tensor, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor<3>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// The same parameters with each tensor replaced by what `change` makes of it.
+    #[must_use]
+    pub fn map(self, mut change: impl FnMut(&str, Tensor<3>) -> Tensor<3>) -> Self {
+        let tensors = self
+            .tensors
+            .into_iter()
+            .map(|(name, tensor)| {
+                let tensor = change(&name, tensor);
+                (name, tensor)
+            })
+            .collect();
+        Self { tensors, ..self }
+    }
+}
+
+/// Rows and columns of a matrix swapped; a vector as it is.
+fn transposed(stored: &Stored) -> Vec<f32> {
+    let &[rows, columns] = stored.shape() else { return stored.values().to_vec() };
+    let mut values = Vec::with_capacity(stored.len());
+    for column in 0..columns {
+        values.extend((0..rows).map(|row| stored.values()[row * columns + column]));
+    }
+    values
+}
+
+/// Reads a tensor without blocking.
+///
+/// # Errors
+/// When the device fails.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
+    let data = tensor.into_data_async().await.map_err(|error| ModelError::Device(format!("{error:?}")))?;
+    data.try_into_vec::<f32>().map_err(|error| ModelError::Device(format!("{error:?}")))
+}
+
+/// Initial weights, drawn on the CPU from the run's own generator so that every device starts from the same numbers.
+pub struct Initializer<'a, R: Rng>(pub &'a mut R);
+
+impl<R: Rng> Initializer<'_, R> {
+    /// A tensor of normally distributed values with mean 0 (Box and Muller 1958).
+    ///
+    /// # Errors
+    /// When the product of `shape` overflows.
+    pub fn normal(&mut self, shape: &[usize], deviation: f32) -> Result<Stored, ModelError> {
+        let count = shape.iter().product();
+        let uniform = |rng: &mut R| ((rng.next_u32() >> 8) as f64 + 0.5) / f64::from(1u32 << 24);
+        let mut values = Vec::with_capacity(count);
+        while values.len() < count {
+            let radius = (-2.0 * uniform(self.0).ln()).sqrt();
+            let (sine, cosine) = (std::f64::consts::TAU * uniform(self.0)).sin_cos();
+            values.extend([(radius * cosine) as f32 * deviation, (radius * sine) as f32 * deviation]);
+        }
+        values.truncate(count);
+        Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
+    }
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// When the product of `shape` overflows.
+    pub fn zeros(&mut self, shape: &[usize]) -> Result<Stored, ModelError> {
+        Stored::new(shape, vec![0.0; shape.iter().product()]).map_err(|error| ModelError::Device(error.to_string()))
+    }
+}
