@@ -1,0 +1,94 @@
+//! What the oracle tests share: reading fixtures, comparing with them.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
+
+use mera_lab::model::{BertConfig, Encoder, EncoderInput};
+use mera_lab::tensors::adapter::Location;
+use mera_lab::tensors::{Tensor, TensorSet};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+pub fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+pub fn tensors(path: &Path) -> TensorSet {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = file.names();
+    names.sort();
+    let read = |name: &str| {
+        let view = file.tensor(name).unwrap();
+        let values: Vec<f32> = match view.dtype() {
+            safetensors::Dtype::F32 => {
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+            }
+            safetensors::Dtype::F64 => {
+                view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap()) as f32).collect()
+            }
+            safetensors::Dtype::I64 => {
+                view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect()
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        Tensor::new(view.shape(), values).unwrap()
+    };
+    names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
+}
+
+/// The tensors of an adapter and its head as the library names them, under our names.
+pub fn canonical(files: &[TensorSet]) -> TensorSet {
+    let rename = |name: &str| {
+        let name = name.strip_prefix("bert.").unwrap_or(name);
+        if let Some(head) = name.strip_prefix("heads.") {
+            let mut parts = head.split('.').skip(1);
+            let layer = if parts.next()? == "1" { "dense" } else { "out_proj" };
+            return Some(format!("head.{layer}.{}", parts.next()?));
+        }
+        let (layer, rest) = name.strip_prefix("encoder.layer.")?.split_once('.')?;
+        let tail = rest.split(".adapters.").nth(1)?.split_once('.')?.1;
+        let tail = tail.replace("adapter_down.0", "down_proj").replace("adapter_up", "up_proj");
+        Some(format!("{}.{tail}", Location::output(layer.parse().ok()?)))
+    };
+    files
+        .iter()
+        .flat_map(TensorSet::iter)
+        .map(|(name, tensor)| (rename(name).unwrap_or_else(|| panic!("no place for {name}")), tensor.clone()))
+        .collect()
+}
+
+pub fn input(batch: &Value) -> EncoderInput {
+    let rows = batch["input_ids"].as_array().unwrap().len();
+    let flat = |key: &str| -> Vec<u32> {
+        let rows = batch[key].as_array().unwrap().iter();
+        rows.flat_map(|row| row.as_array().unwrap()).map(|v| v.as_u64().unwrap() as u32).collect()
+    };
+    let ids = flat("input_ids");
+    EncoderInput {
+        rows,
+        len: ids.len() / rows,
+        ids,
+        type_ids: flat("token_type_ids"),
+        attention_mask: flat("attention_mask").into_iter().map(|m| m as u8).collect(),
+    }
+}
+
+pub fn tiny_encoder(device: &burn::tensor::Device) -> Encoder {
+    let config = BertConfig::parse(&std::fs::read(fixture("model/tiny/config.json")).unwrap()).unwrap();
+    Encoder::load(config, &tensors(&fixture("model/tiny/model.safetensors")), device).unwrap().0
+}
+
+pub fn values<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Vec<f32> {
+    pollster::block_on(mera_lab::model::params::read(tensor)).unwrap()
+}
+
+/// Largest difference over the real tokens; padding is left out, whose hidden states no one reads.
+pub fn largest_difference(ours: &[f32], theirs: &[f32], mask: &[u8]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    let width = ours.len() / mask.len();
+    let real = |(index, _): &(usize, (&f32, &f32))| mask[index / width] == 1;
+    ours.iter().zip(theirs).enumerate().filter(real).map(|(_, (a, b))| (a - b).abs()).fold(0.0, f32::max)
+}
