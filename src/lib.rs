@@ -10,3 +10,5 @@ pub mod protocol;
 pub mod tensors;
 #[cfg(feature = "engine")]
 pub mod text;
+#[cfg(feature = "engine")]
+pub mod train;

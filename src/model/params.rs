@@ -94,6 +94,30 @@ impl RunParams {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// The tensors called `names`, one after the other: `[runs, count]`.
+    #[must_use]
+    pub fn flatten(&self, names: &[String]) -> Option<Tensor<2>> {
+        let flat = |name: &String| {
+            let tensor = self.tensors.get(name)?.clone();
+            let [runs, input, output] = tensor.dims();
+            Some(tensor.reshape([runs, input * output]))
+        };
+        let parts: Vec<_> = names.iter().map(flat).collect::<Option<_>>()?;
+        (!parts.is_empty()).then(|| Tensor::cat(parts, 1))
+    }
+
+    /// Puts the tensors called `names` back from what [`Self::flatten`] gave.
+    pub fn unflatten(&mut self, names: &[String], flat: Tensor<2>) {
+        let mut start = 0;
+        for name in names {
+            if let Some(tensor) = self.tensors.get_mut(name) {
+                let [runs, input, output] = tensor.dims();
+                *tensor = flat.clone().narrow(1, start, input * output).reshape([runs, input, output]);
+                start += input * output;
+            }
+        }
+    }
+
     /// The same parameters with each tensor replaced by what `change` makes of it.
     #[must_use]
     pub fn map(self, mut change: impl FnMut(&str, Tensor<3>) -> Tensor<3>) -> Self {

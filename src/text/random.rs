@@ -1,4 +1,4 @@
-//! Where this room's random numbers come from: one ChaCha8 generator for each use of a seed.
+//! Where random numbers come from: one ChaCha8 generator for each use of a seed.
 //!
 //! A seed alone determines them, on every platform: no device's generator, no thread and no clock takes part. Each use
 //! (the draw of an episode, the shuffle of an epoch) has a stream of its own, so that two uses of one seed share no
@@ -14,6 +14,10 @@ pub enum Purpose {
     Episode,
     /// The order of the rows in an epoch; one stream an epoch.
     Shuffle,
+    /// Initial weights; one stream.
+    Weights,
+    /// Dropout masks; one stream a step.
+    Dropout,
 }
 
 /// The generator of `seed` for the `index`-th stream of `purpose`.
@@ -22,6 +26,8 @@ pub fn generator(seed: u64, purpose: Purpose, index: u32) -> ChaCha8Rng {
     let purpose: u64 = match purpose {
         Purpose::Episode => 1,
         Purpose::Shuffle => 2,
+        Purpose::Weights => 3,
+        Purpose::Dropout => 4,
     };
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(purpose << 32 | u64::from(index));

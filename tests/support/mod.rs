@@ -72,7 +72,7 @@ pub fn input(batch: &Value) -> EncoderInput {
         len: ids.len() / rows,
         ids,
         type_ids: flat("token_type_ids"),
-        attention_mask: flat("attention_mask").into_iter().map(|m| m as u8).collect(),
+        attention_mask: flat("attention_mask"),
     }
 }
 
@@ -86,7 +86,7 @@ pub fn values<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Vec<f32> {
 }
 
 /// Largest difference over the real tokens; padding is left out, whose hidden states no one reads.
-pub fn largest_difference(ours: &[f32], theirs: &[f32], mask: &[u8]) -> f32 {
+pub fn largest_difference(ours: &[f32], theirs: &[f32], mask: &[u32]) -> f32 {
     assert_eq!(ours.len(), theirs.len());
     let width = ours.len() / mask.len();
     let real = |(index, _): &(usize, (&f32, &f32))| mask[index / width] == 1;

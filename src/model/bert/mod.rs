@@ -30,7 +30,7 @@ pub struct EncoderInput {
     /// `rows · len` segment numbers, 0 or 1.
     pub type_ids: Vec<u32>,
     /// `rows · len`; 1 = real, 0 = padding.
-    pub attention_mask: Vec<u8>,
+    pub attention_mask: Vec<u32>,
 }
 
 /// The frozen encoder.

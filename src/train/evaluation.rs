@@ -1,0 +1,103 @@
+//! Answers on labelled or unlabelled rows, a batch at a time.
+
+use super::TrainError;
+use super::metrics::{Confusion, Scores, argmax, softmax};
+use super::trainer::{LabelledInput, Trainer};
+use crate::model::Encoder;
+use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
+
+/// An evaluation under way: [`step`](Self::step) until it says that it is done.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    batches: Vec<Vec<usize>>,
+    next: usize,
+    shape: Shape,
+    classes: usize,
+    answers: Vec<Answer>,
+}
+
+/// The answer on one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Its number among the encoded rows.
+    pub row: usize,
+    /// Its class, where it has a label.
+    pub truth: Option<usize>,
+    /// One a class.
+    pub logits: Vec<f32>,
+}
+
+impl Evaluation {
+    /// Of `rows` (numbers into `encoded`), at most `shape.rows` at a time, short ones first.
+    ///
+    /// # Errors
+    /// When a number is out of range.
+    pub fn new(encoded: &[EncodedRow], rows: &[usize], shape: Shape, classes: usize) -> Result<Self, TrainError> {
+        let shape = Shape { fill: Fill::Full, ..shape };
+        let batches = batch::plan(encoded, rows, shape, Order::ByLength)?;
+        Ok(Self { batches, next: 0, shape, classes, answers: Vec::new() })
+    }
+
+    /// Batches done and in all.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        (self.next, self.batches.len())
+    }
+
+    /// One batch with the first run of `trainer`; whether there are more.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn step(
+        &mut self,
+        trainer: &Trainer,
+        encoder: &Encoder,
+        encoded: &[EncodedRow],
+        pad_id: u32,
+    ) -> Result<bool, TrainError> {
+        let Some(sources) = self.batches.get(self.next) else { return Ok(false) };
+        let batch = Batch::assemble(encoded, sources, self.shape, pad_id)?;
+        let input = LabelledInput::stack(&[batch], pad_id);
+        let logits = trainer.predict(encoder, &input.input).await?;
+        for (&row, logits) in sources.iter().zip(logits.chunks_exact(self.classes)) {
+            let truth = encoded.get(row).and_then(|row| row.label).map(|label| label as usize);
+            self.answers.push(Answer { row, truth, logits: logits.to_vec() });
+        }
+        self.next += 1;
+        Ok(self.next < self.batches.len())
+    }
+
+    /// The answers so far.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// Counts over the labelled rows so far.
+    #[must_use]
+    pub fn confusion(&self) -> Confusion {
+        let mut confusion = Confusion::new(self.classes);
+        for answer in &self.answers {
+            if let Some(truth) = answer.truth {
+                confusion.add(truth, argmax(&answer.logits));
+            }
+        }
+        confusion
+    }
+
+    /// Scores over the labelled rows so far; `None` where there are none.
+    #[must_use]
+    pub fn scores(&self) -> Option<Scores> {
+        let losses = self
+            .answers
+            .iter()
+            .filter_map(|answer| Some(-softmax(&answer.logits).get(answer.truth?)?.max(f32::MIN_POSITIVE).ln()));
+        let (sum, count) = losses.fold((0.0, 0), |(sum, count), loss| (sum + loss, count + 1));
+        let confusion = self.confusion();
+        (count > 0).then(|| Scores {
+            accuracy: confusion.accuracy(),
+            macro_f1: confusion.macro_f1(),
+            loss: sum / count as f32,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Few-shot fine-tuning of adapters and heads on a frozen encoder: a step, a run with its record, schedule, metrics.
+//!
+//! Everything carries the run axis of [`RunParams`](crate::model::RunParams): R runs go through one forward and one
+//! backward pass, each with its own rows, loss, learning rate and random numbers, so that a run gives the same numbers
+//! alone or among others.
+
+pub mod evaluation;
+pub mod metrics;
+pub mod optimizer;
+pub mod run;
+pub mod schedule;
+pub mod trainer;
+
+pub use evaluation::{Answer, Evaluation};
+pub use metrics::{Confusion, Scores};
+pub use optimizer::{AdamW, AdamWConfig};
+pub use run::{Best, FewShotRun, RunData, RunSettings, RunStatus, Snapshot, StepReport, Trained};
+pub use schedule::LinearSchedule;
+pub use trainer::{Architecture, LabelledInput, Step, Trainer};
+
+use crate::model::ModelError;
+use crate::text::BatchError;
+
+/// Why training can't go on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The rows.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// There is nothing to learn from, or to judge by.
+    #[error("{0} has no labelled rows")]
+    NoRows(&'static str),
+    /// A setting outside its range.
+    #[error("{name} is {value}; it must be {range}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The loss is no number any more.
+    #[error("the loss of step {step} is {loss}; a lower learning rate may help")]
+    Diverged {
+        /// From 1.
+        step: usize,
+        /// NaN or infinite.
+        loss: f32,
+    },
+    /// A checkpoint of another run.
+    #[error("the checkpoint does not belong to this run: {0}")]
+    Checkpoint(String),
+}
