@@ -5,6 +5,8 @@
 
 #[cfg(feature = "engine")]
 pub mod model;
+#[cfg(feature = "engine")]
+pub mod ot;
 pub mod protocol;
 #[cfg(feature = "engine")]
 pub mod tensors;

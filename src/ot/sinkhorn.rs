@@ -1,0 +1,154 @@
+//! Entropic optimal transport: the plan that minimises `Σ plan ∘ cost − r · H(plan)`, by Sinkhorn's iterations in the
+//! log domain (Cuturi, *Sinkhorn Distances*, 2013; Peyré and Cuturi, *Computational Optimal Transport*, 4.4).
+//!
+//! The regularisation is `r = epsilon · max |cost|`: relative, so that one `epsilon` means the same for weights, for
+//! activations and for every layer. In the log domain no kernel can underflow, and the plan is finite for any cost and
+//! any `epsilon`; a small `epsilon` only needs more iterations.
+
+use nalgebra::{DMatrix, DVector};
+use thiserror::Error;
+
+use super::problem::Problem;
+use super::solution::{Potentials, Status, TransportSolution};
+
+/// The least `epsilon`: below it the rounding of an `f64` cost, divided by the regularisation, would show in the plan.
+pub const MIN_EPSILON: f64 = 1e-9;
+
+/// Settings of Sinkhorn's iterations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SinkhornOptions {
+    /// Regularisation relative to the largest absolute cost, at least [`MIN_EPSILON`]. The plan tends to an exact one as
+    /// it goes to 0 and to the product of the marginals as it grows.
+    pub epsilon: f64,
+    /// The most iterations, at least 1; each updates both potentials once.
+    pub iterations: usize,
+    /// Marginal error, relative to the mass, at which to stop; 0 never stops early.
+    pub tolerance: f64,
+}
+
+impl Default for SinkhornOptions {
+    fn default() -> Self {
+        Self { epsilon: 0.01, iterations: 2000, tolerance: 1e-6 }
+    }
+}
+
+/// Settings out of range.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SinkhornError {
+    /// Too small, or no number.
+    #[error("epsilon is {0}: it must be a finite number of at least {MIN_EPSILON}")]
+    Epsilon(f64),
+    /// No iteration at all.
+    #[error("iterations is 0: at least 1 is needed")]
+    Iterations,
+    /// Negative or NaN.
+    #[error("tolerance is {0}: it must be 0 or above")]
+    Tolerance(f64),
+}
+
+/// The entropic plan. Its columns have the target marginal to rounding; how far its rows are from the source marginal
+/// is the last of `errors`.
+///
+/// # Errors
+/// When a setting is out of range.
+pub fn solve(problem: &Problem, options: &SinkhornOptions) -> Result<TransportSolution, SinkhornError> {
+    let SinkhornOptions { epsilon, iterations: limit, tolerance } = *options;
+    if !(epsilon >= MIN_EPSILON && epsilon.is_finite()) {
+        return Err(SinkhornError::Epsilon(epsilon));
+    }
+    if limit == 0 {
+        return Err(SinkhornError::Iterations);
+    }
+    if tolerance.is_nan() || tolerance < 0.0 {
+        return Err(SinkhornError::Tolerance(tolerance));
+    }
+    // A cost of zeros is indifferent to the regularisation, which must only be above 0.
+    let regularisation = (epsilon * problem.cost().amax()).max(f64::MIN_POSITIVE);
+    let mass = problem.mass();
+    let kernel = Kernel::new(problem, regularisation);
+
+    // All in units of the regularisation. Columns are exact after each update of `target`; the change that the next
+    // update of `source` makes tells how far the rows were off, at no cost.
+    let mut source = kernel.update_source(&DVector::zeros(problem.cost().ncols()));
+    let mut target = kernel.update_target(&source);
+    let mut errors = Vec::new();
+    let status = loop {
+        let next = kernel.update_source(&target);
+        let row_sums = (&kernel.log_source + &source - &next).map(f64::exp);
+        errors.push((row_sums * mass - problem.source_marginal()).abs().sum() / mass);
+        let iterations = errors.len();
+        if errors.last().is_some_and(|error| *error <= tolerance) {
+            break Status::Converged { iterations };
+        }
+        if iterations == limit {
+            break Status::IterationLimit { iterations };
+        }
+        source = next;
+        target = kernel.update_target(&source);
+    };
+    let plan = kernel.plan(&source, &target) * mass;
+    let potentials = Potentials { source: source * regularisation, target: target * regularisation };
+    Ok(TransportSolution { cost: problem.cost_of(&plan), plan, potentials, errors, status })
+}
+
+/// Costs and marginals as logarithms, in units of the regularisation and of the mass.
+struct Kernel {
+    /// `−cost / r`, and its transpose, so that both updates run along contiguous columns.
+    log_kernel: DMatrix<f64>,
+    log_kernel_transposed: DMatrix<f64>,
+    log_source: DVector<f64>,
+    log_target: DVector<f64>,
+}
+
+impl Kernel {
+    fn new(problem: &Problem, regularisation: f64) -> Self {
+        let log_kernel = problem.cost().map(|cost| -cost / regularisation);
+        let mass = problem.mass();
+        let log = |marginal: &DVector<f64>| marginal.map(|mass_here| (mass_here / mass).ln());
+        Self {
+            log_kernel_transposed: log_kernel.transpose(),
+            log_kernel,
+            log_source: log(problem.source_marginal()),
+            log_target: log(problem.target_marginal()),
+        }
+    }
+
+    fn update_source(&self, target: &DVector<f64>) -> DVector<f64> {
+        soft_minimum(&self.log_kernel_transposed, &(target + &self.log_target))
+    }
+
+    fn update_target(&self, source: &DVector<f64>) -> DVector<f64> {
+        soft_minimum(&self.log_kernel, &(source + &self.log_source))
+    }
+
+    fn plan(&self, source: &DVector<f64>, target: &DVector<f64>) -> DMatrix<f64> {
+        let (source, target) = (source + &self.log_source, target + &self.log_target);
+        DMatrix::from_fn(source.len(), target.len(), |i, j| (self.log_kernel[(i, j)] + source[i] + target[j]).exp())
+    }
+}
+
+/// For each column `c`: `−log Σ_i exp(c_i + weights_i)`. Some weight is above −∞, so the maximum is finite.
+fn soft_minimum(log_kernel: &DMatrix<f64>, weights: &DVector<f64>) -> DVector<f64> {
+    let terms = |column: usize| log_kernel.column(column).into_iter().zip(weights.iter()).map(|(a, b)| a + b);
+    DVector::from_fn(log_kernel.ncols(), |column, _| {
+        let largest = terms(column).fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = terms(column).map(|term| (term - largest).exp()).sum();
+        -(largest + sum.ln())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_out_of_range_are_told() {
+        let problem = Problem::uniform(DMatrix::zeros(2, 2)).unwrap();
+        let error = |options| solve(&problem, &options).unwrap_err().to_string();
+        let good = SinkhornOptions::default();
+        insta::assert_snapshot!(error(SinkhornOptions { epsilon: 0.0, ..good }), @"epsilon is 0: it must be a finite number of at least 0.000000001");
+        insta::assert_snapshot!(error(SinkhornOptions { epsilon: f64::NAN, ..good }), @"epsilon is NaN: it must be a finite number of at least 0.000000001");
+        insta::assert_snapshot!(error(SinkhornOptions { iterations: 0, ..good }), @"iterations is 0: at least 1 is needed");
+        insta::assert_snapshot!(error(SinkhornOptions { tolerance: -1.0, ..good }), @"tolerance is -1: it must be 0 or above");
+    }
+}
