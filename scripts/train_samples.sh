@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Trains the sample adapters of www/samples/adapters.
+#
+#   DATA=path/to/data scripts/train_samples.sh [flags for `mera train`]
+#
+# DATA  a folder with a folder a set, each with train.tsv and, where there is one, dev.tsv: UTF-8, no quoting, columns
+#       label, text1 and text2. Which sets, and whose they are: www/samples/adapters/README.md.
+# PLM   the pretrained model                                        (www/models/all-MiniLM-L6-v2)
+# OUT   where the adapters go, a folder each                        (www/samples/adapters)
+# SETS  which to train; the n-th has the seed n, and so weights that start apart from the others'   (mnli snli paws)
+# MERA  the command                                                 (cargo run --release --bin mera --)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+DATA=${DATA:?a folder with a folder a set, such as mnli/train.tsv}
+PLM=${PLM:-www/models/all-MiniLM-L6-v2}
+OUT=${OUT:-www/samples/adapters}
+SETS=${SETS:-mnli snli paws}
+MERA=${MERA:-cargo run --release --bin mera --}
+TASK=www/samples/task/everyday-nli.tsv
+
+# The sentences of data files, one a line, lower case, letters and digits only.
+sentences() {
+    tail -q -n +2 "$@" | cut -f 2- | tr '\t' '\n' | LC_ALL=C tr '[:upper:]' '[:lower:]' |
+        LC_ALL=C tr -cd 'a-z0-9\n' | LC_ALL=C sort -u | sed '/^$/d'
+}
+
+# An adapter that has seen the sample task's sentences would not show what few examples can do.
+for set in $SETS; do
+    shared=$(LC_ALL=C comm -12 <(sentences "$TASK") <(sentences "$DATA/$set"/*.tsv))
+    if [ -n "$shared" ]; then
+        echo "$DATA/$set shares sentences with $TASK:" >&2
+        echo "$shared" >&2
+        exit 1
+    fi
+done
+
+seed=0
+for set in $SETS; do
+    seed=$((seed + 1))
+    dev=()
+    [ -f "$DATA/$set/dev.tsv" ] && dev=(--dev "$DATA/$set/dev.tsv")
+    $MERA train --plm "$PLM" --data "$DATA/$set/train.tsv" ${dev[@]+"${dev[@]}"} --seed "$seed" "$@" -o "$OUT/$set"
+done
