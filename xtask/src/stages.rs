@@ -1,0 +1,145 @@
+//! `cargo xtask test`: every check there is, as a list of stages, and one line that says how many tests passed.
+
+use crate::project::Project;
+use crate::shell::{cargo_command, run, run_listening};
+use anyhow::{Result, bail};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// One check.
+struct Stage {
+    name: &'static str,
+    /// What it shows, for `--list`.
+    shows: &'static str,
+    run: fn(&Project, &mut Tally) -> Result<()>,
+}
+
+/// In the order in which they run: cheap before dear, and what a stage makes before the stage that needs it.
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", shows: "the code is formatted", run: fmt },
+    Stage { name: "clippy", shows: "no lint fires in what runs natively", run: clippy },
+    Stage { name: "native", shows: "unit, property, golden and tidy tests", run: native },
+];
+
+/// Tests counted over all runners.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests that passed.
+    pub passed: usize,
+    /// Tests that failed, and stages that failed without any test of theirs having failed.
+    pub failed: usize,
+}
+
+impl Tally {
+    /// Adds what a line of a test runner's output says, if it is such a summary:
+    /// `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+    pub fn read(&mut self, line: &str) {
+        let Some((_, counts)) = line.split_once("test result: ") else { return };
+        // Between "ok." or "FAILED." and the first count stands nothing else.
+        let Some((_, counts)) = counts.split_once(". ") else { return };
+        for part in counts.split(';') {
+            let mut words = part.split_whitespace();
+            let (count, kind) = (words.next().and_then(|word| word.parse::<usize>().ok()), words.next());
+            match (count, kind) {
+                (Some(count), Some("passed")) => self.passed += count,
+                (Some(count), Some("failed")) => self.failed += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Prints the stages.
+pub fn list() {
+    for stage in STAGES {
+        println!("{:<10} {}", stage.name, stage.shows);
+    }
+}
+
+/// Runs the stages named, or all; goes on after a failure, so that one run tells all. Returns whether all is well.
+///
+/// # Errors
+/// When a name is not a stage's.
+pub fn run_all(project: &Project, names: &[String]) -> Result<bool> {
+    if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|stage| stage.name != **name)) {
+        let known: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
+        bail!("no stage is called {unknown}; there are: {}", known.join(", "));
+    }
+    let mut tally = Tally::default();
+    let mut report = Vec::new();
+    for stage in STAGES.iter().filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name)) {
+        println!("\n── {}: {}", stage.name, stage.shows);
+        let (start, before) = (Instant::now(), tally);
+        let result = (stage.run)(project, &mut tally);
+        if let Err(error) = &result {
+            println!("error: {error:#}");
+            if tally.failed == before.failed {
+                tally.failed += 1;
+            }
+        }
+        let verdict = if tally.failed == before.failed { "ok" } else { "FAILED" };
+        let line = format!("{:<10} {verdict:<6} {:>8}", stage.name, minutes(start.elapsed()));
+        println!("── {line}");
+        report.push(line);
+    }
+    println!("\n{}", report.join("\n"));
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(is_well(tally, names))
+}
+
+/// Nothing failed; and in a whole run, some test ran at all.
+fn is_well(tally: Tally, names: &[String]) -> bool {
+    tally.failed == 0 && (tally.passed > 0 || !names.is_empty())
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+fn fmt(project: &Project, _: &mut Tally) -> Result<()> {
+    run(&mut cargo_command(project, &["fmt", "--all", "--check"]))
+}
+
+fn clippy(project: &Project, _: &mut Tally) -> Result<()> {
+    let native = ["clippy", "--features", "cli", "--all-targets", "--", "-D", "warnings"];
+    run(&mut cargo_command(project, &native))?;
+    run(&mut cargo_command(project, &["clippy", "-p", "xtask", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn native(project: &Project, tally: &mut Tally) -> Result<()> {
+    count(cargo_command(project, &["test", "--features", "cli", "--no-fail-fast"]), tally)?;
+    count(cargo_command(project, &["test", "-p", "xtask", "--no-fail-fast"]), tally)
+}
+
+/// Runs a test runner and counts its tests; an error when it ends badly.
+fn count(mut command: Command, tally: &mut Tally) -> Result<()> {
+    // A snapshot that differs is a failure here, never a new file beside the old one.
+    command.env("INSTA_UPDATE", "no").env("INSTA_FORCE_PASS", "0");
+    if !run_listening(&mut command, |line| tally.read(line))? {
+        bail!("the test runner ended with failures");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_the_runners_print() {
+        let mut tally = Tally::default();
+        tally.read("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.05s");
+        tally.read("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out; finished in 1.20s");
+        tally.read("test tensors::tests::a_name ... ok");
+        tally.read("running 12 tests");
+        assert_eq!(tally, Tally { passed: 15, failed: 2 });
+    }
+
+    #[test]
+    fn a_whole_run_without_tests_is_a_failure() {
+        assert!(!is_well(Tally::default(), &[]));
+        assert!(is_well(Tally { passed: 1, failed: 0 }, &[]));
+        assert!(!is_well(Tally { passed: 1, failed: 1 }, &[]));
+        assert!(is_well(Tally::default(), &["fmt".to_string()]));
+    }
+}
