@@ -48,8 +48,11 @@ impl StaticServer {
 
 impl Drop for StaticServer {
     fn drop(&mut self) {
-        for worker in self.workers.drain(..) {
+        // Whichever worker wakes takes a call off the queue: all calls first, then wait for all.
+        for _ in &self.workers {
             self.server.unblock();
+        }
+        for worker in self.workers.drain(..) {
             worker.join().ok();
         }
     }
