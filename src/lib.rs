@@ -16,3 +16,6 @@ pub mod tensors;
 pub mod text;
 #[cfg(feature = "engine")]
 pub mod train;
+#[cfg(any(feature = "ui", test))]
+pub mod ui;
+pub mod viz;

@@ -1,0 +1,4 @@
+//! The page.
+
+#[cfg(feature = "ui")]
+pub mod charts;

@@ -1,0 +1,185 @@
+//! Curves over steps: loss, accuracy on dev, several runs at once.
+
+use super::chrome::{self, Swatch};
+use super::color::Role;
+use super::mark::{Frame, Mark};
+use super::number::{NAME, Ticks, Unit};
+use super::scene::{Area, Region};
+use super::{Dim, Hit, Picture, Scene, Table};
+
+/// Panels over the same steps: one below the other where it is narrow, side by side where it is wide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curves {
+    /// Says what one sees.
+    pub title: String,
+    /// What is counted along x: step, epoch.
+    pub x: String,
+    /// The last step that is planned, so that a curve grows into its room.
+    pub end: Option<f64>,
+    /// Each with its own y axis.
+    pub panels: Vec<Panel>,
+}
+
+/// One y axis and what is drawn along it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    /// The quantity: loss, accuracy on dev.
+    pub title: String,
+    /// How it is written.
+    pub unit: Unit,
+    /// Both ends of the axis; `None`: what the values need.
+    pub range: Option<(f64, f64)>,
+    /// Runs, in the same order in every panel.
+    pub runs: Vec<Run>,
+}
+
+/// One run in one panel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// What it is called.
+    pub name: String,
+    /// Its colour.
+    pub role: Role,
+    /// Whether each point is marked, as where there are few.
+    pub dots: bool,
+    /// Step and value, ascending in steps. What isn't a number interrupts the line.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Picture for Curves {
+    fn scene(&self, width: f64) -> Scene {
+        let points = || self.panels.iter().flat_map(|p| &p.runs).flat_map(|r| &r.points).filter(|p| known(p));
+        if points().next().is_none() {
+            return chrome::nothing(&self.title, width, "Nothing trained yet.");
+        }
+        let width = chrome::usable(width);
+        let ticks: Vec<Ticks> = self.panels.iter().map(Panel::ticks).collect();
+        let left =
+            self.panels.iter().zip(&ticks).map(|(p, t)| chrome::room_left(t, p.unit)).fold(24.0, f64::max).ceil();
+        let last = points().map(|p| p.0).fold(self.end.unwrap_or(0.0), f64::max);
+        let first = points().map(|p| p.0).fold(0.0, f64::min);
+
+        let mut names: Vec<(Swatch, Role, String)> = Vec::new();
+        for run in self.panels.iter().flat_map(|p| &p.runs) {
+            if !names.iter().any(|(_, role, name)| *name == run.name && *role == run.role) {
+                names.push((Swatch::Line, run.role, run.name.clone()));
+            }
+        }
+        let (legend, legend_height) = chrome::swatches(0.0, width, &names);
+        let beside = width >= 640.0 && self.panels.len() > 1;
+        let columns = if beside { self.panels.len().min(3) } else { 1 };
+        let slot = width / columns as f64;
+        let tall = if beside { 220.0 } else { 150.0 };
+
+        let (mut marks, mut regions, mut bottom) = (legend, Vec::new(), legend_height);
+        for (index, (panel, ticks)) in self.panels.iter().zip(&ticks).enumerate() {
+            let (column, row) = (index % columns, index / columns);
+            let top = legend_height + 26.0 + (tall + 66.0) * row as f64;
+            let frame = Frame::new(slot * column as f64 + left, top, slot - left - 14.0, tall);
+            let steps = Ticks::whole(first, last.max(first + 1.0), ((frame.width / 64.0) as usize).clamp(2, 8));
+            let below = Ticks { values: steps.values.iter().copied().filter(|v| *v <= last + 1e-9).collect(), ..steps };
+            let x_range = (first, last.max(first + 1.0));
+            marks.push(Mark::text(frame.x, top - 10.0, panel.unit.title(&panel.title)).size(NAME).fill(Role::Ink));
+            marks.extend(chrome::values_left(frame, ticks, panel.unit));
+            for value in &below.values {
+                let x = chrome::project(*value, x_range, (frame.x, frame.right()));
+                marks.push(Mark::line(x, frame.bottom(), x, frame.bottom() + 4.0).stroke(Role::Line, 1.0));
+                marks.push(Mark::text(x, frame.bottom() + 16.0, Unit::Plain.tick(*value, below.step)).middle());
+            }
+            marks.push(Mark::text(frame.right(), frame.bottom() + 31.0, self.x.clone()).end().fill(Role::Ink));
+            let at = |(x, y): (f64, f64)| {
+                let y = y.clamp(ticks.low(), ticks.high());
+                (
+                    chrome::project(x, x_range, (frame.x, frame.right())),
+                    chrome::project(y, (ticks.low(), ticks.high()), (frame.bottom(), frame.y)),
+                )
+            };
+            for (number, run) in panel.runs.iter().enumerate() {
+                let line = Hit::one(Dim::Run, number);
+                for piece in run.points.split(|p| !known(p)).filter(|piece| !piece.is_empty()) {
+                    let path: Vec<(f64, f64)> = piece.iter().map(|p| at(*p)).collect();
+                    if path.len() > 1 {
+                        marks.push(Mark::path(path.clone()).stroke(run.role, 1.75).hit(line));
+                    }
+                    if run.dots || path.len() == 1 {
+                        let dot = |(x, y): &(f64, f64)| Mark::circle(*x, *y, 3.0).fill(run.role);
+                        marks.extend(path.iter().map(dot));
+                    }
+                }
+                for point in run.points.iter().filter(|p| known(p)) {
+                    let ((x, y), step) = (at(*point), point.0.max(0.0) as usize);
+                    let (name, what, value) = (&run.name, &panel.title, panel.unit.write(point.1));
+                    regions.push(Region {
+                        hit: Hit::two(Dim::Run, number, Dim::Step, step),
+                        area: Area::Point { x, y, reach: 36.0, rule: Some((frame.y, frame.bottom())) },
+                        label: format!("{name} · {} {}: {what} {value}", self.x, Unit::Plain.write(point.0)),
+                        place: Some((step, 100 * index + number)),
+                    });
+                }
+            }
+            bottom = bottom.max(frame.bottom() + 38.0);
+        }
+        Scene {
+            title: self.title.clone(),
+            summary: self.summary(),
+            width,
+            height: bottom,
+            marks,
+            regions,
+            table: self.table(),
+            recedes: false,
+            moves: false,
+        }
+    }
+}
+
+fn known((x, y): &(f64, f64)) -> bool {
+    x.is_finite() && y.is_finite()
+}
+
+impl Panel {
+    fn ticks(&self) -> Ticks {
+        let values = || self.runs.iter().flat_map(|r| &r.points).filter(|p| known(p)).map(|p| p.1);
+        let (low, high) = match self.range {
+            Some(range) => range,
+            None => (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)),
+        };
+        // A quantity that can't fall below 0 stands on it where that costs little room.
+        let low = if self.range.is_none() && low > 0.0 && low < 0.5 * high { 0.0 } else { low };
+        match self.unit {
+            Unit::Count => Ticks::whole(low, high, 4),
+            _ => Ticks::around(low, high, 4),
+        }
+    }
+}
+
+impl Curves {
+    fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        for panel in &self.panels {
+            for run in &panel.runs {
+                let (first, last) = (run.points.iter().find(|p| known(p)), run.points.iter().rev().find(|p| known(p)));
+                if let (Some(first), Some(last)) = (first, last) {
+                    let (from, to) = (panel.unit.write(first.1), panel.unit.write(last.1));
+                    let step = Unit::Plain.write(last.0);
+                    parts.push(format!("{} of {} from {from} to {to} at {} {step}", panel.title, run.name, self.x));
+                }
+            }
+        }
+        parts.truncate(6);
+        parts.join("; ") + "."
+    }
+
+    fn table(&self) -> Table {
+        let mut rows = Vec::new();
+        for panel in &self.panels {
+            for run in &panel.runs {
+                for (x, y) in &run.points {
+                    rows.push(vec![run.name.as_str().into(), panel.title.as_str().into(), (*x).into(), (*y).into()]);
+                }
+            }
+        }
+        let headers = ["run", "quantity", self.x.as_str(), "value"].map(str::to_owned).to_vec();
+        Table { headers, rows }
+    }
+}

@@ -1,0 +1,219 @@
+//! A transport plan as ribbons: the source adapter's neurons on the left, the reference's on the right, between them
+//! bands as thick as the mass that goes from one to the other.
+
+use super::chrome;
+use super::color::Role;
+use super::mark::{Band, Frame, Mark};
+use super::number::{NAME, TICK, Unit, fitted, text_width};
+use super::scene::{Area, Region};
+use super::{Grid, Hit, Picture, Scene, Side, Table, mass, significant};
+
+/// A plan between two adapters' neurons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ribbons {
+    /// Says what one sees.
+    pub title: String,
+    /// Rows of the plan, on the left.
+    pub source: Side,
+    /// Columns of the plan, on the right.
+    pub reference: Side,
+    /// Mass, `[source, reference]`.
+    pub plan: Grid,
+    /// Share of a source neuron's mass below which no ribbon is drawn, 0 to 1.
+    pub threshold: f32,
+}
+
+/// Share of the height that boxes take; the rest is between them.
+const FILLED: f64 = 0.78;
+/// Width of a neuron's box.
+const BOX: f64 = 9.0;
+
+/// Where the neurons of a side stand, and how far ribbons have filled each.
+struct Column {
+    tops: Vec<f64>,
+    heights: Vec<f64>,
+    filled: Vec<f64>,
+}
+
+impl Column {
+    /// `masses` by index, in an order, over a height.
+    fn new(masses: &[f64], places: &[usize], top: f64, height: f64, unit: f64) -> Self {
+        let mut order: Vec<usize> = (0..masses.len()).collect();
+        order.sort_by_key(|i| places[*i]);
+        let heights: Vec<f64> = masses.iter().map(|m| m * unit).collect();
+        let gap = (height - heights.iter().sum::<f64>()).max(0.0) / masses.len().max(1) as f64;
+        let mut tops = vec![0.0; masses.len()];
+        let mut at = top + 0.5 * gap;
+        for index in order {
+            tops[index] = at;
+            at += heights[index] + gap;
+        }
+        Self { tops, filled: vec![0.0; masses.len()], heights }
+    }
+
+    /// The next free piece of a neuron, from the top.
+    fn take(&mut self, index: usize, thickness: f64) -> f64 {
+        let top = self.tops[index] + self.filled[index];
+        self.filled[index] += thickness;
+        top
+    }
+}
+
+impl Picture for Ribbons {
+    fn scene(&self, width: f64) -> Scene {
+        let (m, n) = (self.plan.rows, self.plan.columns);
+        let given: Vec<f64> = (0..m).map(|row| self.plan.row_sum(row)).collect();
+        let taken: Vec<f64> = (0..n).map(|column| self.plan.column_sum(column)).collect();
+        let total: f64 = given.iter().sum();
+        if self.plan.is_empty() || total <= 0.0 {
+            return chrome::nothing(&self.title, width, "No mass is moved.");
+        }
+        let width = chrome::usable(width).min(620.0);
+        let room = |side: &Side, count| {
+            (0..count).map(|i| text_width(&side.tick(i), TICK)).fold(0.0, f64::max).min(0.25 * width) + 8.0
+        };
+        let (left, right) = (room(&self.source, m).ceil() + BOX, (width - room(&self.reference, n)).floor() - BOX);
+        let pitch = (440.0 / m.max(n) as f64).clamp(3.0, 18.0);
+        let (top, height) = (30.0, pitch * m.max(n) as f64);
+        let unit = FILLED * height / total;
+        let (rows, columns) = (self.source.places(m), self.reference.places(n));
+        let mut from = Column::new(&given, &rows, top, height, unit);
+        let mut to = Column::new(&taken, &columns, top, height, unit);
+
+        // Ribbons leave a neuron in the order of where they arrive, and arrive in the order of whence they come.
+        let mut pairs: Vec<(usize, usize)> = (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).collect();
+        pairs.retain(|(i, j)| mass(self.plan.get(*i, *j)) > 0.0);
+        let mut ends = vec![(0.0, 0.0); m * n];
+        pairs.sort_by_key(|(i, j)| (rows[*i], columns[*j]));
+        for (i, j) in &pairs {
+            ends[i * n + j].0 = from.take(*i, unit * mass(self.plan.get(*i, *j)));
+        }
+        pairs.sort_by_key(|(i, j)| (columns[*j], rows[*i]));
+        for (i, j) in &pairs {
+            ends[i * n + j].1 = to.take(*j, unit * mass(self.plan.get(*i, *j)));
+        }
+
+        let (mut marks, mut regions, mut left_out) = (Vec::new(), Vec::new(), 0.0);
+        pairs.sort_unstable();
+        for (i, j) in &pairs {
+            let moved = mass(self.plan.get(*i, *j));
+            if moved < f64::from(self.threshold) * given[*i] {
+                left_out += moved;
+                continue;
+            }
+            let (y0, y1) = ends[i * n + j];
+            let band = Band { x0: left, y0, x1: right, y1, thickness: unit * moved };
+            let hit = Hit::two(self.source.dim, *i, self.reference.dim, *j);
+            marks.push(Mark::ribbon(band).fill(self.source.role).opacity(0.5).hit(hit));
+            let names = (self.source.member(*i), self.reference.member(*j));
+            let label = format!("{} → {}: mass {}", names.0, names.1, Unit::Plain.write(moved));
+            regions.push(Region { hit, area: Area::Ribbon(band), label, place: None });
+        }
+        let every = chrome::every(pitch, 11.0);
+        let mut neurons = |side: &Side, column: &Column, places: &[usize], at_left: bool| {
+            for (index, place) in places.iter().copied().enumerate() {
+                let (y, tall) = (column.tops[index], column.heights[index]);
+                let hit = Hit::one(side.dim, index);
+                let x = if at_left { left - BOX } else { right };
+                marks.push(Mark::rect(x, y, BOX, tall.max(1.0)).fill(side.role).hit(hit));
+                if place % every == 0 {
+                    let text = fitted(&side.tick(index), TICK, 0.25 * width);
+                    let baseline = y + 0.5 * tall + 0.36 * TICK;
+                    marks.push(match at_left {
+                        true => Mark::text(x - 5.0, baseline, text).end().hit(hit),
+                        false => Mark::text(x + BOX + 5.0, baseline, text).hit(hit),
+                    });
+                }
+                let (start, end) = if at_left { (0.0, left) } else { (right, width) };
+                let (pad, least) = (0.5 * (pitch - tall).max(0.0), tall.max(1.0));
+                let area = Frame::new(start, y - pad, end - start, least + 2.0 * pad);
+                let label = self.partners(index, at_left);
+                let place = Some((usize::from(!at_left), place));
+                regions.push(Region { hit, area: Area::Rect(area), label, place });
+            }
+        };
+        neurons(&self.source, &from, &rows, true);
+        neurons(&self.reference, &to, &columns, false);
+
+        let half = 0.5 * width - 10.0;
+        let name = |side: &Side| fitted(&side.title, NAME, half);
+        marks.push(Mark::text(left - BOX, 14.0, name(&self.source)).size(NAME).fill(Role::Ink).bold());
+        marks.push(Mark::text(right + BOX, 14.0, name(&self.reference)).size(NAME).fill(Role::Ink).bold().end());
+        let share = left_out / total;
+        let note = match left_out > 0.0 {
+            true => format!(
+                "Thickness: mass. Not drawn: below {} of a neuron's mass, {} in all.",
+                Unit::Percent.write(f64::from(self.threshold)),
+                Unit::Percent.write(share)
+            ),
+            false => "Thickness: mass.".to_owned(),
+        };
+        let bottom = top + height;
+        marks.push(Mark::text(0.5 * width, bottom + 20.0, fitted(&note, TICK, width - 8.0)).middle());
+
+        Scene {
+            title: self.title.clone(),
+            summary: self.summary(total),
+            width,
+            height: bottom + 28.0,
+            marks,
+            regions,
+            table: self.table(&pairs),
+            recedes: true,
+            moves: true,
+        }
+    }
+}
+
+impl Ribbons {
+    /// Where a neuron's mass goes, or comes from; the three largest.
+    fn partners(&self, index: usize, is_source: bool) -> String {
+        let (own, others, count) = match is_source {
+            true => (self.source.member(index), &self.reference, self.plan.columns),
+            false => (self.reference.member(index), &self.source, self.plan.rows),
+        };
+        let value = |other: usize| match is_source {
+            true => mass(self.plan.get(index, other)),
+            false => mass(self.plan.get(other, index)),
+        };
+        let mut partners: Vec<(f64, usize)> = (0..count).map(|i| (value(i), i)).filter(|(v, _)| *v > 0.0).collect();
+        partners.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let all: f64 = partners.iter().map(|(value, _)| value).sum();
+        let list: Vec<String> = partners
+            .iter()
+            .take(3)
+            .map(|(value, i)| format!("{} ({})", others.member(*i), Unit::Percent.write(value / all)))
+            .collect();
+        let more = if partners.len() > 3 { format!(" and {} more", partners.len() - 3) } else { String::new() };
+        match list.is_empty() {
+            true => format!("{own}: no mass"),
+            false => format!("{own} {} {}{more}", if is_source { "→" } else { "←" }, list.join(", ")),
+        }
+    }
+
+    fn summary(&self, total: f64) -> String {
+        let (m, n) = (self.plan.rows, self.plan.columns);
+        let stays: f64 = (0..m.min(n)).map(|i| mass(self.plan.get(i, i))).sum();
+        let most = (0..m).map(|i| (0..n).map(|j| mass(self.plan.get(i, j))).fold(0.0, f64::max)).sum::<f64>();
+        format!(
+            "{} neurons of {} onto {} of {}: {} of the mass stays on its own number; a neuron sends {} of its mass to \
+             one partner on average.",
+            m,
+            self.source.title,
+            n,
+            self.reference.title,
+            Unit::Percent.write(stays / total),
+            significant(100.0 * most / total, 3) + " %",
+        )
+    }
+
+    fn table(&self, pairs: &[(usize, usize)]) -> Table {
+        let row = |(i, j): &(usize, usize)| {
+            vec![self.source.tick(*i).into(), self.reference.tick(*j).into(), self.plan.get(*i, *j).into()]
+        };
+        Table {
+            headers: vec![self.source.title.clone(), self.reference.title.clone(), "mass".to_owned()],
+            rows: pairs.iter().map(row).collect(),
+        }
+    }
+}
