@@ -23,7 +23,7 @@ pub const TRUNK: Tool = Tool { package: "trunk", program: "trunk", version: "0.2
 pub const WASM_BINDGEN: Tool =
     Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.129", opt_level: "3" };
 /// Checks licences, sources and advisories.
-pub const CARGO_DENY: Tool = Tool { package: "cargo-deny", program: "cargo-deny", version: "0.19.0", opt_level: "1" };
+pub const CARGO_DENY: Tool = Tool { package: "cargo-deny", program: "cargo-deny", version: "0.20.2", opt_level: "0" };
 
 /// Makes sure that a tool is there, and returns the folder of its program.
 ///

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every check there is, as a list of stages, and one line that says how many tests passed.
 
+mod checks;
+
 use crate::project::Project;
-use crate::shell::{cargo_command, run, run_listening};
 use anyhow::{Result, bail};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// One check.
@@ -16,9 +16,20 @@ struct Stage {
 
 /// In the order in which they run: cheap before dear, and what a stage makes before the stage that needs it.
 const STAGES: &[Stage] = &[
-    Stage { name: "fmt", shows: "the code is formatted", run: fmt },
-    Stage { name: "clippy", shows: "no lint fires in what runs natively", run: clippy },
-    Stage { name: "native", shows: "unit, property, golden and tidy tests", run: native },
+    Stage { name: "fmt", shows: "the code is formatted", run: checks::fmt },
+    Stage { name: "clippy", shows: "no lint fires in what runs natively", run: checks::clippy },
+    Stage {
+        name: "clippy-wasm",
+        shows: "nothing in page and worker blocks or panics in a browser",
+        run: checks::clippy_wasm,
+    },
+    Stage { name: "features", shows: "the engine needs no browser, the page no burn", run: checks::features },
+    Stage { name: "deny", shows: "licences, sources and advisories of what we depend on", run: checks::deny },
+    Stage { name: "native", shows: "unit, property, golden and tidy tests", run: checks::native },
+    Stage { name: "docs", shows: "the documentation builds, every link in it leads somewhere", run: checks::docs },
+    Stage { name: "page", shows: "trunk builds the page and the worker", run: checks::page },
+    Stage { name: "browser", shows: "the engine in headless Chromium, on WebGPU and on the CPU", run: checks::browser },
+    Stage { name: "e2e", shows: "the built page, driven through its whole way in headless Chromium", run: checks::e2e },
 ];
 
 /// Tests counted over all runners.
@@ -52,7 +63,7 @@ impl Tally {
 /// Prints the stages.
 pub fn list() {
     for stage in STAGES {
-        println!("{:<10} {}", stage.name, stage.shows);
+        println!("{:<12} {}", stage.name, stage.shows);
     }
 }
 
@@ -78,7 +89,7 @@ pub fn run_all(project: &Project, names: &[String]) -> Result<bool> {
             }
         }
         let verdict = if tally.failed == before.failed { "ok" } else { "FAILED" };
-        let line = format!("{:<10} {verdict:<6} {:>8}", stage.name, minutes(start.elapsed()));
+        let line = format!("{:<12} {verdict:<6} {:>8}", stage.name, minutes(start.elapsed()));
         println!("── {line}");
         report.push(line);
     }
@@ -94,31 +105,6 @@ fn is_well(tally: Tally, names: &[String]) -> bool {
 
 fn minutes(time: Duration) -> String {
     format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
-}
-
-fn fmt(project: &Project, _: &mut Tally) -> Result<()> {
-    run(&mut cargo_command(project, &["fmt", "--all", "--check"]))
-}
-
-fn clippy(project: &Project, _: &mut Tally) -> Result<()> {
-    let native = ["clippy", "--features", "cli", "--all-targets", "--", "-D", "warnings"];
-    run(&mut cargo_command(project, &native))?;
-    run(&mut cargo_command(project, &["clippy", "-p", "xtask", "--all-targets", "--", "-D", "warnings"]))
-}
-
-fn native(project: &Project, tally: &mut Tally) -> Result<()> {
-    count(cargo_command(project, &["test", "--features", "cli", "--no-fail-fast"]), tally)?;
-    count(cargo_command(project, &["test", "-p", "xtask", "--no-fail-fast"]), tally)
-}
-
-/// Runs a test runner and counts its tests; an error when it ends badly.
-fn count(mut command: Command, tally: &mut Tally) -> Result<()> {
-    // A snapshot that differs is a failure here, never a new file beside the old one.
-    command.env("INSTA_UPDATE", "no").env("INSTA_FORCE_PASS", "0");
-    if !run_listening(&mut command, |line| tally.read(line))? {
-        bail!("the test runner ended with failures");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

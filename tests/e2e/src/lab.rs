@@ -1,0 +1,271 @@
+//! The page under test: opened, pressed, filled, fed with files, read.
+
+use crate::driver::{Driver, console, devtools};
+use crate::path_from_environment;
+use anyhow::{Context, Result, bail};
+use fantoccini::elements::Element;
+use fantoccini::{Client, Locator};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use xtask::serve::StaticServer;
+
+/// How long the page may take to show what costs no computing.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// How often the page is asked again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The page, in a browser of its own.
+pub struct Lab {
+    client: Client,
+    downloads: TempDir,
+    server: StaticServer,
+    _driver: Driver,
+}
+
+impl Lab {
+    /// Serves the built page under a sub-path, as a static host might, and opens it with a query such as
+    /// `?device=cpu`.
+    ///
+    /// # Errors
+    /// When the page is not built, or the browser does not start.
+    pub async fn open(query: &str) -> Result<Self> {
+        let server = StaticServer::start(&path_from_environment("DIST")?, 0, "/some/lab/")?;
+        let driver = Driver::start()?;
+        let client = driver.open().await?;
+        let downloads = TempDir::new()?;
+        let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
+        devtools(&client, "Browser.setDownloadBehavior", behaviour).await?;
+        client.goto(&format!("{}{query}", server.url())).await?;
+        Ok(Self { client, downloads, server, _driver: driver })
+    }
+
+    /// The browser's session, for what has no word here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The address of the page, without a query.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Presses an element.
+    ///
+    /// # Errors
+    /// When it does not appear, or can't be pressed.
+    pub async fn press(&self, handle: &str) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            // The page redraws under our hands: an element found may be gone when it is pressed.
+            let pressed = async { self.find(handle).await?.click().await.map_err(anyhow::Error::from) }.await;
+            match pressed {
+                Ok(()) => return Ok(()),
+                Err(error) if start.elapsed() > SOON => {
+                    return Err(error.context(format!("{handle} could not be pressed")));
+                }
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Writes a value into a field, or picks it in a selection, and leaves it.
+    ///
+    /// # Errors
+    /// When the field does not appear or does not take the value.
+    pub async fn fill(&self, handle: &str, value: &str) -> Result<()> {
+        let script = "const [element, value] = arguments; element.focus(); element.value = value; \
+                      for (const kind of ['input', 'change']) \
+                        element.dispatchEvent(new Event(kind, { bubbles: true })); element.blur();";
+        let element = serde_json::to_value(self.find(handle).await?)?;
+        self.client
+            .execute(script, vec![element, json!(value)])
+            .await
+            .with_context(|| format!("{handle} := {value}"))?;
+        Ok(())
+    }
+
+    /// Lets files or folders fall onto the page, as a hand would that drags them from a file manager.
+    ///
+    /// # Errors
+    /// When one is not there, or the browser refuses.
+    pub async fn drop_files(&self, paths: &[&Path]) -> Result<()> {
+        let mut files = Vec::new();
+        for path in paths {
+            files.push(path.canonicalize().with_context(|| format!("{} is not there", path.display()))?);
+        }
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
+            let event = json!({ "type": kind, "x": 700, "y": 500, "data": data });
+            devtools(&self.client, "Input.dispatchDragEvent", event).await?;
+        }
+        Ok(())
+    }
+
+    /// Picks files through the input behind a button.
+    ///
+    /// # Errors
+    /// When the input is not there or refuses.
+    pub async fn pick_files(&self, handle: &str, paths: &[&Path]) -> Result<()> {
+        let lines: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let input = self.client.find(Locator::Css(&css(handle))).await?;
+        Ok(input.send_keys(&lines.join("\n")).await?)
+    }
+
+    /// Waits for an element that is on the page.
+    ///
+    /// # Errors
+    /// When it does not appear soon.
+    pub async fn find(&self, handle: &str) -> Result<Element> {
+        let css = css(handle);
+        let wait = self.client.wait().at_most(SOON).every(POLL);
+        wait.for_element(Locator::Css(&css)).await.with_context(|| format!("{css} did not appear"))
+    }
+
+    /// How many elements of a kind there are now.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn count(&self, handle: &str) -> Result<usize> {
+        Ok(self.client.find_all(Locator::Css(&css(handle))).await?.len())
+    }
+
+    /// The text of each element of a kind, as one sees it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn texts(&self, handle: &str) -> Result<Vec<String>> {
+        self.each(handle, "element.innerText.trim()").await
+    }
+
+    /// An attribute of each element of a kind that has it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn attributes(&self, handle: &str, attribute: &str) -> Result<Vec<String>> {
+        self.each(handle, &format!("element.getAttribute('{attribute}')")).await
+    }
+
+    /// An attribute as a number.
+    ///
+    /// # Errors
+    /// When the element does not appear, or the attribute is no number.
+    pub async fn number(&self, handle: &str, attribute: &str) -> Result<f64> {
+        self.find(handle).await?;
+        let values = self.attributes(handle, attribute).await?;
+        let value = values.first().with_context(|| format!("{handle} has no {attribute}"))?;
+        value.parse().with_context(|| format!("{handle} has {attribute}={value}"))
+    }
+
+    /// Waits until an attribute of some element of a kind is as wanted, and returns it.
+    ///
+    /// # Errors
+    /// When that does not happen in time; says what it was instead, and what the page complains of.
+    pub async fn until(
+        &self,
+        handle: &str,
+        attribute: &str,
+        time: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let start = Instant::now();
+        loop {
+            let values = self.attributes(handle, attribute).await?;
+            if let Some(value) = values.iter().find(|value| wanted(value)) {
+                return Ok(value.clone());
+            }
+            if start.elapsed() > time {
+                let problems = self.texts("problem").await?;
+                bail!("after {time:?} {attribute} of {handle} is {values:?}; the page says {problems:?}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until as many elements of a kind are there.
+    ///
+    /// # Errors
+    /// When that does not happen in time.
+    pub async fn until_count(&self, handle: &str, time: Duration, wanted: usize) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let count = self.count(handle).await?;
+            if count == wanted {
+                return Ok(());
+            }
+            if start.elapsed() > time {
+                let problems = self.texts("problem").await?;
+                bail!("after {time:?} there are {count} {handle}, not {wanted}; the page says {problems:?}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Presses what downloads something, and returns the file when it is whole.
+    ///
+    /// # Errors
+    /// When nothing new arrives in time.
+    pub async fn download(&self, handle: &str) -> Result<PathBuf> {
+        let before = self.downloaded()?;
+        self.press(handle).await?;
+        let start = Instant::now();
+        loop {
+            let new = self.downloaded()?.into_iter().find(|path| !before.contains(path));
+            // Chromium writes beside the name and renames at the end.
+            if let Some(path) = new.filter(|path| path.extension().is_none_or(|extension| extension != "crdownload")) {
+                return Ok(path);
+            }
+            if start.elapsed() > SOON {
+                bail!("{handle} downloaded nothing");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Runs the scenario; when it fails, leaves a picture of the page and adds what the page wrote to the console.
+    ///
+    /// # Errors
+    /// The scenario's.
+    pub async fn close_after(self, name: &str, result: Result<()>) -> Result<()> {
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let lines = console(&self.client).await.unwrap_or_default();
+                let folder = std::env::temp_dir();
+                let picture = folder.join(format!("mera-lab-{name}.png"));
+                if let Ok(bytes) = self.client.screenshot().await {
+                    std::fs::write(&picture, bytes).ok();
+                }
+                Err(error.context(format!(
+                    "{name} failed; the page as it stood: {}; its console:\n{}",
+                    picture.display(),
+                    lines.join("\n")
+                )))
+            }
+        };
+        self.client.close().await.ok();
+        result
+    }
+
+    async fn each(&self, handle: &str, what: &str) -> Result<Vec<String>> {
+        let script = format!(
+            "return [...document.querySelectorAll(arguments[0])].map(element => {what}).filter(value => value !== null)"
+        );
+        let values = self.client.execute(&script, vec![json!(css(handle))]).await?;
+        Ok(serde_json::from_value(values)?)
+    }
+
+    fn downloaded(&self) -> Result<Vec<PathBuf>> {
+        std::fs::read_dir(self.downloads.path())?.map(|entry| Ok(entry?.path())).collect()
+    }
+}
+
+/// The selector of a handle: `train` is `[data-testid="train"]`, and `run-row[data-name="x"]` narrows it.
+fn css(handle: &str) -> String {
+    let (name, narrower) = handle.split_at(handle.find(['[', ' ', ':']).unwrap_or(handle.len()));
+    format!("[data-testid=\"{name}\"]{narrower}")
+}

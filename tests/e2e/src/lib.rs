@@ -1,0 +1,29 @@
+//! What the end-to-end test is made of: the built page behind a static server, a headless Chromium that drives it, and
+//! the native command that gives the numbers to compare with.
+//!
+//! `cargo xtask test page e2e` builds the page and sets the environment: `DIST` is the folder of the built page,
+//! `MERA` the native command, `CHROMEDRIVER` and `CHROMIUM` the browser.
+
+pub mod driver;
+pub mod lab;
+pub mod native;
+
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// A path that the environment names.
+///
+/// # Errors
+/// When it does not, or nothing is there.
+pub fn path_from_environment(name: &str) -> Result<PathBuf> {
+    let value =
+        std::env::var_os(name).with_context(|| format!("{name} is not set: run `cargo xtask test page e2e`"))?;
+    let path = PathBuf::from(value);
+    path.canonicalize().with_context(|| format!("{name} is {}, and nothing is there", path.display()))
+}
+
+/// The repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
