@@ -4,6 +4,8 @@
 //! The rooms and the direction in which data flows between them are drawn in `ARCHITECTURE.md`.
 
 #[cfg(feature = "engine")]
+pub mod format;
+#[cfg(feature = "engine")]
 pub mod merge;
 #[cfg(feature = "engine")]
 pub mod model;
