@@ -4,6 +4,8 @@
 //! The rooms and the direction in which data flows between them are drawn in `ARCHITECTURE.md`.
 
 #[cfg(feature = "engine")]
+pub mod engine;
+#[cfg(feature = "engine")]
 pub mod format;
 #[cfg(feature = "engine")]
 pub mod merge;
@@ -21,3 +23,5 @@ pub mod train;
 #[cfg(any(feature = "ui", test))]
 pub mod ui;
 pub mod viz;
+#[cfg(all(feature = "worker", target_arch = "wasm32"))]
+pub mod worker;

@@ -67,6 +67,22 @@ impl NonLinearity {
         })
     }
 
+    /// On one number, for computations on the CPU.
+    #[must_use]
+    pub fn scalar(self) -> fn(f64) -> f64 {
+        match self {
+            Relu => |x| x.max(0.0),
+            Gelu => |x| 0.5 * x * (1.0 + libm::erf(x / std::f64::consts::SQRT_2)),
+            GeluNew => |x| {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + inner.tanh())
+            },
+            Swish => |x| x / (1.0 + (-x).exp()),
+            Tanh => f64::tanh,
+            Sigmoid => |x| 1.0 / (1.0 + (-x).exp()),
+        }
+    }
+
     /// Elementwise.
     #[must_use]
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
@@ -163,4 +179,24 @@ pub fn initial<R: Rng>(layers: usize, hidden: usize, bottleneck: usize, rng: &mu
         params.insert(location.param(Part::UpBias), init.zeros(&[hidden])?);
     }
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn one_number_and_a_tensor_agree() {
+        let xs = [-3.0f32, -0.5, 0.0, 0.7, 2.5];
+        for name in ["relu", "gelu", "gelu_new", "swish", "tanh", "sigmoid"] {
+            let kind = NonLinearity::from_name(name).unwrap();
+            let tensor = Tensor::<1>::from_data(TensorData::new(xs.to_vec(), [xs.len()]), &Device::flex());
+            let applied = pollster::block_on(crate::model::params::read(kind.apply(tensor))).unwrap();
+            for (x, applied) in xs.iter().zip(applied) {
+                let expected = kind.scalar()(f64::from(*x));
+                assert!((f64::from(applied) - expected).abs() < 1e-6, "{name}({x}): {applied} and {expected}");
+            }
+        }
+    }
 }

@@ -211,17 +211,18 @@ impl FewShotRun {
     /// # Errors
     /// When the snapshot's tensors are not this run's.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), TrainError> {
-        let names: Vec<&str> = self.trainer.params.iter().map(|(name, _)| name).collect();
-        if snapshot.params.names().collect::<Vec<_>>() != names {
-            return Err(TrainError::Checkpoint("its tensors have other names".into()));
-        }
-        let stacked = RunParams::stack(&[&snapshot.params], &self.device)?;
-        for (name, tensor) in stacked.iter() {
-            let own = self.trainer.params.get(name).map(Tensor::dims);
-            if own != Some(tensor.dims()) {
-                return Err(TrainError::Checkpoint(format!("{name} is {:?}, here {own:?}", tensor.dims())));
+        // A file may hold the tensors in another order.
+        let mut params = TensorSet::new();
+        for (name, own) in self.trainer.params.iter() {
+            let tensor = snapshot.params.get(name);
+            let tensor = tensor.ok_or_else(|| TrainError::Checkpoint(format!("it has no tensor {name}")))?;
+            if tensor.len() != own.shape().num_elements() {
+                let (found, wanted) = (tensor.len(), own.shape().num_elements());
+                return Err(TrainError::Checkpoint(format!("its {name} has {found} values, not {wanted}")));
             }
+            params.insert(name, tensor.clone());
         }
+        let stacked = RunParams::stack(&[&params], &self.device)?;
         let trained = self.settings.trained;
         self.trainer.params =
             stacked.map(|name, tensor| if trained.includes(name) { tensor.require_grad() } else { tensor });

@@ -1,0 +1,287 @@
+//! The adapters that are loaded or were made here.
+
+use super::{Engine, EngineError, Observer, fetched};
+use crate::format::{self, AdapterFile, Architecture};
+use crate::model::{HeadActivation, NonLinearity};
+use crate::protocol::{
+    AdapterCard, AdapterId, EditAdapter, FileSource, MergeSpec, Opened, Phase, Problem, TrainSettings,
+};
+use crate::tensors::TensorSet;
+use crate::tensors::adapter::{Location, Part};
+use crate::train::Architecture as RunArchitecture;
+use indexmap::IndexMap;
+
+/// Where an adapter is from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// Read from files.
+    File,
+    /// Merged here from the named inputs.
+    Merged {
+        /// How.
+        spec: MergeSpec,
+        /// Names and hashes of the inputs, in order.
+        inputs: Vec<(String, String)>,
+    },
+    /// Trained here.
+    Trained(TrainSettings),
+}
+
+/// An adapter and what is known of it.
+#[derive(Clone, Debug)]
+pub struct LoadedAdapter {
+    /// As a file.
+    pub file: AdapterFile,
+    /// Family of tasks.
+    pub track: String,
+    /// Where it is from.
+    pub origin: Origin,
+}
+
+/// All of them, in the order of their handles.
+#[derive(Clone, Debug, Default)]
+pub struct Adapters {
+    loaded: IndexMap<AdapterId, LoadedAdapter>,
+    next: u32,
+}
+
+impl LoadedAdapter {
+    /// SHA-256 of the file its weights came from; empty for one made here.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        let weights =
+            |file: &&format::SourceFile| file.path.ends_with(".bin") || file.path.ends_with("adapter.safetensors");
+        self.file.files.iter().find(weights).map_or("", |file| &file.sha256)
+    }
+
+    /// What the model needs to know to run it.
+    ///
+    /// # Errors
+    /// When it is of a kind that the model does not compute.
+    pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
+        let form = &self.file.config.form;
+        let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
+        if form.architecture != Architecture::SeqBn {
+            return Err(unsupported(format!("the architecture {}", form.architecture.name())));
+        }
+        let non_linearity = NonLinearity::from_name(&form.non_linearity)
+            .ok_or_else(|| unsupported(format!("the non-linearity {}", form.non_linearity)))?;
+        let head_activation = match self.file.head.as_ref().and_then(|head| head.config.activation.as_deref()) {
+            Some(name) => HeadActivation::from_name(name)
+                .ok_or_else(|| unsupported(format!("a head with the activation {name}")))?,
+            None => HeadActivation::default(),
+        };
+        Ok(RunArchitecture { non_linearity, scaling: f64::from(form.scaling), head_activation })
+    }
+
+    fn card(&self, id: AdapterId) -> AdapterCard {
+        let params = &self.file.params;
+        let bottlenecks = &self.file.config.bottlenecks;
+        let root_mean_square = |name: String| {
+            let values = params.get(&name).map(|tensor| tensor.values()).unwrap_or_default();
+            let sum: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+            (sum / values.len().max(1) as f64).sqrt() as f32
+        };
+        AdapterCard {
+            id,
+            name: self.file.name.clone(),
+            track: self.track.clone(),
+            kind: self.file.config.form.architecture.name().to_owned(),
+            origin: match &self.origin {
+                Origin::File => self.file.path.clone(),
+                Origin::Merged { spec, inputs } => {
+                    let names: Vec<_> = inputs.iter().map(|(name, _)| name.as_str()).collect();
+                    format!("{} of {}", spec.method, names.join(", "))
+                }
+                Origin::Trained(_) => "trained here".to_owned(),
+            },
+            plm: self.file.plm.model_name.clone().unwrap_or_default(),
+            bottleneck: bottlenecks.values().copied().collect(),
+            locations: bottlenecks.keys().map(Location::to_string).collect(),
+            non_linearity: self.file.config.form.non_linearity.clone(),
+            parameters: params.parameters(),
+            labels: self.file.head.as_ref().map(|head| head.config.labels.clone()).unwrap_or_default(),
+            norms: bottlenecks
+                .keys()
+                .map(|at| [Part::DownWeight, Part::UpWeight].map(|part| root_mean_square(at.param(part))))
+                .collect(),
+            sha256: self.sha256().to_owned(),
+            remarks: self.file.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Adapters {
+    /// The adapter `id`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, id: AdapterId) -> Result<&LoadedAdapter, EngineError> {
+        self.loaded.get(&id).ok_or(EngineError::NoAdapter(id))
+    }
+
+    /// Every adapter with its handle.
+    pub fn iter(&self) -> impl Iterator<Item = (AdapterId, &LoadedAdapter)> {
+        self.loaded.iter().map(|(&id, adapter)| (id, adapter))
+    }
+
+    /// Takes an adapter in; a name that is taken gets a number.
+    pub fn add(&mut self, mut file: AdapterFile, track: String, origin: Origin) -> AdapterCard {
+        file.name = self.free_name(&cleaned(&file.name));
+        let id = AdapterId(self.next);
+        self.next += 1;
+        let adapter = LoadedAdapter { file, track, origin };
+        let card = adapter.card(id);
+        self.loaded.insert(id, adapter);
+        card
+    }
+
+    /// What is said of the adapter `id`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn card(&self, id: AdapterId) -> Result<AdapterCard, EngineError> {
+        Ok(self.get(id)?.card(id))
+    }
+
+    /// Renames an adapter or puts it on a track.
+    ///
+    /// # Errors
+    /// When there is none, or the name is taken or can't be one.
+    pub fn edit(&mut self, edit: EditAdapter) -> Result<AdapterCard, EngineError> {
+        self.get(edit.id)?;
+        if let Some(name) = &edit.name {
+            if *name != cleaned(name) {
+                return Err(EngineError::BadName(name.clone()));
+            }
+            if self.iter().any(|(id, adapter)| id != edit.id && adapter.file.name == *name) {
+                return Err(EngineError::NameTaken(name.clone()));
+            }
+        }
+        let adapter = self.loaded.get_mut(&edit.id).ok_or(EngineError::NoAdapter(edit.id))?;
+        if let Some(name) = edit.name {
+            adapter.file.name = name;
+        }
+        if let Some(track) = edit.track {
+            adapter.track = track;
+        }
+        Ok(adapter.card(edit.id))
+    }
+
+    /// Forgets an adapter.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove(&mut self, id: AdapterId) -> Result<(), EngineError> {
+        self.loaded.shift_remove(&id).map(|_| ()).ok_or(EngineError::NoAdapter(id))
+    }
+
+    fn free_name(&self, name: &str) -> String {
+        let taken = |name: &str| self.loaded.values().any(|adapter| adapter.file.name == name);
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+}
+
+/// A name that files and paths can bear.
+pub(super) fn cleaned(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(64).collect();
+    if name.is_empty() { "adapter".to_owned() } else { name }
+}
+
+/// Tasks by the names they usually go by, as AdapterHub groups them.
+const TRACKS: [(&str, &[&str]); 5] = [
+    ("NLI", &["mnli", "multinli", "snli", "nli", "rte", "qnli", "cb", "scitail", "sick", "anli", "wnli"]),
+    ("paraphrase", &["mrpc", "qqp", "paws", "stsb", "sts", "paraphrase"]),
+    ("sentiment", &["sst2", "sst", "mr", "cr", "imdb", "yelp", "rotten", "sentiment", "polarity", "mpqa"]),
+    ("topic", &["agnews", "trec", "news", "topic"]),
+    ("acceptability", &["cola"]),
+];
+
+/// The track that a task's name suggests; empty where it suggests none.
+#[must_use]
+pub fn proposed_track(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase().replace("sst-2", "sst2").replace("sts-b", "stsb").replace("ag_news", "agnews");
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let track = TRACKS.iter().find(|(_, tasks)| words.iter().any(|word| tasks.contains(word)));
+    track.map_or("", |(track, _)| track)
+}
+
+impl Engine {
+    pub(super) async fn open(
+        &mut self,
+        files: Vec<FileSource>,
+        observer: &mut dyn Observer,
+    ) -> Result<Opened, EngineError> {
+        let files: Vec<_> = fetched(files)?.into_iter().map(|file| (file.path, file.bytes)).collect();
+        observer.at(Phase::Read, 0, files.len()).await?;
+        let found = format::detect(files);
+        let mut opened = Opened::default();
+        opened.problems.extend(
+            found.problems.iter().map(|problem| Problem { path: problem.path.clone(), message: problem.message() }),
+        );
+        for plm in found.plms {
+            let message = "this is a language model; open it in the step Model".to_owned();
+            opened.problems.push(Problem { path: plm.path, message });
+        }
+        for adapter in found.adapters {
+            let path = adapter.path.clone();
+            match self.fits(&adapter) {
+                Ok(()) => {
+                    let track = proposed_track(&adapter.name).to_owned();
+                    opened.adapters.push(self.adapters.add(adapter, track, Origin::File));
+                }
+                Err(error) => opened.problems.push(Problem { path, message: error.to_string() }),
+            }
+        }
+        for file in found.data {
+            match self.data.add(&file.path, &file.bytes) {
+                Ok(card) => opened.data.push(card),
+                Err(error) => opened.problems.push(Problem { path: file.path, message: error.problem.to_string() }),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Whether an adapter can stand in the loaded PLM; without one, anything can.
+    pub(super) fn fits(&self, adapter: &AdapterFile) -> Result<(), EngineError> {
+        let Some(plm) = &self.plm else { return Ok(()) };
+        let layers = adapter.config.bottlenecks.keys().map(|at| at.layer + 1).max().unwrap_or(0);
+        if adapter.plm.hidden_size == plm.card.hidden && layers <= plm.card.layers {
+            return Ok(());
+        }
+        Err(EngineError::OtherPlm {
+            adapter: adapter.name.clone(),
+            adapter_width: adapter.plm.hidden_size,
+            adapter_layers: layers,
+            plm: plm.card.name.clone(),
+            width: plm.card.hidden,
+            layers: plm.card.layers,
+        })
+    }
+
+    /// The parameters of adapter `id`, for the loaded PLM.
+    pub(super) fn adapter_params(&self, id: AdapterId) -> Result<&TensorSet, EngineError> {
+        let adapter = self.adapters.get(id)?;
+        self.fits(&adapter.file)?;
+        Ok(&adapter.file.params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tracks_follow_from_names() {
+        let tracks = ["sst-2", "distilbert_mnli", "paws", "my-own", "AG_NEWS", "smart"].map(proposed_track);
+        assert_eq!(tracks, ["sentiment", "NLI", "paraphrase", "", "topic", ""]);
+    }
+
+    #[test]
+    fn names_fit_files() {
+        assert_eq!(cleaned("nli/multi.v2"), "nli_multi_v2");
+        assert_eq!(cleaned(""), "adapter");
+    }
+}

@@ -1,0 +1,238 @@
+//! How the neurons of adapters correspond: aligning, and looking at what was aligned.
+
+use super::texts::Observed;
+use super::{Engine, EngineError, Observer};
+use crate::merge::{
+    self, AlignOptions, Alignment, By, Features, Input, Inputs, LocationParams, MergeError, Stage, WeightFeatures,
+};
+use crate::ot::{SinkhornOptions, Status};
+use crate::protocol::{
+    AdapterId, Align, AlignBy, AlignmentReport, LocationAlignment, LocationWeights, Matrix, NeuronReport,
+    PairAlignment, Phase, ShowNeuron, ShowWeights, Solver, Texts, TokenActivation,
+};
+use crate::tensors::Tensor;
+use crate::tensors::adapter::{Location, Part};
+use nalgebra::DMatrix;
+use std::rc::Rc;
+
+/// The last alignment, to be looked at.
+pub(super) struct Aligned {
+    asked: Align,
+    alignments: Vec<Alignment>,
+}
+
+/// Tokens pooled over all adapters that alignment and distances look at.
+const MAX_POOLED: usize = 2048;
+
+/// Tokens shown of those a neuron responds to.
+const TOP: usize = 12;
+
+impl Engine {
+    pub(super) async fn align(
+        &mut self,
+        asked: Align,
+        observer: &mut dyn Observer,
+    ) -> Result<AlignmentReport, EngineError> {
+        let ids: Vec<AdapterId> = std::iter::once(asked.reference).chain(asked.others.iter().copied()).collect();
+        let features = match asked.by {
+            AlignBy::Weights => None,
+            AlignBy::Activations => {
+                Some(self.features(&ids, &asked.texts, "alignment by activations", observer).await?)
+            }
+        };
+        let inputs = self.inputs(&ids, features.as_ref())?;
+        let (by, options) = settings(&asked);
+        let locations = inputs.locations()?;
+        let mut alignments = Vec::new();
+        for input in 1..ids.len() {
+            for &location in &locations {
+                observer.at(Phase::Align, alignments.len(), (ids.len() - 1) * locations.len()).await?;
+                alignments.push(merge::align::align_location(&inputs, input, location, by, &options)?);
+            }
+        }
+        let pairs = asked.others.iter().enumerate().map(|(index, &other)| PairAlignment {
+            other,
+            locations: alignments
+                .iter()
+                .filter(|alignment| alignment.input == index + 1)
+                .map(location_alignment)
+                .collect(),
+        });
+        let report = AlignmentReport { pairs: pairs.collect(), asked: asked.clone() };
+        self.alignment = Some(Aligned { asked, alignments });
+        Ok(report)
+    }
+
+    /// What goes into a merge; the reference comes first.
+    pub(super) fn inputs<'a>(
+        &'a self,
+        ids: &[AdapterId],
+        features: Option<&'a Features>,
+    ) -> Result<Inputs<'a>, EngineError> {
+        let mut adapters = Vec::new();
+        let mut kinds = Vec::new();
+        for &id in ids {
+            let adapter = self.adapters.get(id)?;
+            adapters.push(Input { name: &adapter.file.name, params: self.adapter_params(id)? });
+            kinds.push((adapter.file.name.as_str(), adapter.architecture()?));
+        }
+        if let Some((first, others)) = kinds.split_first() {
+            let same = |kind: &crate::train::Architecture| {
+                (kind.non_linearity, kind.scaling) == (first.1.non_linearity, first.1.scaling)
+            };
+            if let Some(other) = others.iter().find(|(_, kind)| !same(kind)) {
+                return Err(EngineError::Unsupported {
+                    adapter: other.0.to_owned(),
+                    what: format!(
+                        "{:?} with scaling {}, while {} uses {:?} with scaling {}: merging needs the same",
+                        other.1.non_linearity, other.1.scaling, first.0, first.1.non_linearity, first.1.scaling
+                    ),
+                });
+            }
+        }
+        let activation = kinds.first().map(|(_, kind)| kind.non_linearity).unwrap_or_default().scalar();
+        Ok(Inputs { activation, features, ..Inputs::new(adapters) })
+    }
+
+    /// What the adapters see in the texts, pooled over their own forward passes.
+    pub(super) async fn features(
+        &mut self,
+        ids: &[AdapterId],
+        texts: &Texts,
+        what: &'static str,
+        observer: &mut dyn Observer,
+    ) -> Result<Features, EngineError> {
+        let mut observed: Vec<Rc<Observed>> = Vec::new();
+        for &id in ids {
+            observed.push(self.observe(id, texts, what, observer).await?);
+        }
+        let tokens: usize = observed.iter().map(|observed| observed.places.len()).sum();
+        let every = tokens.div_ceil(MAX_POOLED).max(1);
+        let mut features = Features::new();
+        let locations = observed.first().map(|first| first.inputs.keys().copied().collect()).unwrap_or_else(Vec::new);
+        for location in locations {
+            let mut values = Vec::new();
+            let mut rows = 0;
+            for observed in &observed {
+                let seen = observed.inputs.get(&location).map(Vec::as_slice).unwrap_or_default();
+                for row in seen.chunks_exact(observed.hidden).step_by(every) {
+                    values.extend_from_slice(row);
+                    rows += 1;
+                }
+            }
+            let hidden = values.len() / rows.max(1);
+            let tensor = Tensor::new([rows, hidden], values)
+                .map_err(|_| MergeError::FeatureShape { location, shape: vec![rows, hidden] })?;
+            features.insert(location, tensor)?;
+        }
+        Ok(features)
+    }
+
+    pub(super) async fn show_weights(
+        &mut self,
+        ask: ShowWeights,
+        observer: &mut dyn Observer,
+    ) -> Result<LocationWeights, EngineError> {
+        if self.alignment.as_ref().is_none_or(|last| last.asked != ask.align) {
+            self.align(ask.align.clone(), observer).await?;
+        }
+        let other = self.adapters.get(ask.other)?;
+        let missing = || EngineError::NoLocation { adapter: other.file.name.clone(), location: ask.location.clone() };
+        let location: Location = ask.location.parse().map_err(|_| missing())?;
+        let input = ask.align.others.iter().position(|&id| id == ask.other).ok_or_else(missing)? + 1;
+        let aligned = self.alignment.as_ref().ok_or_else(missing)?;
+        let found = aligned.alignments.iter().find(|found| (found.input, found.location) == (input, location));
+        let aligned = found.ok_or_else(missing)?.aligned.part(Part::DownWeight);
+        let stored = |id| -> Result<DMatrix<f64>, EngineError> {
+            let adapter = self.adapters.get(id)?;
+            let params = LocationParams::read(&adapter.file.name, &adapter.file.params, location)?;
+            Ok(params.part(Part::DownWeight).clone())
+        };
+        let (reference, stored) = (stored(ask.align.reference)?, stored(ask.other)?);
+        let mean = |other: &DMatrix<f64>| {
+            if other.shape() == reference.shape() { matrix(&((&reference + other) / 2.0)) } else { Matrix::default() }
+        };
+        Ok(LocationWeights {
+            average: mean(&stored),
+            merged: mean(aligned),
+            aligned: matrix(aligned),
+            stored: matrix(&stored),
+            reference: matrix(&reference),
+        })
+    }
+
+    pub(super) async fn show_neuron(
+        &mut self,
+        ask: ShowNeuron,
+        observer: &mut dyn Observer,
+    ) -> Result<NeuronReport, EngineError> {
+        let adapter = self.adapters.get(ask.adapter)?;
+        let name = adapter.file.name.clone();
+        let missing = || EngineError::NoLocation { adapter: name.clone(), location: ask.location.clone() };
+        let location: Location = ask.location.parse().map_err(|_| missing())?;
+        let params = LocationParams::read(&name, &adapter.file.params, location)?;
+        let count = params.bottleneck();
+        if ask.neuron >= count {
+            return Err(EngineError::NoNeuron { location: ask.location, neuron: ask.neuron, count, adapter: name });
+        }
+        let norm_in = params.part(Part::DownWeight).row(ask.neuron).norm() as f32;
+        let norm_out = params.part(Part::UpWeight).column(ask.neuron).norm() as f32;
+        if ask.texts == Texts::None {
+            return Ok(NeuronReport { norm_in, norm_out, active: 0.0, top: Vec::new() });
+        }
+        let observed = self.observe(ask.adapter, &ask.texts, "what a neuron responds to", observer).await?;
+        let inputs = observed.inputs.get(&location).ok_or_else(missing)?;
+        let weights: Vec<f32> =
+            params.part(Part::DownWeight).row(ask.neuron).iter().map(|value| *value as f32).collect();
+        let bias = params.part(Part::DownBias)[ask.neuron] as f32;
+        let mut values: Vec<(f32, (usize, usize))> = inputs
+            .chunks_exact(observed.hidden)
+            .map(|row| row.iter().zip(&weights).map(|(x, w)| x * w).sum::<f32>() + bias)
+            .zip(observed.places.iter().copied())
+            .collect();
+        let active = values.iter().filter(|(value, _)| *value > 0.0).count() as f32 / values.len().max(1) as f32;
+        values.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let top = values.into_iter().take(TOP).filter_map(|(value, (text, index))| {
+            Some(TokenActivation { tokens: observed.tokens.get(text)?.clone(), index, value })
+        });
+        Ok(NeuronReport { norm_in, norm_out, active, top: top.collect() })
+    }
+}
+
+fn settings(asked: &Align) -> (By, AlignOptions) {
+    let by = match asked.by {
+        AlignBy::Weights => By::Weights(WeightFeatures::default()),
+        AlignBy::Activations => By::Activations(Stage::default()),
+    };
+    let solver = match asked.solver {
+        Solver::Exact => crate::ot::Solver::Exact,
+        Solver::Sinkhorn { epsilon, iterations, tolerance } => {
+            crate::ot::Solver::Sinkhorn(SinkhornOptions { epsilon, iterations, tolerance })
+        }
+    };
+    (by, AlignOptions { solver, ..AlignOptions::default() })
+}
+
+fn location_alignment(alignment: &Alignment) -> LocationAlignment {
+    let (converged, iterations) = match alignment.solution.status {
+        Status::Optimal => (true, 0),
+        Status::Converged { iterations } => (true, iterations),
+        Status::IterationLimit { iterations } => (false, iterations),
+    };
+    LocationAlignment {
+        name: alignment.location.to_string(),
+        cost: matrix(&alignment.cost),
+        plan: matrix(&alignment.solution.plan),
+        cost_before: alignment.cost_before.map(|cost| cost as f32),
+        cost_after: alignment.cost_after as f32,
+        diagonal_share: alignment.diagonal_share.unwrap_or(0.0) as f32,
+        converged,
+        iterations,
+    }
+}
+
+/// Row by row; nalgebra stores column by column.
+fn matrix(matrix: &DMatrix<f64>) -> Matrix {
+    let values = matrix.row_iter().flat_map(|row| row.iter().map(|value| *value as f32).collect::<Vec<_>>());
+    Matrix { rows: matrix.nrows(), columns: matrix.ncols(), values: values.collect() }
+}

@@ -1,0 +1,166 @@
+//! Data sets and the episodes drawn from them.
+
+use super::{Engine, EngineError, proposed_track};
+use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, Row};
+use crate::text::{Columns, DataError, Dataset, EncodedRow, Episode};
+use crate::train::RunData;
+use indexmap::IndexMap;
+
+/// The loaded data sets.
+#[derive(Clone, Debug, Default)]
+pub struct DataSets {
+    loaded: IndexMap<DataId, (Dataset, String)>,
+}
+
+/// An episode, ready to be learned.
+pub(super) struct PreparedEpisode {
+    /// Rows in the order support, dev, test, encoded.
+    pub(super) run_data: RunData,
+    /// Numbers of the test rows among them.
+    pub(super) test: Vec<usize>,
+    /// The rows themselves, in the same order.
+    pub(super) rows: Vec<Row>,
+    /// The labels in order.
+    pub(super) labels: Vec<String>,
+}
+
+impl DataSets {
+    /// Takes a data set in.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<DataCard, DataError> {
+        let dataset = Dataset::read(path, bytes, &Columns::default())?;
+        let id = DataId(self.loaded.len() as u32);
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let card = DataCard {
+            id,
+            name: name.to_owned(),
+            rows: dataset.rows.len(),
+            labels: dataset.labels.iter().cloned().zip(dataset.counts()).collect(),
+            pairs: dataset.is_pair(),
+            track: proposed_track(path).to_owned(),
+        };
+        self.loaded.insert(id, (dataset, crate::format::sha256_hex(bytes)));
+        Ok(card)
+    }
+
+    /// The data set `id`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, id: DataId) -> Result<&Dataset, EngineError> {
+        self.loaded.get(&id).map(|(dataset, _)| dataset).ok_or(EngineError::NoData(id))
+    }
+
+    /// SHA-256 of its file.
+    pub(super) fn sha256(&self, id: DataId) -> &str {
+        self.loaded.get(&id).map_or("", |(_, sha256)| sha256)
+    }
+
+    /// Which rows an episode takes: support, dev, test, each with its data set.
+    pub(super) fn rows(&self, spec: &EpisodeSpec) -> Result<[Vec<(DataId, usize)>; 3], EngineError> {
+        let dataset = self.get(spec.data)?;
+        dataset.check_labels()?;
+        let episode = Episode::draw(dataset, spec.k, spec.seed)?;
+        let test = match spec.test {
+            None => episode.rest.iter().map(|&row| (spec.data, row)).collect(),
+            Some(id) => {
+                let test = self.get(id)?;
+                test.label_ids_among(&dataset.labels)
+                    .map_err(|error| EngineError::Labels { test: test.name.clone(), error: error.to_string() })?;
+                if test.is_pair() != dataset.is_pair() {
+                    let kind = |pair| if pair { "pairs of texts" } else { "single texts" };
+                    let error =
+                        format!("it has {}, {} has {}", kind(test.is_pair()), dataset.name, kind(dataset.is_pair()));
+                    return Err(EngineError::Labels { test: test.name.clone(), error });
+                }
+                (0..test.rows.len()).map(|row| (id, row)).collect()
+            }
+        };
+        let own = |rows: Vec<usize>| rows.into_iter().map(|row| (spec.data, row)).collect();
+        Ok([own(episode.support), own(episode.dev), test])
+    }
+
+    pub(super) fn row(&self, id: DataId, row: usize) -> Result<Row, EngineError> {
+        let example = self.get(id)?.rows.get(row).ok_or(EngineError::NoData(id))?;
+        Ok(Row {
+            row,
+            label: example.label.clone().unwrap_or_default(),
+            text1: example.text1.clone(),
+            text2: example.text2.clone(),
+        })
+    }
+}
+
+impl Engine {
+    /// Takes a data set in that does not come from a file dropped.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn add_data(&mut self, path: &str, bytes: &[u8]) -> Result<DataCard, EngineError> {
+        Ok(self.data.add(path, bytes)?)
+    }
+
+    pub(super) fn draw_episode(&self, spec: &EpisodeSpec) -> Result<EpisodeCard, EngineError> {
+        let [support, dev, test] = self.data.rows(spec)?;
+        let labels = self.data.get(spec.data)?.labels.clone();
+        let rows = |rows: &[(DataId, usize)]| -> Result<Vec<Row>, EngineError> {
+            rows.iter().map(|&(id, row)| self.data.row(id, row)).collect()
+        };
+        let tested = rows(&test)?;
+        let most = labels.iter().map(|label| tested.iter().filter(|row| row.label == *label).count()).max();
+        let truncated = match &self.plm {
+            None => 0,
+            Some(plm) => {
+                let tokenizer = plm.tokenizer(spec.max_length)?;
+                let all = support.iter().chain(&dev).chain(&test);
+                let mut cut = 0;
+                for &(id, row) in all {
+                    let row = self.data.row(id, row)?;
+                    cut += usize::from(tokenizer.encode(&row.text1, row.text2.as_deref())?.truncated);
+                }
+                cut
+            }
+        };
+        Ok(EpisodeCard {
+            support: rows(&support)?,
+            dev: dev.len(),
+            test: test.len(),
+            majority: most.unwrap_or(0) as f32 / tested.len().max(1) as f32,
+            truncated,
+            labels,
+        })
+    }
+
+    pub(super) fn prepare_episode(&self, spec: &EpisodeSpec) -> Result<PreparedEpisode, EngineError> {
+        let plm = self.plm()?;
+        let tokenizer = plm.tokenizer(spec.max_length)?;
+        let labels = self.data.get(spec.data)?.labels.clone();
+        let parts = self.data.rows(spec)?;
+        let mut encoded = Vec::new();
+        let mut rows = Vec::new();
+        let mut numbers: [Vec<usize>; 3] = Default::default();
+        for (part, numbers) in parts.iter().zip(&mut numbers) {
+            for &(id, row) in part {
+                let row = self.data.row(id, row)?;
+                let encoding = tokenizer.encode(&row.text1, row.text2.as_deref())?;
+                let label = labels.iter().position(|label| *label == row.label).map(|label| label as u32);
+                numbers.push(encoded.len());
+                encoded.push(EncodedRow { encoding, label });
+                rows.push(row);
+            }
+        }
+        let [support, dev, test] = numbers;
+        let run_data = RunData {
+            encoded,
+            support,
+            dev,
+            classes: labels.len(),
+            pad_id: tokenizer.pad_id(),
+            max_length: tokenizer.max_length(),
+        };
+        Ok(PreparedEpisode { run_data, test, rows, labels })
+    }
+}

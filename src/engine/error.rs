@@ -1,0 +1,157 @@
+//! Everything that can go wrong when a command is carried out.
+
+use super::Cancelled;
+use crate::format;
+use crate::merge::MergeError;
+use crate::model::ModelError;
+use crate::protocol::{AdapterId, DataId, Failure, FailureKind, RunId};
+use crate::text::{DataError, EpisodeError, TokenizerError};
+use crate::train::TrainError;
+
+/// Why a command has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// A file.
+    #[error("{0}")]
+    File(#[from] format::Problem),
+    /// Writing one.
+    #[error("{0}")]
+    Format(#[from] format::FormatError),
+    /// The model's file.
+    #[error("{path}: {error}")]
+    Plm {
+        /// The folder or file.
+        path: String,
+        /// What is wrong with it.
+        error: ModelError,
+    },
+    /// The model at work.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A text.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// An episode.
+    #[error(transparent)]
+    Episode(#[from] EpisodeError),
+    /// A merge.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// A run.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// No PLM is loaded.
+    #[error("no language model is loaded yet")]
+    NoPlm,
+    /// The files of a model are incomplete.
+    #[error("{name}: a language model needs config.json, tokenizer.json and model.safetensors; there is no {missing}")]
+    IncompletePlm {
+        /// Name of the model.
+        name: String,
+        /// The file.
+        missing: &'static str,
+    },
+    /// An adapter that does not fit the PLM.
+    #[error(
+        "adapter {adapter} is for {adapter_width} wide hidden states and {adapter_layers} layers; {plm} has {width} and {layers}"
+    )]
+    OtherPlm {
+        /// Name of the adapter.
+        adapter: String,
+        /// Its width.
+        adapter_width: usize,
+        /// Its layers.
+        adapter_layers: usize,
+        /// Name of the PLM.
+        plm: String,
+        /// Its width.
+        width: usize,
+        /// Its layers.
+        layers: usize,
+    },
+    /// An adapter that is not (or no longer) loaded.
+    #[error("there is no adapter number {}", .0.0)]
+    NoAdapter(AdapterId),
+    /// A data set that is not loaded.
+    #[error("there is no data set number {}", .0.0)]
+    NoData(DataId),
+    /// A run that is not there.
+    #[error("there is no run number {}", .0.0)]
+    NoRun(RunId),
+    /// A name that another adapter has.
+    #[error("another adapter is called {0}")]
+    NameTaken(String),
+    /// A name that a file can't bear.
+    #[error("\"{0}\" can't be the name of an adapter: letters, digits, - and _ only, 1 to 64 of them")]
+    BadName(String),
+    /// A location that an adapter does not have.
+    #[error("adapter {adapter} has nothing at {location}")]
+    NoLocation {
+        /// Name of the adapter.
+        adapter: String,
+        /// What was asked for.
+        location: String,
+    },
+    /// A neuron that an adapter does not have.
+    #[error("adapter {adapter} has {count} neurons at {location}; there is no number {neuron}")]
+    NoNeuron {
+        /// Name of the adapter.
+        adapter: String,
+        /// Where.
+        location: String,
+        /// What was asked for.
+        neuron: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// Something that the model does not compute.
+    #[error("adapter {adapter} uses {what}, which this version does not run")]
+    Unsupported {
+        /// Name of the adapter.
+        adapter: String,
+        /// What it is.
+        what: String,
+    },
+    /// Texts are needed and none are given.
+    #[error("{0} needs texts: a few-shot task, or lines of your own")]
+    NoTexts(&'static str),
+    /// Test and training data disagree.
+    #[error("{test}: {error}")]
+    Labels {
+        /// Name of the test set.
+        test: String,
+        /// What is wrong.
+        error: String,
+    },
+    /// A run that is not finished has nothing to give.
+    #[error("run {0} has not finished an epoch yet")]
+    Unfinished(String),
+    /// What the caller should have fetched.
+    #[error("{0} has not been fetched")]
+    NotFetched(String),
+    /// The device can't be had.
+    #[error("{0}")]
+    Device(String),
+    /// A checkpoint that can't be read.
+    #[error("the checkpoint can't be read: {0}")]
+    Checkpoint(String),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let kind = match &error {
+            EngineError::Cancelled(_) => FailureKind::Cancelled,
+            EngineError::NotFetched(_) => FailureKind::Network,
+            EngineError::Model(ModelError::Device(_))
+            | EngineError::Train(TrainError::Model(ModelError::Device(_))) => FailureKind::Internal,
+            _ => FailureKind::Input,
+        };
+        Failure { kind, message: error.to_string() }
+    }
+}

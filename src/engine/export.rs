@@ -1,0 +1,73 @@
+//! Files to take away.
+
+use super::training::without_head;
+use super::{Engine, EngineError, recipe};
+use crate::format::{self, AdapterFile, AdapterForm, HeadConfig, PlmSignature, Weights, archive};
+use crate::protocol::{Export, FileBytes, RunStart};
+use crate::tensors::TensorSet;
+
+impl Engine {
+    pub(super) fn export(&self, export: &Export) -> Result<FileBytes, EngineError> {
+        match export {
+            Export::Adapter(id) => {
+                let adapter = self.adapters.get(*id)?;
+                let recipe = recipe::of_adapter(self, adapter);
+                zipped(&adapter.file, &recipe)
+            }
+            Export::Run(id) => {
+                let (file, recipe) = (self.trained(*id)?, recipe::of_run(self, *id)?);
+                zipped(&file, &recipe)
+            }
+            Export::Curve(id) => {
+                let report = self.runs.report(*id)?;
+                let name = self.runs.best(*id).map(|(asked, ..)| asked.name.clone()).unwrap_or_default();
+                let mut csv = String::from("step,epoch,loss,learning_rate,dev_accuracy,dev_macro_f1,dev_loss\n");
+                for point in report.map(|report| report.curve.as_slice()).unwrap_or_default() {
+                    let dev = point
+                        .dev
+                        .map_or(",,".to_owned(), |dev| format!("{},{},{}", dev.accuracy, dev.macro_f1, dev.loss));
+                    csv += &format!("{},{},{},{},{dev}\n", point.step, point.epoch, point.loss, point.learning_rate);
+                }
+                Ok(FileBytes { path: format!("{name}_curve.csv"), bytes: csv.into_bytes() })
+            }
+        }
+    }
+
+    /// What the run `id` has trained, as a file in AdapterHub's layout.
+    ///
+    /// # Errors
+    /// When there is no such run, it has no epoch behind it, or it trained no adapter.
+    pub fn trained(&self, id: crate::protocol::RunId) -> Result<AdapterFile, EngineError> {
+        let (asked, params, labels) = self.runs.best(id)?;
+        let plm = self.plm()?;
+        let adapter = without_head(params);
+        if adapter.is_empty() {
+            return Err(EngineError::Unsupported {
+                adapter: asked.name.clone(),
+                what: "a head without an adapter".to_owned(),
+            });
+        }
+        let head: TensorSet = params
+            .iter()
+            .filter(|(name, _)| name.starts_with("head."))
+            .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
+            .collect();
+        let head = format::Head::new(HeadConfig::new(labels.to_vec()), plm.card.hidden, head)?;
+        let (signature, form) = match asked.start {
+            RunStart::Adapter(id) => {
+                let from = self.adapters.get(id)?;
+                (from.file.plm.clone(), from.file.config.form.clone())
+            }
+            _ => (PlmSignature::bert(Some(plm.card.name.clone()), plm.card.hidden), AdapterForm::seq_bn()),
+        };
+        Ok(AdapterFile::new(super::adapters::cleaned(&asked.name), signature, form, adapter, Some(head))?)
+    }
+}
+
+fn zipped(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<FileBytes, EngineError> {
+    let name = &adapter.name;
+    let mut files = format::write_adapterhub(adapter, Weights::Both)?;
+    files.push(("recipe.json".to_owned(), recipe::print(recipe)));
+    let files: Vec<_> = files.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)).collect();
+    Ok(FileBytes { path: format!("{name}.zip"), bytes: archive::pack(&files)? })
+}

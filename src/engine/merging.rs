@@ -1,0 +1,148 @@
+//! Merging the loaded adapters into a new one.
+
+use super::{Engine, EngineError, Observer, Origin};
+use crate::format::AdapterFile;
+use crate::merge::{self, METHODS, Need, Range, Scale, Settings, Value};
+use crate::protocol::{
+    AdapterId, EnsembleDistance, Merge, MergeLocation, MergeReport, MethodCard, OutputScale, ParameterCard,
+    ParameterRange, Phase, Texts,
+};
+
+/// Every method, as the page shows it.
+pub(super) fn method_cards() -> Vec<MethodCard> {
+    METHODS.iter().map(|method| method_card(method.card())).collect()
+}
+
+impl Engine {
+    pub(super) async fn merge(
+        &mut self,
+        asked: Merge,
+        observer: &mut dyn Observer,
+    ) -> Result<MergeReport, EngineError> {
+        let mut spec = asked.spec;
+        let method = merge::method(&spec.method)?;
+        let card = method.card();
+        let pairs = spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings = Settings::parse(card, pairs).map_err(merge::MergeError::from)?;
+        let reference = match spec.reference {
+            Some(id) => id,
+            None => *spec.adapters.first().ok_or(merge::MergeError::NoInputs)?,
+        };
+        let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
+        spec.reference = Some(reference);
+        let needs_texts = card.needs.contains(&Need::Texts) || spec.scale == OutputScale::Keep;
+        // Texts are looked at where they are given: they tell how near the merge comes to the mean of functions. That
+        // needs a language model; without one only a method that needs them fails.
+        let features = if needs_texts || (spec.texts != Texts::None && self.plm.is_some()) {
+            Some(self.features(&spec.adapters, &spec.texts, "merging by activations", observer).await?)
+        } else {
+            None
+        };
+        observer.at(Phase::Merge, 0, 2).await?;
+        let mut inputs = self.inputs(&spec.adapters, features.as_ref())?;
+        inputs.reference = index;
+        inputs.weights.clone_from(&spec.weights);
+        let mut merged = method.merge(&inputs, &settings)?;
+        merge::scale_output(&mut merged, &inputs, scale(spec.scale))?;
+        observer.at(Phase::Merge, 1, 2).await?;
+        let distances =
+            if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
+        let locations = inputs.locations()?.into_iter().map(|location| {
+            let at: Vec<_> = merged.alignments.iter().filter(|alignment| alignment.location == location).collect();
+            let mean = |value: &dyn Fn(&merge::Alignment) -> Option<f64>| {
+                let values: Option<Vec<f64>> = at.iter().map(|alignment| value(alignment)).collect();
+                values.filter(|values| !values.is_empty()).map(|v| (v.iter().sum::<f64>() / v.len() as f64) as f32)
+            };
+            MergeLocation {
+                name: location.to_string(),
+                cost_before: mean(&|alignment| alignment.cost_before),
+                cost_after: mean(&|alignment| Some(alignment.cost_after)),
+                diagonal_share: mean(&|alignment| alignment.diagonal_share),
+                ensemble: distances.iter().find(|distance| distance.location == location).map(ensemble),
+            }
+        });
+        let locations = locations.collect();
+
+        let first = self.adapters.get(reference)?;
+        let name = if asked.name.is_empty() { spec.method.clone() } else { asked.name };
+        let signature = first.file.plm.clone();
+        let form = first.file.config.form.clone();
+        let named = spec.adapters.iter().map(|&id| {
+            let adapter = self.adapters.get(id)?;
+            Ok((adapter.file.name.clone(), adapter.sha256().to_owned()))
+        });
+        let named = named.collect::<Result<Vec<_>, EngineError>>()?;
+        let track = common_track(self, &spec.adapters)?;
+        let file = AdapterFile::new(name, signature, form, merged.params, None)?;
+        let origin = Origin::Merged { spec: spec.clone(), inputs: named };
+        let adapter = self.adapters.add(file, track, origin);
+        Ok(MergeReport { adapter, spec, locations })
+    }
+}
+
+/// The inputs' track where they agree, else none.
+fn common_track(engine: &Engine, ids: &[AdapterId]) -> Result<String, EngineError> {
+    let mut tracks = Vec::new();
+    for &id in ids {
+        tracks.push(engine.adapters.get(id)?.track.as_str());
+    }
+    tracks.dedup();
+    Ok(if let [track] = tracks[..] { track.to_owned() } else { String::new() })
+}
+
+fn ensemble(distance: &merge::EnsembleDistance) -> EnsembleDistance {
+    EnsembleDistance {
+        relative_error: distance.relative_error as f32,
+        amplitude: distance.amplitude as f32,
+        cosine: distance.cosine as f32,
+    }
+}
+
+fn scale(scale: OutputScale) -> Scale {
+    match scale {
+        OutputScale::None => Scale::None,
+        OutputScale::Keep => Scale::Keep,
+        OutputScale::Sum => Scale::Sum,
+        OutputScale::Factor(factor) => Scale::Factor(factor),
+    }
+}
+
+/// The name that an enum has in cards and files.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn method_card(card: &merge::Card) -> MethodCard {
+    MethodCard {
+        id: card.id.to_owned(),
+        title: card.title.to_owned(),
+        description: card.description.to_owned(),
+        paper: card.paper.to_owned(),
+        needs: card.needs.iter().map(word).collect(),
+        parameters: card
+            .parameters
+            .iter()
+            .map(|parameter| ParameterCard {
+                name: parameter.name.to_owned(),
+                meaning: parameter.meaning.to_owned(),
+                range: match parameter.range {
+                    Range::Choice(words) => ParameterRange::Choice(words.iter().map(ToString::to_string).collect()),
+                    Range::Number { min, max } => ParameterRange::Number { min, max },
+                    Range::Integer { min, max } => ParameterRange::Integer { min, max },
+                    Range::Flag => ParameterRange::Flag,
+                },
+                default: match parameter.default {
+                    Value::Choice(word) => word.to_owned(),
+                    Value::Number(number) => number.to_string(),
+                    Value::Integer(number) => number.to_string(),
+                    Value::Flag(flag) => flag.to_string(),
+                },
+            })
+            .collect(),
+        laws: card.laws.iter().map(word).collect(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The application without a browser: what is loaded, and [`Engine::handle`], which does what a command says.
+//!
+//! The engine speaks [`protocol`](crate::protocol) itself: the worker only carries messages, and the native command
+//! asks for the same things in the same words. Long work is asynchronous and reports to an [`Observer`] between small
+//! steps; what the observer awaits is its own affair (the worker lets the event loop turn, the command does nothing).
+//! A cancelled or failed command leaves everything that was loaded as it was.
+
+mod adapters;
+mod alignment;
+mod data;
+mod device;
+mod error;
+mod export;
+mod merging;
+mod observer;
+mod plm;
+mod recipe;
+mod texts;
+mod training;
+
+pub use adapters::{Adapters, LoadedAdapter, Origin, proposed_track};
+pub use data::DataSets;
+pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
+pub use error::EngineError;
+pub use observer::{Cancelled, Observer, Quiet, Ready};
+pub use plm::Plm;
+pub use training::Runs;
+
+use crate::protocol::{Command, DeviceKind, DeviceReport, FileBytes, FileSource, Outcome};
+use burn::tensor::Device;
+
+/// Name and version, for reports and recipes.
+pub const VERSION: &str = concat!("mera-lab ", env!("CARGO_PKG_VERSION"));
+
+/// Everything that is loaded.
+pub struct Engine {
+    gpu: Box<dyn OpenGpu>,
+    /// An autodiff device.
+    device: Device,
+    kind: DeviceKind,
+    plm: Option<Plm>,
+    adapters: Adapters,
+    data: DataSets,
+    texts: texts::ObservedTexts,
+    alignment: Option<alignment::Aligned>,
+    runs: Runs,
+}
+
+impl Engine {
+    /// An empty engine on the CPU; [`Start`](crate::protocol::Start) may move it to what `gpu` opens.
+    #[must_use]
+    pub fn new(gpu: impl OpenGpu + 'static) -> Self {
+        Self {
+            gpu: Box::new(gpu),
+            device: Device::flex().autodiff(),
+            kind: DeviceKind::Cpu,
+            plm: None,
+            adapters: Adapters::default(),
+            data: DataSets::default(),
+            texts: texts::ObservedTexts::default(),
+            alignment: None,
+            runs: Runs::default(),
+        }
+    }
+
+    /// Does what `command` says.
+    ///
+    /// # Errors
+    /// One line that names the culprit; nothing that was loaded before is lost.
+    pub async fn handle(&mut self, command: Command, observer: &mut dyn Observer) -> Result<Outcome, EngineError> {
+        Ok(match command {
+            Command::Start(start) => Outcome::Start(self.start(start.device, observer).await?),
+            Command::OpenPlm(open) => Outcome::OpenPlm(self.open_plm(open, observer).await?),
+            Command::Tokenize(ask) => Outcome::Tokenize(self.plm()?.tokens(&ask.text1, ask.text2.as_deref())?),
+            Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
+            Command::EditAdapter(edit) => Outcome::EditAdapter(self.adapters.edit(edit)?),
+            Command::RemoveAdapter(remove) => Outcome::RemoveAdapter(self.adapters.remove(remove.id)?),
+            Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0)?),
+            Command::Align(align) => Outcome::Align(self.align(align, observer).await?),
+            Command::ShowWeights(show) => Outcome::ShowWeights(self.show_weights(show, observer).await?),
+            Command::ShowNeuron(show) => Outcome::ShowNeuron(self.show_neuron(show, observer).await?),
+            Command::Merge(merge) => Outcome::Merge(self.merge(merge, observer).await?),
+            Command::Train(train) => Outcome::Train(self.train(train, observer).await?),
+            Command::Resume(resume) => Outcome::Resume(self.resume(resume, observer).await?),
+            Command::Predict(predict) => Outcome::Predict(self.predict(&predict).await?),
+            Command::Export(export) => Outcome::Export(self.export(&export)?),
+        })
+    }
+
+    /// The pretrained language model.
+    ///
+    /// # Errors
+    /// When none is loaded.
+    pub fn plm(&self) -> Result<&Plm, EngineError> {
+        self.plm.as_ref().ok_or(EngineError::NoPlm)
+    }
+
+    /// The loaded and merged adapters.
+    #[must_use]
+    pub fn adapters(&self) -> &Adapters {
+        &self.adapters
+    }
+
+    /// The loaded data sets.
+    #[must_use]
+    pub fn data(&self) -> &DataSets {
+        &self.data
+    }
+
+    /// The runs of training.
+    #[must_use]
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    async fn start(
+        &mut self,
+        choice: crate::protocol::DeviceChoice,
+        observer: &mut dyn Observer,
+    ) -> Result<DeviceReport, EngineError> {
+        let (device, mut report) = device::choose(choice, self.gpu.as_ref(), observer).await?;
+        report.methods = merging::method_cards();
+        report.engine = VERSION.to_owned();
+        self.device = device;
+        self.kind = report.device;
+        Ok(report)
+    }
+}
+
+/// The bytes of files that whoever runs the engine has fetched.
+fn fetched(files: Vec<FileSource>) -> Result<Vec<FileBytes>, EngineError> {
+    let bytes = |source| match source {
+        FileSource::Bytes(file) => Ok(file),
+        FileSource::Url { url, .. } => Err(EngineError::NotFetched(url)),
+        FileSource::Hub { id, .. } => Err(EngineError::NotFetched(id)),
+    };
+    files.into_iter().map(bytes).collect()
+}

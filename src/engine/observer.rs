@@ -1,0 +1,53 @@
+//! Who watches long work.
+
+use crate::protocol::{Checkpoint, Phase, Progress, TrainPoint};
+use std::future::Future;
+use std::pin::Pin;
+
+/// Work was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cancelled")]
+pub struct Cancelled;
+
+/// What [`Observer::progress`] gives: ready when the work may go on.
+pub type Ready<'a> = Pin<Box<dyn Future<Output = Result<(), Cancelled>> + 'a>>;
+
+/// Watches long work, may let the world turn between its steps, and may stop it.
+pub trait Observer {
+    /// How far the work is. It goes on when the future is ready, unless that says [`Cancelled`].
+    fn progress(&mut self, progress: Progress) -> Ready<'_>;
+
+    /// What a run of training needs to go on from here elsewhere.
+    fn checkpoint(&mut self, checkpoint: Checkpoint);
+
+    /// A clock that only goes forward, in seconds; the engine has none of its own.
+    fn seconds(&self) -> f64;
+}
+
+impl dyn Observer + '_ {
+    /// `done` of `total` units of `phase`.
+    pub(super) fn at(&mut self, phase: Phase, done: usize, total: usize) -> Ready<'_> {
+        self.progress(Progress { phase, done: done as f64, total: total as f64, point: None })
+    }
+
+    /// A step of training.
+    pub(super) fn trained(&mut self, point: Option<TrainPoint>, done: usize, total: usize) -> Ready<'_> {
+        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point })
+    }
+}
+
+/// Watches nothing, stops nothing, and its clock stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Observer for Quiet {
+    fn progress(&mut self, _: Progress) -> Ready<'_> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn checkpoint(&mut self, _: Checkpoint) {}
+
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}

@@ -1,0 +1,91 @@
+//! The pretrained language model.
+
+use super::{Engine, EngineError, Observer, fetched, texts};
+use crate::format::{safetensors, sha256_hex};
+use crate::model::{BertConfig, Encoder, ModelError};
+use crate::protocol::{OpenPlm, Phase, PlmCard, Token};
+use crate::text::Tokenizer;
+
+/// Encoder and tokenizer.
+#[derive(Debug)]
+pub struct Plm {
+    /// What is said of it.
+    pub card: PlmCard,
+    /// Frozen.
+    pub encoder: Encoder,
+    /// Cutting at the model's longest sequence.
+    pub tokenizer: Tokenizer,
+}
+
+/// Texts are cut here unless the caller says otherwise; a model with a shorter position table cuts sooner.
+pub(super) const DEFAULT_MAX_LENGTH: usize = 128;
+
+impl Plm {
+    /// What the tokenizer makes of a text.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn tokens(&self, text1: &str, text2: Option<&str>) -> Result<Vec<Token>, EngineError> {
+        let encoding = self.tokenizer.encode(text1, text2)?;
+        let tokens = self.tokenizer.tokens(text1, text2)?;
+        let token = |(token, &segment): (crate::text::Token, &u32)| Token { id: token.id, text: token.text, segment };
+        Ok(tokens.into_iter().zip(&encoding.type_ids).map(token).collect())
+    }
+
+    /// The tokenizer, cutting at `max_length` or at the model's longest sequence, whichever is shorter.
+    pub(super) fn tokenizer(&self, max_length: usize) -> Result<Tokenizer, EngineError> {
+        Ok(self.tokenizer.clone().with_max_length(max_length.min(self.card.max_length))?)
+    }
+}
+
+impl Engine {
+    pub(super) async fn open_plm(
+        &mut self,
+        open: OpenPlm,
+        observer: &mut dyn Observer,
+    ) -> Result<PlmCard, EngineError> {
+        let files = fetched(open.files)?;
+        let find = |name: &'static str| {
+            let ends = |path: &str| path == name || path.ends_with(&format!("/{name}"));
+            files
+                .iter()
+                .find(|file| ends(&file.path))
+                .map(|file| file.bytes.as_slice())
+                .ok_or(EngineError::IncompletePlm { name: open.name.clone(), missing: name })
+        };
+        let (config, tokenizer, weights) = (find("config.json")?, find("tokenizer.json")?, find("model.safetensors")?);
+        let in_plm = |error| EngineError::Plm { path: open.name.clone(), error };
+        observer.at(Phase::Read, 0, 3).await?;
+        let config = BertConfig::parse(config).map_err(in_plm)?;
+        let max_length = DEFAULT_MAX_LENGTH.min(config.max_position_embeddings);
+        let tokenizer = Tokenizer::from_bytes(tokenizer, max_length)?;
+        tokenizer.check_vocabulary(config.vocab_size)?;
+        observer.at(Phase::Read, 1, 3).await?;
+        let sha256 = sha256_hex(weights);
+        observer.at(Phase::Read, 2, 3).await?;
+        let params = safetensors::read(weights)
+            .map_err(|error| in_plm(ModelError::Config(format!("model.safetensors: {error}"))))?;
+        observer.at(Phase::Upload, 0, 1).await?;
+        let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
+        let config = encoder.config();
+        let card = PlmCard {
+            name: open.name.clone(),
+            family: config.model_type.clone(),
+            layers: config.num_hidden_layers,
+            hidden: config.hidden_size,
+            heads: config.num_attention_heads,
+            intermediate: config.intermediate_size,
+            vocabulary: config.vocab_size,
+            max_length: config.max_position_embeddings,
+            parameters: report.applied.iter().filter_map(|name| params.get(name)).map(|tensor| tensor.len()).sum(),
+            sha256,
+            unused: report.unused,
+        };
+        // What was computed with another model is stale.
+        self.texts = texts::ObservedTexts::default();
+        self.alignment = None;
+        self.runs.clear();
+        self.plm = Some(Plm { card: card.clone(), encoder, tokenizer });
+        Ok(card)
+    }
+}

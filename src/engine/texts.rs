@@ -1,0 +1,148 @@
+//! What adapters see when texts run through the frozen model: the inputs x of every location, token by token.
+
+use super::{Engine, EngineError, Observer};
+use crate::model::params::read;
+use crate::model::{BottleneckAdapters, Recorder, RunParams};
+use crate::protocol::{AdapterId, Phase, Texts};
+use crate::tensors::adapter::Location;
+use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
+use crate::train::LabelledInput;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Rows a batch; texts are few.
+const ROWS: usize = 16;
+
+/// At most this many texts are read: two hundred are enough for alignment and distances, measured.
+const MAX_TEXTS: usize = 256;
+
+/// At most this many tokens are kept, evenly over the texts.
+const MAX_TOKENS: usize = 2048;
+
+/// One text or a pair.
+type Text = (String, Option<String>);
+
+/// What adapters saw in the texts that were asked about last.
+#[derive(Debug, Default)]
+pub(super) struct ObservedTexts {
+    texts: Vec<Text>,
+    by_adapter: BTreeMap<AdapterId, Rc<Observed>>,
+}
+
+/// What one adapter saw, in its own forward pass.
+#[derive(Debug)]
+pub(super) struct Observed {
+    /// Width of the hidden states.
+    pub(super) hidden: usize,
+    /// The tokens of each text.
+    pub(super) tokens: Vec<Vec<String>>,
+    /// Text and token of every row of `inputs`.
+    pub(super) places: Vec<(usize, usize)>,
+    /// `[places, hidden]` by location.
+    pub(super) inputs: BTreeMap<Location, Vec<f32>>,
+}
+
+impl Engine {
+    /// The texts that `texts` stands for.
+    fn resolve(&self, texts: &Texts, what: &'static str) -> Result<Vec<Text>, EngineError> {
+        let mut resolved: Vec<Text> = match texts {
+            Texts::None => Vec::new(),
+            Texts::Lines(lines) => lines
+                .iter()
+                .map(|line| line.trim_end())
+                .filter(|line| !line.trim().is_empty())
+                .map(|line| match line.split_once('\t') {
+                    Some((first, second)) => (first.to_owned(), Some(second.to_owned())),
+                    None => (line.to_owned(), None),
+                })
+                .collect(),
+            Texts::Episode(spec) => {
+                let [support, dev, _] = self.data.rows(spec)?;
+                let row = |&(id, row): &_| self.data.row(id, row).map(|row| (row.text1, row.text2));
+                support.iter().chain(&dev).map(row).collect::<Result<_, _>>()?
+            }
+        };
+        if resolved.is_empty() {
+            return Err(EngineError::NoTexts(what));
+        }
+        resolved.truncate(MAX_TEXTS);
+        Ok(resolved)
+    }
+
+    /// Runs the texts through the model with adapter `id` in it, dropout off; remembered until other texts are asked
+    /// about.
+    pub(super) async fn observe(
+        &mut self,
+        id: AdapterId,
+        texts: &Texts,
+        what: &'static str,
+        observer: &mut dyn Observer,
+    ) -> Result<Rc<Observed>, EngineError> {
+        let resolved = self.resolve(texts, what)?;
+        if self.texts.texts != resolved {
+            self.texts = ObservedTexts { texts: resolved, by_adapter: BTreeMap::new() };
+        }
+        if let Some(observed) = self.texts.by_adapter.get(&id) {
+            return Ok(observed.clone());
+        }
+        let observed = Rc::new(self.observe_now(id, observer).await?);
+        self.texts.by_adapter.insert(id, observed.clone());
+        Ok(observed)
+    }
+
+    async fn observe_now(&self, id: AdapterId, observer: &mut dyn Observer) -> Result<Observed, EngineError> {
+        let plm = self.plm()?;
+        let tokenizer = &plm.tokenizer;
+        let architecture = self.adapters.get(id)?.architecture()?;
+        let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
+        let adapters = BottleneckAdapters {
+            params: &params,
+            non_linearity: architecture.non_linearity,
+            scaling: architecture.scaling,
+        };
+        let mut encoded = Vec::new();
+        let mut tokens = Vec::new();
+        for (text1, text2) in &self.texts.texts {
+            let encoding = tokenizer.encode(text1, text2.as_deref())?;
+            tokens.push(tokenizer.tokens(text1, text2.as_deref())?.into_iter().map(|token| token.text).collect());
+            encoded.push(EncodedRow { encoding, label: None });
+        }
+        let all: usize = encoded.iter().map(|row: &EncodedRow| row.encoding.len()).sum();
+        let every = all.div_ceil(MAX_TOKENS).max(1);
+        let hidden = plm.card.hidden;
+        let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
+        let numbers: Vec<usize> = (0..encoded.len()).collect();
+        let plan = batch::plan(&encoded, &numbers, shape, Order::ByLength).map_err(crate::train::TrainError::from)?;
+        let mut places = Vec::new();
+        let mut inputs: BTreeMap<Location, Vec<f32>> = BTreeMap::new();
+        let mut seen = 0;
+        for (done, sources) in plan.iter().enumerate() {
+            observer.at(Phase::Features, done, plan.len()).await?;
+            let batch = Batch::assemble(&encoded, sources, shape, tokenizer.pad_id())
+                .map_err(crate::train::TrainError::from)?;
+            let len = batch.len;
+            let batch = LabelledInput::stack(&[batch], tokenizer.pad_id());
+            let recorder = Recorder::new(&adapters);
+            plm.encoder.forward(&batch.input, &recorder)?;
+            let mut kept = Vec::new();
+            for (row, &text) in sources.iter().enumerate() {
+                for index in 0..encoded[text].encoding.len() {
+                    if seen % every == 0 {
+                        kept.push(row * len + index);
+                        places.push((text, index));
+                    }
+                    seen += 1;
+                }
+            }
+            for (location, tensor) in recorder.into_seen() {
+                if params.get(&location.param(crate::tensors::adapter::Part::DownWeight)).is_none() {
+                    continue;
+                }
+                let values = read(tensor).await?;
+                let rows = kept.iter().flat_map(|&row| &values[row * hidden..(row + 1) * hidden]);
+                inputs.entry(location).or_default().extend(rows);
+            }
+        }
+        Ok(Observed { hidden, tokens, places, inputs })
+    }
+}

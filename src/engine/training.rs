@@ -1,0 +1,352 @@
+//! Few-shot runs: started, paused, taken up again, asked.
+
+use super::data::PreparedEpisode;
+use super::{Adapters, Engine, EngineError, Observer};
+use crate::format::{archive, safetensors};
+use crate::model::{adapter, head};
+use crate::protocol::{
+    Checkpoint, Matrix, Phase, Predict, Prediction, Resume, RunId, RunReport, RunStart, RunStatus, Scores,
+    TestPrediction, Train, TrainPoint, TrainSettings, Trained,
+};
+use crate::tensors::TensorSet;
+use crate::tensors::adapter::Location;
+use crate::text::random::{Purpose, generator};
+use crate::text::{Batch, EncodedRow, Fill, Shape};
+use crate::train::metrics::{argmax, softmax};
+use crate::train::{self, Architecture, Evaluation, FewShotRun, LabelledInput, RunSettings, Snapshot, StepReport};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// Seconds of training between two checkpoints.
+const CHECKPOINT_EVERY: f64 = 5.0;
+
+/// Rows of a batch of test.
+const TEST_ROWS: usize = 16;
+
+/// Every run of this engine.
+#[derive(Default)]
+pub struct Runs {
+    runs: IndexMap<RunId, Run>,
+    next: u32,
+}
+
+pub(super) struct Run {
+    asked: Train,
+    few_shot: FewShotRun,
+    episode: PreparedEpisode,
+    seconds: f64,
+    step_seconds: Vec<f64>,
+    report: Option<RunReport>,
+}
+
+impl Runs {
+    /// What came out of the run `id`, once it has come to an end or a pause.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn report(&self, id: RunId) -> Result<Option<&RunReport>, EngineError> {
+        Ok(self.get(id)?.report.as_ref())
+    }
+
+    /// What was asked of the run `id`, and adapter and head of its best epoch.
+    ///
+    /// # Errors
+    /// When there is no such run, or it has no epoch behind it.
+    pub fn best(&self, id: RunId) -> Result<(&Train, &TensorSet, &[String]), EngineError> {
+        let run = self.get(id)?;
+        let best = run.few_shot.best().ok_or_else(|| EngineError::Unfinished(run.asked.name.clone()))?;
+        Ok((&run.asked, &best.params, &run.episode.labels))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.runs.clear();
+    }
+
+    fn get(&self, id: RunId) -> Result<&Run, EngineError> {
+        self.runs.get(&id).ok_or(EngineError::NoRun(id))
+    }
+
+    fn add(&mut self, run: Run) -> RunId {
+        let id = RunId(self.next);
+        self.next += 1;
+        self.runs.insert(id, run);
+        id
+    }
+}
+
+impl Engine {
+    pub(super) async fn train(&mut self, train: Train, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
+        let run = self.new_run(train)?;
+        let id = self.runs.add(run);
+        self.go_on(id, observer).await
+    }
+
+    pub(super) async fn resume(
+        &mut self,
+        resume: Resume,
+        observer: &mut dyn Observer,
+    ) -> Result<RunReport, EngineError> {
+        let id = match (resume.run.filter(|id| self.runs.runs.contains_key(id)), resume.checkpoint) {
+            (Some(id), _) => id,
+            (None, checkpoint) => {
+                let mut run = self.new_run(resume.train)?;
+                if let Some(checkpoint) = checkpoint {
+                    let (snapshot, seconds) = unpack(&checkpoint.bytes)?;
+                    run.few_shot.restore(snapshot)?;
+                    run.seconds = seconds;
+                }
+                self.runs.add(run)
+            }
+        };
+        self.go_on(id, observer).await
+    }
+
+    /// The adapter and the new head that a run starts from, and what they mean. The head depends on the seed alone, so
+    /// that runs of one seed differ in their adapters only.
+    fn start_of(&self, train: &Train, labels: usize) -> Result<(TensorSet, Architecture), EngineError> {
+        let card = &self.plm()?.card;
+        let seed = train.settings.seed;
+        let (mut params, architecture) = match train.start {
+            RunStart::Adapter(id) => {
+                let architecture = Architecture {
+                    head_activation: crate::model::HeadActivation::Tanh,
+                    ..self.adapters.get(id)?.architecture()?
+                };
+                (self.adapter_params(id)?.clone(), architecture)
+            }
+            RunStart::Scratch { bottleneck } => {
+                let mut random = generator(seed, Purpose::Weights, 1);
+                let width = bottleneck.clamp(1, card.hidden);
+                (adapter::initial(card.layers, card.hidden, width, &mut random)?, Architecture::default())
+            }
+            RunStart::HeadOnly => (TensorSet::new(), Architecture::default()),
+        };
+        for (name, tensor) in head::initial(card.hidden, labels, &mut generator(seed, Purpose::Weights, 0))? {
+            params.insert(name, tensor);
+        }
+        Ok((params, architecture))
+    }
+
+    fn new_run(&self, train: Train) -> Result<Run, EngineError> {
+        let episode = self.prepare_episode(&train.episode)?;
+        let (params, architecture) = self.start_of(&train, episode.labels.len())?;
+        let settings = run_settings(&train.settings);
+        let few_shot = FewShotRun::new(architecture, &params, episode.run_data.clone(), settings, &self.device)?;
+        Ok(Run { asked: train, few_shot, episode, seconds: 0.0, step_seconds: Vec::new(), report: None })
+    }
+
+    /// Steps until the run is over or somebody cancels, then judges it on test.
+    async fn go_on(&mut self, id: RunId, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
+        let Some(plm) = &self.plm else { return Err(EngineError::NoPlm) };
+        let run = self.runs.runs.get_mut(&id).ok_or(EngineError::NoRun(id))?;
+        let total = run.few_shot.total_steps();
+        let mut since_checkpoint = 0.0;
+        if run.report.as_ref().is_none_or(|report| report.status == RunStatus::Paused) {
+            while run.few_shot.status() == train::RunStatus::Running {
+                let before = run.few_shot.curve().len();
+                let started = observer.seconds();
+                let point = run.few_shot.step(&plm.encoder).await?;
+                let seconds = observer.seconds() - started;
+                run.seconds += seconds;
+                since_checkpoint += seconds;
+                let done = run.few_shot.curve().len();
+                if done > before {
+                    run.step_seconds.push(seconds);
+                }
+                if since_checkpoint > CHECKPOINT_EVERY {
+                    since_checkpoint = 0.0;
+                    let bytes = pack(&run.few_shot.snapshot().await?, run.seconds)?;
+                    observer.checkpoint(Checkpoint { run: id, step: done, bytes });
+                }
+                if observer.trained(point.as_ref().map(train_point), done, total).await.is_err() {
+                    let report = run.report(id, RunStatus::Paused, None);
+                    run.report = Some(report.clone());
+                    return Ok(report);
+                }
+            }
+            let status = match run.few_shot.status() {
+                train::RunStatus::StoppedEarly => RunStatus::StoppedEarly,
+                _ => RunStatus::Finished,
+            };
+            run.few_shot.use_best()?;
+            let shape = Shape { rows: TEST_ROWS, max_len: run.episode.run_data.max_length, fill: Fill::Full };
+            let data = &run.episode.run_data;
+            let mut evaluation = Evaluation::new(&data.encoded, &run.episode.test, shape, data.classes)?;
+            loop {
+                let (done, batches) = evaluation.progress();
+                // Cancelled here, the run stands before its test and can be taken up again.
+                if observer.at(Phase::Evaluate, done, batches).await.is_err() {
+                    let report = run.report(id, RunStatus::Paused, None);
+                    run.report = Some(report.clone());
+                    return Ok(report);
+                }
+                if !evaluation.step(run.few_shot.trainer(), &plm.encoder, &data.encoded, data.pad_id).await? {
+                    break;
+                }
+            }
+            run.report = Some(run.report(id, status, Some(&evaluation)));
+        }
+        run.report.clone().ok_or(EngineError::NoRun(id))
+    }
+
+    pub(super) async fn predict(&self, ask: &Predict) -> Result<Prediction, EngineError> {
+        let plm = self.plm()?;
+        let run = self.runs.get(ask.run)?;
+        let tokenizer = plm.tokenizer(run.asked.episode.max_length)?;
+        let encoding = tokenizer.encode(&ask.text1, ask.text2.as_deref())?;
+        let shape = Shape { rows: 1, max_len: tokenizer.max_length(), fill: Fill::Short };
+        let batch = Batch::assemble(&[EncodedRow { encoding, label: None }], &[0], shape, tokenizer.pad_id())
+            .map_err(train::TrainError::from)?;
+        let input = LabelledInput::stack(&[batch], tokenizer.pad_id());
+        let logits = run.few_shot.trainer().predict(&plm.encoder, &input.input).await?;
+        Ok(prediction(&logits, &run.episode.labels))
+    }
+}
+
+impl Run {
+    fn report(&self, id: RunId, status: RunStatus, test: Option<&Evaluation>) -> RunReport {
+        let best = self.few_shot.best();
+        let labels = self.episode.labels.clone();
+        let counts = test.map(|test| test.confusion().counts().to_vec()).unwrap_or_default();
+        let mut predictions: Vec<TestPrediction> = test
+            .map(Evaluation::answers)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|answer| {
+                let row = self.episode.rows.get(answer.row)?.clone();
+                Some(TestPrediction { row, answer: prediction(&answer.logits, &labels) })
+            })
+            .collect();
+        let surety = |p: &TestPrediction| p.answer.probabilities.iter().copied().fold(0.0, f32::max);
+        let wrong = |p: &TestPrediction| p.answer.label != p.row.label;
+        predictions.sort_by(|a, b| wrong(b).cmp(&wrong(a)).then(surety(b).total_cmp(&surety(a))));
+        let mut sorted = self.step_seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        RunReport {
+            run: id,
+            asked: self.asked.clone(),
+            status,
+            curve: self.few_shot.curve().iter().map(train_point).collect(),
+            best_epoch: best.map_or(0, |best| best.epoch),
+            dev: best.and_then(|best| best.scores).map(scores),
+            test: test.and_then(Evaluation::scores).map(scores),
+            confusion: Matrix {
+                rows: if counts.is_empty() { 0 } else { labels.len() },
+                columns: if counts.is_empty() { 0 } else { labels.len() },
+                values: counts.into_iter().map(|count| count as f32).collect(),
+            },
+            labels,
+            predictions,
+            trainable_parameters: self.few_shot.trainer().trainable_parameters(),
+            inference_parameters: self.few_shot.trainer().params().parameters(),
+            seconds: self.seconds,
+            seconds_per_step: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+/// A trained run's parameters without the head.
+pub(super) fn without_head(params: &TensorSet) -> TensorSet {
+    let adapter = params.iter().filter(|(name, _)| Location::parse_param(name).is_some());
+    adapter.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
+}
+
+/// The name of an adapter, for a run's recipe.
+pub(super) fn start_name(start: &RunStart, adapters: &Adapters) -> String {
+    match start {
+        RunStart::Adapter(id) => adapters.get(*id).map(|adapter| adapter.file.name.clone()).unwrap_or_default(),
+        RunStart::Scratch { bottleneck } => format!("a new adapter of bottleneck {bottleneck}"),
+        RunStart::HeadOnly => "no adapter".to_owned(),
+    }
+}
+
+fn run_settings(settings: &TrainSettings) -> RunSettings {
+    RunSettings {
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        learning_rate: settings.learning_rate,
+        warmup: settings.warmup,
+        weight_decay: settings.weight_decay,
+        clip: settings.clip,
+        dropout: settings.dropout,
+        patience: settings.patience,
+        trained: match settings.trained {
+            Trained::All => train::Trained::All,
+            Trained::Up => train::Trained::Up,
+            Trained::Head => train::Trained::Head,
+        },
+        seed: settings.seed,
+    }
+}
+
+fn scores(scores: train::Scores) -> Scores {
+    Scores { accuracy: scores.accuracy, macro_f1: scores.macro_f1, loss: scores.loss }
+}
+
+fn train_point(report: &StepReport) -> TrainPoint {
+    TrainPoint {
+        step: report.step,
+        epoch: report.epoch,
+        loss: report.loss,
+        learning_rate: report.learning_rate,
+        dev: report.dev.map(scores),
+    }
+}
+
+fn prediction(logits: &[f32], labels: &[String]) -> Prediction {
+    let label = labels.get(argmax(logits)).cloned().unwrap_or_default();
+    Prediction { label, probabilities: softmax(logits) }
+}
+
+/// What a checkpoint holds beside its tensors.
+#[derive(Serialize, Deserialize)]
+struct CheckpointState {
+    seconds: f64,
+    best: Option<(usize, Option<Scores>)>,
+    curve: Vec<TrainPoint>,
+}
+
+const STATE: &str = "state.json";
+const PARTS: [&str; 3] = ["params.safetensors", "moments.safetensors", "best.safetensors"];
+
+fn pack(snapshot: &Snapshot, seconds: f64) -> Result<Vec<u8>, EngineError> {
+    let state = CheckpointState {
+        seconds,
+        best: snapshot.best.as_ref().map(|best| (best.epoch, best.scores.map(scores))),
+        curve: snapshot.curve.iter().map(train_point).collect(),
+    };
+    let state = serde_json::to_vec(&state).map_err(|error| EngineError::Checkpoint(error.to_string()))?;
+    let none = TensorSet::new();
+    let best = snapshot.best.as_ref().map_or(&none, |best| &best.params);
+    let mut files = vec![(STATE.to_owned(), state)];
+    for (name, tensors) in PARTS.into_iter().zip([&snapshot.params, &snapshot.moments, best]) {
+        files.push((name.to_owned(), safetensors::write(tensors)?));
+    }
+    Ok(archive::pack(&files)?)
+}
+
+fn unpack(bytes: &[u8]) -> Result<(Snapshot, f64), EngineError> {
+    let files = archive::unpack("checkpoint", bytes, archive::Limits::default())?.files;
+    let find = |name: &str| {
+        let file = files.iter().find(|(path, _)| path.rsplit('/').next() == Some(name));
+        file.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| EngineError::Checkpoint(format!("{name} is missing")))
+    };
+    let state: CheckpointState =
+        serde_json::from_slice(find(STATE)?).map_err(|error| EngineError::Checkpoint(error.to_string()))?;
+    let own =
+        |scores: Scores| train::Scores { accuracy: scores.accuracy, macro_f1: scores.macro_f1, loss: scores.loss };
+    let tensors = |part: usize| -> Result<TensorSet, EngineError> { Ok(safetensors::read(find(PARTS[part])?)?) };
+    let best = match state.best {
+        Some((epoch, scores)) => Some(train::Best { epoch, scores: scores.map(own), params: tensors(2)? }),
+        None => None,
+    };
+    let curve = state.curve.iter().map(|point| StepReport {
+        step: point.step,
+        epoch: point.epoch,
+        loss: point.loss,
+        learning_rate: point.learning_rate,
+        dev: point.dev.map(own),
+    });
+    let snapshot = Snapshot { params: tensors(0)?, moments: tensors(1)?, best, curve: curve.collect() };
+    Ok((snapshot, state.seconds))
+}

@@ -1,0 +1,60 @@
+//! The worker's own global scope: posting, and letting the event loop turn.
+
+use crate::protocol::{Message, Outcome};
+use js_sys::{Array, Promise, Uint8Array};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{DedicatedWorkerGlobalScope, MessageChannel};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(message: &JsValue);
+}
+
+/// The scope this runs in.
+pub(super) fn global() -> Result<DedicatedWorkerGlobalScope, JsValue> {
+    js_sys::global().dyn_into().map_err(|_| JsValue::from_str("this is no worker"))
+}
+
+/// Sends `message` to the page; the bytes of a file or checkpoint are transferred, not copied.
+pub fn post(message: &Message) {
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
+    let Ok(value) = message.serialize(&serializer) else {
+        console_error(&"a message could not be serialised".into());
+        return;
+    };
+    let transfer = Array::new();
+    for bytes in buffers(&value, message) {
+        transfer.push(&bytes.buffer());
+    }
+    if let Ok(scope) = global()
+        && let Err(error) = scope.post_message_with_transfer(&value, &transfer)
+    {
+        console_error(&error);
+    }
+}
+
+/// The byte arrays within a serialised message.
+fn buffers(value: &JsValue, message: &Message) -> Vec<Uint8Array> {
+    let path: &[&str] = match message {
+        Message::Checkpoint { .. } => &["Checkpoint", "checkpoint", "bytes"],
+        Message::Done { outcome: Outcome::Export(_), .. } => &["Done", "outcome", "Export", "bytes"],
+        _ => return Vec::new(),
+    };
+    let step = |value: JsValue, key: &&str| js_sys::Reflect::get(&value, &JsValue::from_str(key)).ok();
+    let found = path.iter().try_fold(value.clone(), step);
+    found.and_then(|value| value.dyn_into().ok()).into_iter().collect()
+}
+
+/// Lets the event loop take one turn, so that messages are heard. A message to oneself is not delayed as timers are.
+pub(super) async fn turn() -> Result<(), JsValue> {
+    let channel = MessageChannel::new()?;
+    let (near, far) = (channel.port1(), channel.port2());
+    let promise = Promise::new(&mut |resolve, _| near.set_onmessage(Some(&resolve)));
+    far.post_message(&JsValue::NULL)?;
+    JsFuture::from(promise).await?;
+    channel.port1().close();
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! The application without a browser, the whole way: files in, aligned, merged, fine-tuned, paused and taken up again,
+//! files out.
+#![cfg(feature = "engine")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};
+use mera_lab::protocol::*;
+use support::fixture;
+
+fn bytes(path: &str, known_as: &str) -> FileSource {
+    FileSource::Bytes(FileBytes { path: known_as.into(), bytes: std::fs::read(fixture(path)).unwrap() })
+}
+
+fn ask<A: Ask>(engine: &mut Engine, ask: A) -> Result<A::Answer, EngineError> {
+    watched(engine, ask, &mut Quiet)
+}
+
+fn watched<A: Ask>(engine: &mut Engine, ask: A, observer: &mut dyn Observer) -> Result<A::Answer, EngineError> {
+    pollster::block_on(engine.handle(ask.into(), observer)).map(|outcome| A::answer(outcome).unwrap())
+}
+
+/// An engine with the tiny model, three adapters that the library wrote (one of them narrower), and the sample task.
+fn loaded() -> (Engine, Vec<AdapterCard>, DataCard) {
+    let mut engine = Engine::new(NoGpu);
+    let names = ["config.json", "tokenizer.json", "model.safetensors"];
+    let files = names.map(|name| bytes(&format!("model/tiny/{name}"), name)).to_vec();
+    let card = ask(&mut engine, OpenPlm { name: "tiny".into(), files }).unwrap();
+    assert_eq!((card.layers, card.hidden), (2, 32));
+    let mut files = Vec::new();
+    for (name, weights) in [("a", "pytorch_adapter.bin"), ("b", "adapter.safetensors"), ("c", "pytorch_adapter.bin")] {
+        for file in ["adapter_config.json", weights] {
+            files.push(bytes(&format!("model/tiny_adapter/fusion/{name}/{file}"), &format!("{name}/{file}")));
+        }
+    }
+    let task = std::fs::read(fixture("../../www/samples/task/everyday-nli.tsv")).unwrap();
+    files.push(FileSource::Bytes(FileBytes { path: "everyday-nli.tsv".into(), bytes: task }));
+    let opened = ask(&mut engine, Open { files }).unwrap();
+    assert_eq!(opened.problems, []);
+    (engine, opened.adapters, opened.data.into_iter().next().unwrap())
+}
+
+fn episode(data: &DataCard) -> EpisodeSpec {
+    EpisodeSpec { data: data.id, test: None, k: 4, seed: 13, max_length: 48 }
+}
+
+fn train(data: &DataCard, start: RunStart) -> Train {
+    let settings = TrainSettings { epochs: 4, batch_size: 6, learning_rate: 5e-3, ..TrainSettings::default() };
+    Train { name: "run".into(), start, episode: episode(data), settings }
+}
+
+/// Says stop after so many reports, and keeps checkpoints.
+#[derive(Default)]
+struct StopAfter {
+    reports: usize,
+    checkpoints: Vec<Checkpoint>,
+    seconds: std::cell::Cell<f64>,
+}
+
+impl Observer for StopAfter {
+    fn progress(&mut self, _: Progress) -> Ready<'_> {
+        let stop = self.reports == 0;
+        self.reports = self.reports.saturating_sub(1);
+        Box::pin(std::future::ready(if stop { Err(Cancelled) } else { Ok(()) }))
+    }
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.checkpoints.push(checkpoint);
+    }
+    fn seconds(&self) -> f64 {
+        // Ten seconds a look, so that every step is worth a checkpoint.
+        self.seconds.set(self.seconds.get() + 10.0);
+        self.seconds.get()
+    }
+}
+
+#[test]
+fn aligned_and_merged() {
+    let (mut engine, adapters, data) = loaded();
+    assert_eq!(adapters.iter().map(|card| card.bottleneck.clone()).collect::<Vec<_>>(), [[8, 8], [8, 8], [4, 4]]);
+    let [a, b, c] = [0, 1, 2].map(|index| adapters[index].id);
+    let texts = Texts::Episode(episode(&data));
+    for (by, solver) in [
+        (AlignBy::Weights, Solver::Exact),
+        (AlignBy::Activations, Solver::Exact),
+        (AlignBy::Activations, Solver::Sinkhorn { epsilon: 0.05, iterations: 5000, tolerance: 1e-6 }),
+    ] {
+        let asked = Align { reference: a, others: vec![b, c], by, solver, texts: texts.clone() };
+        let report = ask(&mut engine, asked.clone()).unwrap();
+        assert_eq!(report.pairs.len(), 2);
+        for pair in &report.pairs {
+            assert_eq!(
+                pair.locations.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
+                ["layer.0.output", "layer.1.output"]
+            );
+            for location in &pair.locations {
+                let mass: f32 = location.plan.values.iter().sum();
+                assert!((mass - 1.0).abs() < 1e-4 && location.converged, "{location:?}");
+                assert!(
+                    location
+                        .cost_before
+                        .is_none_or(|before| location.cost_after <= before + 1e-3 || solver != Solver::Exact)
+                );
+            }
+        }
+        let weights =
+            ask(&mut engine, ShowWeights { align: asked, other: c, location: "layer.1.output".into() }).unwrap();
+        assert_eq!((weights.stored.rows, weights.aligned.rows, weights.average.rows), (4, 8, 0));
+    }
+    let show = ShowNeuron { adapter: a, location: "layer.0.output".into(), neuron: 3, texts: texts.clone() };
+    let neuron = ask(&mut engine, show.clone()).unwrap();
+    assert!(neuron.top.windows(2).all(|pair| pair[0].value >= pair[1].value) && neuron.top.len() == 12);
+    let error = ask(&mut engine, ShowNeuron { neuron: 8, ..show }).unwrap_err();
+    insta::assert_snapshot!(error, @"adapter a has 8 neurons at layer.0.output; there is no number 8");
+
+    let spec = |method: &str, adapters: Vec<AdapterId>| MergeSpec {
+        method: method.into(),
+        settings: Default::default(),
+        adapters,
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: texts.clone(),
+    };
+    let merge = |engine: &mut Engine, spec| ask(engine, Merge { name: String::new(), spec });
+    let average = merge(&mut engine, spec("average", vec![a, b])).unwrap();
+    let mera = merge(&mut engine, spec("mera_acts", vec![a, b])).unwrap();
+    for (average, mera) in average.locations.iter().zip(&mera.locations) {
+        let (average, mera) = (average.ensemble.unwrap(), mera.ensemble.unwrap());
+        assert!(mera.relative_error < average.relative_error, "{mera:?} is no nearer than {average:?}");
+    }
+    assert_eq!(merge(&mut engine, spec("mera_wts", vec![a, c, b])).unwrap().adapter.bottleneck, [8, 8]);
+    let error = merge(&mut engine, spec("average", vec![a, c])).unwrap_err();
+    insta::assert_snapshot!(error);
+    assert_eq!(engine.adapters().iter().count(), 6, "a failed merge adds nothing");
+}
+
+#[test]
+fn trained_paused_and_taken_up_again() {
+    let (mut engine, adapters, data) = loaded();
+    let start = RunStart::Adapter(adapters[0].id);
+    let whole = ask(&mut engine, train(&data, start.clone())).unwrap();
+    assert_eq!(whole.status, RunStatus::Finished);
+    assert_eq!(whole.curve.len(), 8);
+    assert!(whole.test.is_some() && whole.confusion.values.iter().sum::<f32>() == 276.0);
+    assert!(whole.curve.iter().all(|point| point.loss.is_finite()));
+    // Adapter and head: 2 · (2 · 8 · 32 + 8 + 32) and 32 · 32 + 32 + 3 · 32 + 3.
+    assert_eq!(whole.trainable_parameters, 1104 + 1155);
+
+    let same = |a: &RunReport, b: &RunReport| {
+        assert_eq!((&a.curve, a.best_epoch, a.dev, a.test), (&b.curve, b.best_epoch, b.dev, b.test));
+    };
+    same(&whole, &ask(&mut engine, train(&data, start.clone())).unwrap());
+
+    // Stopped between any two steps, in the same engine.
+    for reports in [0, 3, 6, 11] {
+        let mut observer = StopAfter { reports, ..StopAfter::default() };
+        let paused = watched(&mut engine, train(&data, start.clone()), &mut observer).unwrap();
+        assert_eq!((paused.status, paused.test), (RunStatus::Paused, None));
+        let resume = Resume { train: train(&data, start.clone()), run: Some(paused.run), checkpoint: None };
+        same(&whole, &ask(&mut engine, resume).unwrap());
+
+        // And from every checkpoint, in another engine.
+        for checkpoint in observer.checkpoints {
+            let (mut other, ..) = loaded();
+            let resume = Resume { train: train(&data, start.clone()), run: None, checkpoint: Some(checkpoint.clone()) };
+            same(&whole, &ask(&mut other, resume).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_start_and_every_choice_of_what_is_trained() {
+    let (mut engine, adapters, data) = loaded();
+    for (start, trained, parameters) in [
+        (RunStart::HeadOnly, Trained::All, 1155),
+        (RunStart::Scratch { bottleneck: 4 }, Trained::All, 2 * (2 * 4 * 32 + 4 + 32) + 1155),
+        (RunStart::Adapter(adapters[2].id), Trained::Up, 2 * (4 * 32 + 32) + 1155),
+        (RunStart::Adapter(adapters[2].id), Trained::Head, 1155),
+    ] {
+        let mut ask_for = train(&data, start.clone());
+        ask_for.settings.trained = trained;
+        ask_for.settings.epochs = 2;
+        let report = ask(&mut engine, ask_for).unwrap();
+        assert_eq!(report.trainable_parameters, parameters, "{start:?} {trained:?}");
+        let (_, params, _) = engine.runs().best(report.run).unwrap();
+        if trained == Trained::Head {
+            let before = engine.adapters().get(adapters[2].id).unwrap();
+            for (name, tensor) in before.file.params.iter() {
+                assert_eq!(params.get(name), Some(tensor), "{name} is frozen");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_out_goes_in_again() {
+    let (mut engine, adapters, data) = loaded();
+    let run = ask(&mut engine, train(&data, RunStart::Adapter(adapters[0].id))).unwrap().run;
+    let zip = ask(&mut engine, Export::Run(run)).unwrap();
+    assert_eq!(zip.path, "run.zip");
+    let (_, trained, _) = engine.runs().best(run).unwrap();
+    let trained = trained.clone();
+    let opened = ask(&mut engine, Open { files: vec![FileSource::Bytes(zip)] }).unwrap();
+    assert_eq!(opened.problems, []);
+    assert_eq!(opened.adapters[0].labels, ["contradiction", "entailment", "neutral"]);
+    let again = engine.adapters().get(opened.adapters[0].id).unwrap();
+    let head = &again.file.head.as_ref().unwrap().params;
+    for (name, tensor) in trained.iter() {
+        let read = again.file.params.get(name).or_else(|| head.get(name)).unwrap();
+        assert_eq!(read.values(), tensor.values(), "{name}");
+    }
+    let csv = ask(&mut engine, Export::Curve(run)).unwrap();
+    assert_eq!(String::from_utf8(csv.bytes).unwrap().lines().count(), 9);
+}
+
+#[test]
+fn nothing_is_lost_to_bad_input() {
+    let (mut engine, adapters, data) = loaded();
+    let junk = |path: &str, bytes: &[u8]| FileSource::Bytes(FileBytes { path: path.into(), bytes: bytes.to_vec() });
+    let opened = ask(
+        &mut engine,
+        Open { files: vec![junk("broken.zip", b"PK\x03\x04"), junk("empty.tsv", b""), junk("x.tsv", b"a\tb\n1\t2\n")] },
+    )
+    .unwrap();
+    let lines: Vec<String> =
+        opened.problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+    assert_eq!((opened.adapters.len(), opened.data.len(), lines.len()), (0, 0, 3), "{lines:#?}");
+    insta::assert_snapshot!(lines.join("\n"));
+
+    let too_many = EpisodeSpec { k: 60, ..episode(&data) };
+    insta::assert_snapshot!(ask(&mut engine, DrawEpisode(too_many)).unwrap_err());
+    let mut wild = train(&data, RunStart::HeadOnly);
+    wild.settings.learning_rate = 0.0;
+    insta::assert_snapshot!(ask(&mut engine, wild).unwrap_err(), @"learning_rate is 0; it must be above 0 and at most 1");
+    let nothing = OpenPlm { name: "half".into(), files: vec![junk("config.json", b"{}")] };
+    insta::assert_snapshot!(ask(&mut engine, nothing).unwrap_err(), @"half: a language model needs config.json, tokenizer.json and model.safetensors; there is no tokenizer.json");
+    assert_eq!(engine.adapters().iter().count(), adapters.len());
+    assert!(engine.plm().is_ok() && engine.data().get(data.id).is_ok());
+}
