@@ -4,8 +4,6 @@
 //! numbers a location, over the tokens of the inputs' features, tell apart the two kinds of harm that averaging does: it
 //! shrinks (amplitude `a`) and it turns (cosine `c`); the relative error is `a² − 2ac + 1`.
 
-use nalgebra::DMatrix;
-
 use super::error::MergeError;
 use super::inputs::Inputs;
 use super::params::LocationParams;
@@ -34,34 +32,23 @@ pub struct EnsembleDistance {
 /// # Errors
 /// When the inputs do not fit each other, there are no features, or `merged` does not fit the inputs.
 pub fn ensemble_distance(merged: &TensorSet, inputs: &Inputs) -> Result<Vec<EnsembleDistance>, MergeError> {
-    let shares = inputs.shares()?;
     let locations = inputs.locations()?.into_iter();
-    locations.filter_map(|location| at(merged, inputs, &shares, location).transpose()).collect()
+    locations.filter_map(|location| at(merged, inputs, location).transpose()).collect()
 }
 
-fn at(
-    merged: &TensorSet,
-    inputs: &Inputs,
-    shares: &[f64],
-    location: Location,
-) -> Result<Option<EnsembleDistance>, MergeError> {
+fn at(merged: &TensorSet, inputs: &Inputs, location: Location) -> Result<Option<EnsembleDistance>, MergeError> {
     let seen = inputs.features_at(location, "the distance to the ensemble of functions")?;
     let merged = LocationParams::read("merged", merged, location)?;
     merged.fits(&seen, location)?;
     let output = merged.forward(&seen, inputs.activation);
-    let mut mean = DMatrix::zeros(output.nrows(), output.ncols());
-    let mut single_square = 0.0;
-    for (input, share) in shares.iter().enumerate() {
-        let single = inputs.params(input, location)?.forward(&seen, inputs.activation);
-        single_square += share * single.norm_squared();
-        mean += single * *share;
-    }
+    let mean = inputs.mean_of_functions(location, &seen)?;
+    let inputs_square = inputs.mean_square(location, &seen)?;
     let (square, mean_square) = (output.norm_squared(), mean.norm_squared());
     Ok((mean_square > 0.0).then(|| EnsembleDistance {
         location,
         relative_error: (&output - &mean).norm_squared() / mean_square,
         amplitude: (square / mean_square).sqrt(),
-        amplitude_of_inputs: (square / single_square).sqrt(),
+        amplitude_of_inputs: (square / inputs_square).sqrt(),
         cosine: if square > 0.0 { output.dot(&mean) / (square * mean_square).sqrt() } else { 0.0 },
     }))
 }

@@ -176,6 +176,37 @@ impl<'a> Inputs<'a> {
         Ok(features)
     }
 
+    /// The weighted mean of the adapters' functions at `location` on `seen` (`tokens × hidden`).
+    ///
+    /// # Shapes
+    /// `tokens × hidden`.
+    ///
+    /// # Errors
+    /// When a tensor is missing.
+    pub fn mean_of_functions(&self, location: Location, seen: &DMatrix<f64>) -> Result<DMatrix<f64>, MergeError> {
+        let mut mean = DMatrix::zeros(seen.nrows(), seen.ncols());
+        for (input, share) in self.shares()?.into_iter().enumerate() {
+            let params = self.params(input, location)?;
+            params.fits(seen, location)?;
+            mean += params.forward(seen, self.activation) * share;
+        }
+        Ok(mean)
+    }
+
+    /// The weighted mean of the adapters' `Σ‖A_i(x)‖²` over the tokens of `seen` (`tokens × hidden`) at `location`.
+    ///
+    /// # Errors
+    /// When a tensor is missing.
+    pub fn mean_square(&self, location: Location, seen: &DMatrix<f64>) -> Result<f64, MergeError> {
+        let mut mean = 0.0;
+        for (input, share) in self.shares()?.into_iter().enumerate() {
+            let params = self.params(input, location)?;
+            params.fits(seen, location)?;
+            mean += share * params.forward(seen, self.activation).norm_squared();
+        }
+        Ok(mean)
+    }
+
     /// The first adapter, and the first that differs from it in `measure` of bottleneck and hidden size: names and
     /// measures.
     fn differ(

@@ -5,6 +5,7 @@
 //! both).
 
 use super::error::MergeError;
+use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
 use super::params::LocationParams;
@@ -38,7 +39,7 @@ static AVERAGE: Card = Card {
                   correspond, unless the adapters began from the same initial weights.",
     paper: "He et al. 2023, arXiv 2308.15982 (AVG); average_adapter of the library adapters",
     needs: &[Need::EqualBottlenecks],
-    parameters: &[],
+    parameters: &[FIT, RIDGE],
     presets: &[],
     laws: &[Law::MergeOfCopiesIsTheCopy, Law::OrderInvariant, Law::KeepsShapeOfReference, Law::OneWeightGivesThatInput],
 };
@@ -58,8 +59,10 @@ impl MergeMethod for Average {
         &AVERAGE
     }
 
-    fn merge(&self, inputs: &Inputs, _: &Settings) -> Result<Merged, MergeError> {
-        linear(self.card(), inputs, Combines::Mean)
+    fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
+        let mut merged = linear(self.card(), inputs, Combines::Mean)?;
+        fit_if_asked(&mut merged.params, inputs, settings)?;
+        Ok(merged)
     }
 }
 

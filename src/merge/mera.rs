@@ -9,6 +9,7 @@
 
 use super::align::{AlignOptions, By, Stage, WeightFeatures, align};
 use super::error::MergeError;
+use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
 use super::params::LocationParams;
@@ -59,6 +60,8 @@ static WTS: Card = Card {
         EPSILON,
         ITERATIONS,
         TOLERANCE,
+        FIT,
+        RIDGE,
     ],
     presets: &[
         Preset {
@@ -96,6 +99,8 @@ static ACTS: Card = Card {
         EPSILON,
         ITERATIONS,
         TOLERANCE,
+        FIT,
+        RIDGE,
     ],
     presets: &[Preset {
         id: "transformer_fusion",
@@ -224,5 +229,6 @@ fn mera(inputs: &Inputs, by: By, settings: &Settings) -> Result<Merged, MergeErr
     for (location, mean) in merged {
         mean.write(&mut params, location)?;
     }
+    fit_if_asked(&mut params, inputs, settings)?;
     Ok(Merged { params, alignments, combines: Combines::Mean })
 }

@@ -75,6 +75,8 @@ pub enum Law {
     OneWeightGivesThatInput,
     /// The merge of N copies has N times the copy's parameters.
     SumOfCopiesIsNTimesTheCopy,
+    /// The function is exactly the weighted mean of the inputs' functions, whatever their bottlenecks.
+    MeanOfFunctions,
 }
 
 /// Whether merged parameters are a mean or a sum of the inputs'.

@@ -13,7 +13,8 @@
 //! | [`axes`] | which axis of which tensor runs over the neurons |
 //! | [`params`] | one location's tensors as `f64` matrices, and the function they are |
 //! | [`align`] | matching neurons by optimal transport |
-//! | [`linear`], [`mera`] | the methods, one file a family |
+//! | [`linear`], [`mera`], [`concat`] | the methods, one file a family |
+//! | [`fit`] | a step that some methods end with: the up side fitted to the mean of functions |
 //! | [`scale`] | the output scale of any merge |
 //! | [`ensemble`] | how far a merge is from the mean of the inputs' functions |
 //!
@@ -21,8 +22,10 @@
 
 pub mod align;
 pub mod axes;
+pub mod concat;
 pub mod ensemble;
 pub mod error;
+pub mod fit;
 pub mod inputs;
 pub mod linear;
 pub mod mera;
@@ -41,7 +44,8 @@ pub use scale::{Scale, scale_output};
 pub use settings::{Parameter, Range, Settings, SettingsError, Value};
 
 /// Every merge method, in the order in which they are shown.
-pub const METHODS: &[&dyn MergeMethod] = &[&linear::Sum, &linear::Average, &mera::MeraWts, &mera::MeraActs];
+pub const METHODS: &[&dyn MergeMethod] =
+    &[&linear::Sum, &linear::Average, &mera::MeraWts, &mera::MeraActs, &concat::Concat, &concat::ConcatReduced];
 
 /// The method called `id`.
 ///

@@ -80,6 +80,32 @@ impl LocationParams {
         }
     }
 
+    /// The same with `values` for `part`, which must have its shape.
+    pub(super) fn with(mut self, part: Part, values: DMatrix<f64>) -> Self {
+        let index = match part {
+            Part::DownWeight => 0,
+            Part::DownBias => 1,
+            Part::UpWeight => 2,
+            Part::UpBias => 3,
+        };
+        debug_assert_eq!(self.parts[index].shape(), values.shape());
+        self.parts[index] = values;
+        self
+    }
+
+    /// Only the neurons at these indices, in this order.
+    pub(super) fn selected(&self, neurons: &[usize]) -> Self {
+        let parts = NEURON_AXES.map(|row| {
+            let values = self.part(row.part);
+            match row.axis {
+                Some((0, _)) => values.select_rows(neurons),
+                Some(_) => values.select_columns(neurons),
+                None => values.clone(),
+            }
+        });
+        Self { parts }
+    }
+
     /// Number of neurons, `m`.
     #[must_use]
     pub fn bottleneck(&self) -> usize {

@@ -50,7 +50,6 @@ impl FromStr for Scale {
 /// When [`Scale::Keep`] finds no features, a factor is not finite, or a scaled value does not fit in `f32`.
 pub fn scale_output(merged: &mut Merged, inputs: &Inputs, scale: Scale) -> Result<Vec<(Location, f64)>, MergeError> {
     let locations = inputs.locations()?;
-    let shares = inputs.shares()?;
     let mut factors = Vec::new();
     for location in locations {
         let mut params = LocationParams::read("merged", &merged.params, location)?;
@@ -62,13 +61,8 @@ pub fn scale_output(merged: &mut Merged, inputs: &Inputs, scale: Scale) -> Resul
             (Scale::Keep, _) => {
                 let seen = inputs.features_at(location, "the scale keep")?;
                 params.fits(&seen, location)?;
-                let square = |params: &LocationParams| params.forward(&seen, inputs.activation).norm_squared();
-                let mut wanted = 0.0;
-                for (input, share) in shares.iter().enumerate() {
-                    wanted += share * square(&inputs.params(input, location)?);
-                }
-                let have = square(&params);
-                if have > 0.0 { (wanted / have).sqrt() } else { 1.0 }
+                let have = params.forward(&seen, inputs.activation).norm_squared();
+                if have > 0.0 { (inputs.mean_square(location, &seen)? / have).sqrt() } else { 1.0 }
             }
         };
         if factor != 1.0 {

@@ -53,7 +53,7 @@ fn tensors_must_fit() {
     insta::assert_snapshot!(error("average", &pair(without(good(), "layer.2.output.down_proj.bias")), same), @r#"adapter "b" has no layer.2.output.down_proj.bias, but other parts of that location"#);
     insta::assert_snapshot!(error("average", &pair(without(good(), "layer.2.output")), same), @r#"adapter "b" has nothing at layer.2.output, where adapter "a" has parameters"#);
     insta::assert_snapshot!(error("mera_wts", &pair(adapter(4, 6, 2)), same), @r#"adapters "a" and "b" are for different models: at layer.0.attention they are 5 and 6 wide"#);
-    insta::assert_snapshot!(error("average", &pair(adapter(7, 5, 2)), same), @r#"average needs equal bottlenecks, but at layer.0.attention adapter "a" has 4 neurons and "b" has 7; these methods take both: mera_wts, mera_acts"#);
+    insta::assert_snapshot!(error("average", &pair(adapter(7, 5, 2)), same), @r#"average needs equal bottlenecks, but at layer.0.attention adapter "a" has 4 neurons and "b" has 7; these methods take both: mera_wts, mera_acts, concat, concat_reduced"#);
     let huge = || with(good(), "layer.2.output.up_proj.bias", &[5], 3e38);
     insta::assert_snapshot!(error("sum", &[huge(), huge()], same), @"the merged layer.2.output.up_proj.bias holds 6.0000000109955115e38 at index 0, which does not fit in 32 bits");
 }

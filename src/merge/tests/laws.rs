@@ -144,6 +144,19 @@ fn violation(method: &dyn MergeMethod, law: Law, case: &Case) -> f64 {
             });
             moved.fold(0.0, f64::max)
         }
+        Law::MeanOfFunctions => {
+            let mut adapters = case.adapters.clone();
+            adapters[1] = reordered(first, &[case.permutation.clone(), vec![0]].concat());
+            let weights = (1..=count).map(|weight| weight as f64).collect();
+            let inputs = Inputs { weights, ..inputs(&adapters, &features) };
+            let merged = merge(&inputs).params;
+            let seen = DMatrix::from_fn(50, case.hidden, |i, j| 3.0 * f64::from(noise(31 * i + 7 * j + 5)));
+            let differences = LOCATIONS.map(|location| {
+                let merged = LocationParams::read("", &merged, location).unwrap().forward(&seen, params::relu);
+                (merged - inputs.mean_of_functions(location, &seen).unwrap()).amax()
+            });
+            differences.into_iter().fold(0.0, f64::max)
+        }
         Law::OneWeightGivesThatInput => {
             let differences = (0..count).map(|chosen| {
                 let weights = (0..count).map(|input| if input == chosen { 2.5 } else { 0.0 }).collect();
@@ -192,4 +205,6 @@ fn the_laws_can_fail() {
     assert!(breaks("sum", Law::OneWeightGivesThatInput));
     assert!(breaks("mera_wts", Law::OrderInvariant));
     assert!(breaks("mera_acts", Law::OrderInvariant));
+    assert!(breaks("mera_acts", Law::MeanOfFunctions));
+    assert!(breaks("concat", Law::KeepsShapeOfReference));
 }

@@ -168,6 +168,67 @@ fn an_adapter_that_adds_nothing_is_merged_and_left_out_of_the_distances() {
 }
 
 #[test]
+fn dropping_no_neuron_is_the_concatenation() {
+    let (adapters, features) = ([adapter(4, 5, 1), adapter(3, 5, 2)], features(30, 5));
+    let inputs = inputs(&adapters, &features);
+    let whole = merge_with("concat", &inputs, &[]).unwrap();
+    assert_eq!(merge_with("concat_reduced", &inputs, &["bottleneck=7"]).unwrap(), whole);
+    assert_eq!(merge_with("concat_reduced", &inputs, &["bottleneck=100"]).unwrap(), whole);
+    let kept = merge_with("concat_reduced", &inputs, &["bottleneck=6", "fit=false"]).unwrap();
+    let rows = |set: &TensorSet| {
+        let tensor = set.get(&LOCATIONS[0].param(Part::DownWeight)).unwrap();
+        tensor.values().chunks(5).map(<[f32]>::to_vec).collect::<Vec<_>>()
+    };
+    let (kept, mut whole) = (rows(&kept.params), rows(&whole.params));
+    whole.retain(|row| kept.contains(row));
+    assert_eq!(kept, whole, "what is kept stands in its order");
+}
+
+#[test]
+fn a_fit_finds_what_can_be_reached_and_is_never_far_off() {
+    let (adapters, features) = ([adapter(4, 5, 1), adapter(4, 5, 2), adapter(4, 5, 3)], features(60, 5));
+    let one = inputs(&adapters[..1], &features);
+    let all = inputs(&adapters, &features);
+    for location in LOCATIONS {
+        let stored = one.params(0, location).unwrap();
+        // Its own function can be reached, whatever the up side was before.
+        let spoiled =
+            stored.clone().with(Part::UpWeight, DMatrix::zeros(5, 4)).with(Part::UpBias, DMatrix::zeros(5, 1));
+        let fitted = fit::fit_output(&spoiled, &one, location, 1e-9).unwrap();
+        assert!(function_difference(&fitted, &stored) < 1e-5);
+        // No up side does better on the objective, the one before among them.
+        let seen = all.features_at(location, "").unwrap();
+        let (ridge, wanted) = (0.1, all.mean_of_functions(location, &seen).unwrap());
+        let hidden = stored.pre_activations(&seen).map(params::relu);
+        let variances = hidden.column_iter().map(|column| column.add_scalar(-column.mean()).norm_squared());
+        let penalty = ridge * variances.sum::<f64>() / 4.0;
+        let objective = |params: &LocationParams| {
+            let miss = (params.forward(&seen, params::relu) - &wanted).norm_squared();
+            miss + penalty * params.part(Part::UpWeight).norm_squared()
+        };
+        let fitted = fit::fit_output(&stored, &all, location, ridge).unwrap();
+        let best = objective(&fitted);
+        assert!(best < objective(&stored));
+        for part in [Part::UpWeight, Part::UpBias] {
+            for index in 0..fitted.part(part).len() {
+                for step in [-1e-3, 1e-3] {
+                    let mut values = fitted.part(part).clone();
+                    values[index] += step;
+                    assert!(objective(&fitted.clone().with(part, values)) > best, "{part:?} {index} {step}");
+                }
+            }
+        }
+    }
+    // Neurons that never change leave only the bias to fit.
+    let dead = LocationParams::zeros(4, 5);
+    let fitted = fit::fit_output(&dead, &all, LOCATIONS[0], 1e-3).unwrap();
+    let seen = all.features_at(LOCATIONS[0], "").unwrap();
+    let mean = all.mean_of_functions(LOCATIONS[0], &seen).unwrap().row_mean();
+    assert!((fitted.part(Part::UpBias).transpose() - mean).amax() < 1e-12);
+    assert_eq!(fitted.part(Part::UpWeight).amax(), 0.0);
+}
+
+#[test]
 fn an_alignment_tells_how_far_it_went() {
     let (adapters, features) = ([adapter(4, 5, 1), adapter(4, 5, 2), adapter(6, 5, 3)], features(30, 5));
     let inputs = inputs(&adapters, &features);
