@@ -86,8 +86,7 @@ impl Picture for Bars {
             });
         }
         marks.push(Mark::line(left, at(0.0), frame.right(), at(0.0)).stroke(Role::Ink2, 1.0));
-        let group = Mark::text(left + 0.5 * frame.width, frame.bottom() + 32.0, self.group.clone());
-        marks.push(group.middle().fill(Role::Ink));
+        marks.push(chrome::title_below(frame, 32.0, &self.group, width));
         Scene {
             title: self.title.clone(),
             summary: self.summary(),

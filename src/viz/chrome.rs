@@ -36,9 +36,10 @@ pub(super) fn project(value: f64, (low, high): (f64, f64), (start, end): (f64, f
 /// Height of [`color_bar`].
 pub(super) const COLOR_BAR: f64 = 36.0;
 
-/// The legend of a scale: its quantity, a bar from end to end, the values there, and a note.
-pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: Unit, note: &str) -> Vec<Mark> {
-    const PIECES: usize = 48;
+/// The legend of a scale: its quantity, a bar from end to end, the values there, and a note where there is room for it;
+/// and its right edge.
+pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: Unit, note: &str) -> (Vec<Mark>, f64) {
+    const PIECES: usize = 32;
     let name = text_width(quantity, TICK) + 10.0;
     let length = (width - name).clamp(48.0, 144.0).floor();
     let left = (x + name).round();
@@ -66,10 +67,12 @@ pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: 
     if let Shade::Diverging { .. } = shade {
         marks.push(Mark::text(left + 0.5 * length, 25.0, "0").middle());
     }
-    if !note.is_empty() && width - name - length > text_width(note, TICK) + 12.0 {
-        marks.push(Mark::text(left + length + 12.0, 11.0, note));
+    let (after, long) = (left + length + 12.0, text_width(note, TICK));
+    if note.is_empty() || after + long > x + width {
+        return (marks, left + length);
     }
-    marks
+    marks.push(Mark::text(after, 11.0, note));
+    (marks, after + long)
 }
 
 /// What an entry of a legend looks like.
@@ -104,7 +107,7 @@ pub(super) fn swatches(x: f64, width: f64, entries: &[(Swatch, Role, String)]) -
             Swatch::Ring => Mark::circle(left + 6.0, middle, 3.5).fill(Role::Ground).stroke(*role, 1.5),
         });
         marks.push(Mark::text(left + 18.0, top + 11.5, text));
-        left += wide + 14.0;
+        left += wide + 18.0;
     }
     (marks, top + ROW + 4.0)
 }
@@ -118,6 +121,16 @@ pub(super) fn values_left(frame: Frame, ticks: &Ticks, unit: Unit) -> Vec<Mark> 
         marks.push(Mark::text(frame.x - 6.0, y + 3.5, unit.tick(*value, ticks.step)).end());
     }
     marks
+}
+
+/// What is counted along x, centred below a frame, or against the right edge where the frame is too short for it.
+pub(super) fn title_below(frame: Frame, down: f64, text: &str, width: f64) -> Mark {
+    let (middle, y) = (frame.x + 0.5 * frame.width, frame.bottom() + down);
+    let half = 0.55 * text_width(text, TICK);
+    match middle + half <= width && middle - half >= 0.0 {
+        true => Mark::text(middle, y, text).middle().fill(Role::Ink),
+        false => Mark::text(width - 2.0, y, fitted(text, TICK, width - 4.0)).end().fill(Role::Ink),
+    }
 }
 
 /// How much room [`values_left`] takes.

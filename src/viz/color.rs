@@ -133,7 +133,7 @@ pub fn rgb(role: Role, scheme: Scheme) -> Rgb {
         Role::Sequential(value) => along(if scheme == Scheme::Light { &DEVON } else { &OSLO }, value),
         Role::Diverging(value) => along(if scheme == Scheme::Light { &VIK } else { &BERLIN }, 0.5 * (value + 1.0)),
         Role::OnSequential(value) => {
-            let (dark, light) = ([0x11, 0x13, 0x16], [0xff, 0xff, 0xff]);
+            let (dark, light) = ([0; 3], [0xff; 3]);
             let cell = rgb(Role::Sequential(value), scheme);
             if contrast(dark, cell) >= contrast(light, cell) { dark } else { light }
         }

@@ -78,7 +78,7 @@ impl Picture for Comparison {
         for method in &self.methods {
             if let Some((mean, Some(half))) = mean_and_half(&method.known()) {
                 // An interval of two values can be wider than all there is to see; it may leave the frame.
-                let reach = 0.5 * (range.1 - range.0);
+                let reach = 0.12 * (range.1 - range.0);
                 range = widened(widened(range, (mean - half).max(range.0 - reach)), (mean + half).min(range.1 + reach));
             }
         }
@@ -86,16 +86,18 @@ impl Picture for Comparison {
             range = (range.0.max(0.0), range.1.min(1.0).max(range.0));
         }
         let names = self.methods.iter().map(|m| text_width(&m.name, NAME)).fold(0.0, f64::max);
-        let left = (names + 14.0).min(0.4 * width).ceil();
+        // Where names would take too much of the width, they stand above their rows.
+        let above = names + 14.0 > 0.36 * width;
+        let (left, pitch) = if above { (20.0, ROW + 16.0) } else { ((names + 14.0).ceil(), ROW) };
         let mut entries = vec![
-            (Swatch::Ring, Role::Ink2, "a seed".to_owned()),
+            (Swatch::Dot, Role::Ink2, "a seed".to_owned()),
             (Swatch::Line, Role::Ink, "mean, 95 % interval (t)".to_owned()),
         ];
         if let Some((name, value)) = baseline {
             entries.push((Swatch::Dash, Role::Ink, format!("{name} {}", self.unit.write(*value))));
         }
         let (legend, legend_height) = chrome::swatches(0.0, width, &entries);
-        let frame = Frame::new(left, legend_height + 6.0, width - left - 22.0, ROW * self.methods.len() as f64);
+        let frame = Frame::new(left, legend_height + 6.0, width - left - 22.0, pitch * self.methods.len() as f64);
         let ticks = Ticks::around(range.0, range.1, ((frame.width / 80.0) as usize).clamp(2, 7));
         let at = |value: f64| {
             let x = chrome::project(value, (ticks.low(), ticks.high()), (frame.x, frame.right()));
@@ -109,10 +111,14 @@ impl Picture for Comparison {
         }
         let mut regions = Vec::new();
         for (index, method) in self.methods.iter().enumerate() {
-            let y = frame.y + ROW * (index as f64 + 0.5);
+            let top = frame.y + pitch * index as f64;
+            let y = top + pitch - 0.5 * ROW;
             let hit = Hit::one(Dim::Item, index);
-            let name = fitted(&method.name, NAME, left - 14.0);
-            marks.push(Mark::text(left - 10.0, y + 4.5, name).size(NAME).end().fill(Role::Ink).hit(hit));
+            let name = match above {
+                true => Mark::text(0.0, top + 14.0, fitted(&method.name, NAME, width)).stroke(Role::Ground, 4.0),
+                false => Mark::text(left - 10.0, y + 4.5, method.name.clone()).end(),
+            };
+            marks.push(name.size(NAME).fill(Role::Ink).hit(hit));
             let values = method.known();
             for (number, value) in values.iter().enumerate() {
                 // Equal values stand beside each other rather than in one.
@@ -123,7 +129,9 @@ impl Picture for Comparison {
                 if let Some(half) = half {
                     let (low, high) = (at(mean - half), at(mean + half));
                     marks.push(Mark::line(low, y, high, y).stroke(Role::Ink, 1.75));
-                    for x in [low, high] {
+                    // Without a cap where it leaves the frame.
+                    let inside = |end: &f64| *end > frame.x && *end < frame.right();
+                    for x in [low, high].into_iter().filter(inside) {
                         marks.push(Mark::line(x, y - 4.0, x, y + 4.0).stroke(Role::Ink, 1.75));
                     }
                 }
@@ -132,13 +140,12 @@ impl Picture for Comparison {
             }
             regions.push(Region {
                 hit,
-                area: Area::Rect(Frame::new(0.0, y - 0.5 * ROW, width, ROW)),
+                area: Area::Rect(Frame::new(0.0, top, width, pitch)),
                 label: self.label(method),
                 place: Some((0, index)),
             });
         }
-        let title = self.unit.title(&self.quantity);
-        marks.push(Mark::text(frame.x + 0.5 * frame.width, frame.bottom() + 34.0, title).middle().fill(Role::Ink));
+        marks.push(chrome::title_below(frame, 34.0, &self.unit.title(&self.quantity), width));
         Scene {
             title: self.title.clone(),
             summary: self.summary(),

@@ -32,6 +32,7 @@ impl Picture for Confusion {
         let names = (0..n).map(|i| text_width(&truth.tick(i), TICK)).fold(0.0, f64::max);
         let left = (names.min(0.3 * width) + 28.0).ceil();
         let cell = ((width - left - 8.0) / n as f64).min(480.0 / n as f64).min(72.0).floor().max(4.0);
+        let below = 120.0;
         let area = Frame::new(left, COLOR_BAR + 6.0, cell * n as f64, cell * n as f64);
 
         let share = |row: usize, column: usize| match self.counts.row_sum(row) {
@@ -40,7 +41,7 @@ impl Picture for Confusion {
         };
         let grid = Grid { rows: n, columns: n, values: (0..n * n).map(|i| share(i / n, i % n)).collect() };
         let shade = Shade::Sequential { from: 0.0, to: 1.0 };
-        let mut marks = chrome::color_bar(left, width - left, shade, "share of the row", Unit::Percent, "");
+        let (mut marks, legend) = chrome::color_bar(left, width - left, shade, "share of the row", Unit::Percent, "");
         let axis = |side: &Side, name: &str| CellAxis {
             dim: side.dim,
             name: name.to_owned(),
@@ -85,15 +86,19 @@ impl Picture for Confusion {
             let y = area.y + cell * (row as f64 + 0.5) + 4.0;
             marks.push(Mark::text(left - 5.0, y, fitted(&truth.tick(row), TICK, 0.3 * width)).end());
         }
-        // Names too long to stand beside each other below are cut; the read-out has them whole.
-        let every = chrome::every(cell, names.min(56.0) + 4.0);
+        // Names too long to stand beside each other are turned.
+        let turned = names > 0.85 * cell;
+        let every = chrome::every(cell, if turned { 12.0 } else { 0.0 });
         for column in (0..n).step_by(every) {
-            let x = area.x + cell * (column as f64 + 0.5);
-            let name = fitted(&predicted.tick(column), TICK, cell * every as f64 - 4.0);
-            marks.push(Mark::text(x, area.bottom() + 14.0, name).middle());
+            let (x, name) = (area.x + cell * (column as f64 + 0.5), fitted(&predicted.tick(column), TICK, below));
+            marks.push(match turned {
+                true => Mark::text(x + 4.0, area.bottom() + 6.0, name).end().turned(),
+                false => Mark::text(x, area.bottom() + 14.0, name).middle(),
+            });
         }
+        let foot = if turned { 1.1 * names.min(below) + 26.0 } else { 33.0 };
         marks.extend(title(&truth, (11.0, area.y + 0.5 * area.height), area.height.max(90.0), true));
-        marks.extend(title(&predicted, (area.x + 0.5 * area.width, area.bottom() + 33.0), area.width.max(90.0), false));
+        marks.extend(title(&predicted, (area.x + 0.5 * area.width, area.bottom() + foot), area.width.max(90.0), false));
         let right: f64 = (0..n).map(|i| mass(self.counts.get(i, i))).sum();
         Scene {
             title: self.title.clone(),
@@ -103,8 +108,8 @@ impl Picture for Confusion {
                 Unit::Count.write(total),
                 Unit::Percent.write(right / total)
             ),
-            width: (area.right() + 8.0).max(left + 250.0).min(width),
-            height: area.bottom() + 42.0,
+            width: (area.right() + 8.0).max(legend + 4.0).min(width),
+            height: area.bottom() + foot + 9.0,
             marks,
             regions,
             table: self.table(&truth, n),

@@ -147,8 +147,8 @@ impl Panel {
         // A quantity that can't fall below 0 stands on it where that costs little room.
         let low = if self.range.is_none() && low > 0.0 && low < 0.5 * high { 0.0 } else { low };
         match self.unit {
-            Unit::Count => Ticks::whole(low, high, 4),
-            _ => Ticks::around(low, high, 4),
+            Unit::Count => Ticks::whole(low, high, 5),
+            _ => Ticks::around(low, high, 5),
         }
     }
 }
@@ -181,5 +181,36 @@ impl Curves {
         }
         let headers = ["run", "quantity", self.x.as_str(), "value"].map(str::to_owned).to_vec();
         Table { headers, rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viz::{Arrow, Shape};
+
+    fn curves(points: Vec<(f64, f64)>) -> Curves {
+        let run = Run { name: "merged".into(), role: Role::Merged, dots: false, points };
+        let panel = Panel { title: "loss".into(), unit: Unit::Plain, range: None, runs: vec![run] };
+        Curves { title: "Training".into(), x: "step".into(), end: Some(10.0), panels: vec![panel] }
+    }
+
+    #[test]
+    fn a_gap_in_the_values_is_a_gap_in_the_line() {
+        let scene = curves(vec![(1.0, 0.9), (2.0, 0.8), (3.0, f64::NAN), (4.0, 0.5), (5.0, 0.4)]).scene(500.0);
+        let lines = scene.marks.iter().filter(|m| m.hit.is_some() && matches!(m.shape, Shape::Line(_)));
+        assert_eq!(lines.count(), 2);
+        assert_eq!(scene.regions.len(), 4);
+        assert_eq!(scene.summary, "loss of merged from 0.9 to 0.4 at step 5.");
+    }
+
+    #[test]
+    fn arrows_walk_along_the_steps() {
+        let scene = curves(vec![(1.0, 0.9), (2.0, 0.8), (3.0, 0.7)]).scene(500.0);
+        let at = |step| Hit::two(Dim::Run, 0, Dim::Step, step);
+        assert_eq!(scene.step(None, Arrow::Right), Some(at(1)));
+        assert_eq!(scene.step(Some(&at(1)), Arrow::Right), Some(at(2)));
+        assert_eq!(scene.step(Some(&at(1)), Arrow::Left), None);
+        assert_eq!(scene.label(&at(2)).unwrap(), "merged · step 2: loss 0.8");
     }
 }

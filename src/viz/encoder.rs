@@ -4,7 +4,7 @@
 //! norm, whose sum it is added to before a norm of the same weights; Houlsby's (`double_seq_bn`) inside both
 //! sub-layers before they are added; parallel (`par_bn`) beside the feed-forward network.
 
-use super::chrome;
+use super::chrome::{self, Swatch};
 use super::color::Role;
 use super::mark::{Frame, Mark};
 use super::number::{NAME, TICK, fitted};
@@ -54,6 +54,8 @@ struct Step {
     kind: Kind,
     /// Number of the step whose input is added after this one.
     adds: Option<usize>,
+    /// Whether it stands beside the one before, on the same input.
+    beside: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,81 +65,86 @@ enum Kind {
     Adapter,
 }
 
-const TALL: f64 = 38.0;
-const GAP: f64 = 20.0;
+// Height of a box with two lines, of one with one, and of what is between boxes.
+const TWO_LINES: f64 = 38.0;
+const ONE_LINE: f64 = 24.0;
+const GAP: f64 = 18.0;
 
 impl Picture for Encoder {
     fn scene(&self, width: f64) -> Scene {
         let steps = self.steps();
         let width = chrome::usable(width).min(640.0);
         let beside = width >= 520.0;
-        let boxes = Frame::new(44.0, 58.0, if beside { 236.0 } else { width - 88.0 }, TALL);
-        let (middle, top_of) = (boxes.x + 0.5 * boxes.width, |i: usize| boxes.y + (TALL + GAP) * i as f64);
-        let mut marks = Vec::new();
+        let column = Frame::new(44.0, 58.0, if beside { 236.0 } else { width - 88.0 }, 0.0);
+        let frames = frames(&steps, column);
+        let middle = column.x + 0.5 * column.width;
+        let bottom = frames.last().map_or(column.y, Frame::bottom);
+
+        let outline = Mark::rect(14.0, 34.0, column.right() + 16.0, bottom - 16.0).corner(10.0);
+        let mut marks = vec![
+            outline.fill(Role::Panel).stroke(Role::Line, 1.0),
+            Mark::text(middle, 12.0, format!("{} numbers a token", self.hidden)).middle(),
+            Mark::text(column.right() + 22.0, 50.0, format!("× {}", self.layers)).end().bold().fill(Role::Ink),
+        ];
+        marks.extend(arrow(middle, 18.0, column.y));
         let mut regions = Vec::new();
-
-        let bottom = top_of(steps.len()) - GAP;
-        let round = Mark::rect(14.0, 34.0, boxes.right() + 16.0, bottom - 20.0).corner(10.0);
-        marks.push(round.fill(Role::Panel).stroke(Role::Line, 1.0));
-        let input = format!("{} numbers a token", self.hidden);
-        marks.push(Mark::text(middle, 12.0, input).middle());
-        marks.extend(arrow(middle, 18.0, boxes.y));
-        marks.push(Mark::text(boxes.right() + 24.0, 50.0, format!("× {}", self.layers)).end().bold().fill(Role::Ink));
-
-        for (index, step) in steps.iter().enumerate() {
-            let y = top_of(index);
-            let beside_ffn = self.placement == Placement::Parallel && step.kind == Kind::Adapter;
-            if index + 1 < steps.len() {
-                marks.extend(arrow(middle, y + TALL, top_of(index + 1)));
+        for (index, (step, frame)) in steps.iter().zip(&frames).enumerate() {
+            let center = frame.x + 0.5 * frame.width;
+            if let Some(next) = frames[index + 1..].iter().find(|next| next.y > frame.y) {
+                marks.extend(arrow(center, frame.bottom(), next.y));
+            }
+            if step.beside {
+                // The same input as its neighbour's.
+                let (from, start) = (frames[index - 1], frame.y - GAP);
+                let split = start + 0.4 * GAP;
+                marks.push(Mark::line(from.x + 0.5 * from.width, split, center, split).stroke(Role::Ink2, 1.25));
+                marks.extend(arrow(center, split, frame.y));
             }
             if let Some(from) = step.adds {
                 // Past the boxes on the left: what came in is added to what comes out.
-                let (start, end) = (top_of(from) - 0.5 * GAP, y + 0.5 * TALL);
-                let x = boxes.x - if from + 2 < index { 22.0 } else { 14.0 };
-                let path = vec![(middle, start), (x, start), (x, end), (boxes.x - 1.0, end)];
+                let (start, end) = (frames[from].y - 0.6 * GAP, frame.y + 0.5 * frame.height);
+                let (from, x) = (frames[from].x + 0.5 * frames[from].width, column.x - 16.0);
+                let path = vec![(from, start), (x, start), (x, end), (column.x - 2.0, end)];
                 marks.push(Mark::path(path).stroke(Role::Ink2, 1.25));
-                marks.push(head(boxes.x, end, true));
+                marks.push(head(column.x, end, true));
             }
             let hit = Hit::one(Dim::Item, index);
-            let frame = Frame::new(boxes.x, y, boxes.width, TALL);
-            let rect = Mark::rect(frame.x, frame.y, frame.width, frame.height).corner(6.0);
+            let rect = Mark::rect(frame.x, frame.y, frame.width, frame.height).corner(6.0).fill(Role::Ground);
             let (rect, ink) = match step.kind {
-                Kind::Frozen => (rect.fill(Role::Ground).stroke(Role::Ink2, 1.0), Role::Ink),
-                Kind::Norm => (rect.fill(Role::Ground).stroke(Role::Line, 1.0), Role::Ink2),
-                Kind::Adapter => (rect.fill(Role::Ground).stroke(self.role, 2.5), Role::Ink),
+                Kind::Frozen => (rect.stroke(Role::Ink2, 1.0), Role::Ink),
+                Kind::Norm => (rect.stroke(Role::Line, 1.0), Role::Ink2),
+                Kind::Adapter => (rect.stroke(self.role, 2.5), Role::Ink),
             };
             marks.push(rect.hit(hit));
-            if step.kind == Kind::Adapter {
-                marks.push(Mark::rect(frame.x, frame.y, 8.0, TALL).corner(4.0).fill(self.role));
-            }
-            let name = Mark::text(middle, y + 16.0, step.name).size(NAME).middle().fill(ink);
+            let name = Mark::text(center, frame.y + 16.5, step.name).size(NAME).middle().fill(ink);
             marks.push(if step.kind == Kind::Adapter { name.bold() } else { name });
-            marks.push(Mark::text(middle, y + 31.0, fitted(&step.detail, TICK, boxes.width - 20.0)).middle());
+            if step.kind != Kind::Norm {
+                marks.push(Mark::text(center, frame.y + 31.0, fitted(&step.detail, TICK, frame.width - 8.0)).middle());
+            }
             let state = if step.kind == Kind::Adapter { "trained" } else { "frozen" };
-            let besides = if beside_ffn { ", beside the feed-forward network" } else { "" };
-            regions.push(Region {
-                hit,
-                area: Area::Rect(frame),
-                label: format!("{}: {}{besides}; {state}", step.name, step.detail),
-                place: Some((0, index)),
-            });
+            let label = format!("{}: {}; {state}", step.name, step.detail);
+            regions.push(Region { hit, area: Area::Rect(*frame), label, place: Some((0, index)) });
         }
-        marks.extend(arrow(middle, bottom, bottom + 32.0));
-        let mut height = bottom + 40.0;
-        if let Some(bottleneck) = self.bottleneck.filter(|_| self.placement != Placement::None) {
-            let first = steps.iter().position(|s| s.kind == Kind::Adapter).unwrap_or(0);
+        marks.extend(arrow(middle, bottom, bottom + 34.0));
+
+        let mut height = bottom + 44.0;
+        let adapter = steps.iter().zip(&frames).find(|(step, _)| step.kind == Kind::Adapter);
+        if let (Some(bottleneck), Some((_, frame))) = (self.bottleneck, adapter) {
             let at = match beside {
-                true => (boxes.right() + 74.0, (top_of(first) - 100.0).clamp(48.0, (bottom - 236.0).max(48.0))),
-                false => (0.5 * width - 100.0, bottom + 44.0),
+                true => (column.right() + 74.0, (frame.y - 100.0).clamp(34.0, (bottom - 214.0).max(34.0))),
+                false => (0.5 * width - 100.0, bottom + 46.0),
             };
             marks.extend(self.inside(at, bottleneck));
-            if beside {
-                let (y, edge) = (top_of(first) + 0.5 * TALL, boxes.right());
-                for end in [at.1, at.1 + 232.0] {
-                    marks.push(Mark::line(edge + 2.0, y, at.0, end).stroke(self.role, 1.0).dashed());
-                }
+            for end in [at.1 + 4.0, at.1 + 228.0].into_iter().filter(|_| beside) {
+                let from = (frame.right() + 2.0, frame.y + 0.5 * frame.height);
+                marks.push(Mark::line(from.0, from.1, at.0, end).stroke(self.role, 1.0).dashed());
             }
             height = height.max(at.1 + 240.0);
+            let key =
+                [(Swatch::Square, self.role, "trained".to_owned()), (Swatch::Ring, Role::Ink2, "frozen".to_owned())];
+            let (key, key_height) = chrome::swatches(14.0, width, &key);
+            marks.extend(key.into_iter().map(|mark| mark.shifted(0.0, height)));
+            height += key_height;
         }
         Scene {
             title: self.title.clone(),
@@ -146,44 +153,72 @@ impl Picture for Encoder {
             height,
             marks,
             regions,
-            table: Table {
-                headers: ["step", "what it does", "trained"].map(str::to_owned).to_vec(),
-                rows: steps
-                    .iter()
-                    .map(|s| {
-                        let trained = if s.kind == Kind::Adapter { "yes" } else { "no" };
-                        vec![s.name.into(), s.detail.as_str().into(), trained.into()]
-                    })
-                    .collect(),
-            },
+            table: table(&steps),
             recedes: false,
             moves: false,
         }
     }
 }
 
+/// From top to bottom; where one stands beside the one before, each has half of the width.
+fn frames(steps: &[Step], column: Frame) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut y = column.y;
+    for step in steps {
+        let height = if step.kind == Kind::Norm { ONE_LINE } else { TWO_LINES };
+        match frames.last_mut().filter(|_| step.beside) {
+            Some(before) => {
+                before.width = 0.5 * (column.width - 10.0);
+                let half = Frame { x: before.right() + 10.0, ..*before };
+                frames.push(half);
+            }
+            None => {
+                frames.push(Frame::new(column.x, y, column.width, height));
+                y += height + GAP;
+            }
+        }
+    }
+    frames
+}
+
+fn table(steps: &[Step]) -> Table {
+    let row = |step: &Step| {
+        let trained = if step.kind == Kind::Adapter { "yes" } else { "no" };
+        vec![step.name.into(), step.detail.as_str().into(), trained.into()]
+    };
+    Table {
+        headers: ["step", "what it does", "trained"].map(str::to_owned).to_vec(),
+        rows: steps.iter().map(row).collect(),
+    }
+}
+
 impl Encoder {
     fn steps(&self) -> Vec<Step> {
-        let frozen = |name, detail| Step { name, detail, kind: Kind::Frozen, adds: None };
-        let norm = |from: usize| Step {
-            name: "add and norm",
-            detail: "layer normalisation".to_owned(),
-            kind: Kind::Norm,
-            adds: Some(from),
-        };
+        let step = |name, detail: String, kind| Step { name, detail, kind, adds: None, beside: false };
+        let adding = |name, detail: &str, from| Step { adds: Some(from), ..step(name, detail.to_owned(), Kind::Norm) };
+        let and_norm = |from| adding("add and norm", "what came in is added, then layer normalisation", from);
+        let through = |inside: String| format!("{} → {inside} → {}", self.hidden, self.hidden);
+        let attention = || step("self-attention", format!("{} heads", self.heads), Kind::Frozen);
+        let network = || step("feed-forward", through(self.intermediate.to_string()), Kind::Frozen);
         let adapter = || {
-            let width = self.bottleneck.map_or("—".to_owned(), |m| m.to_string());
-            let detail = format!("{} → {width} → {}", self.hidden, self.hidden);
-            Step { name: "adapter", detail, kind: Kind::Adapter, adds: None }
+            let inside = self.bottleneck.map_or("—".to_owned(), |m| m.to_string());
+            step("adapter", through(inside), Kind::Adapter)
         };
-        let attention = || frozen("self-attention", format!("{} heads", self.heads));
-        let network =
-            || frozen("feed-forward network", format!("{} → {} → {}", self.hidden, self.intermediate, self.hidden));
         match self.placement {
-            Placement::None => vec![attention(), norm(0), network(), norm(2)],
-            Placement::Output => vec![attention(), norm(0), network(), norm(2), adapter(), norm(4)],
-            Placement::Both => vec![attention(), adapter(), norm(0), network(), adapter(), norm(3)],
-            Placement::Parallel => vec![attention(), norm(0), network(), adapter(), norm(2)],
+            Placement::None => vec![attention(), and_norm(0), network(), and_norm(2)],
+            Placement::Output => vec![
+                attention(),
+                and_norm(0),
+                network(),
+                adding("add", "what came in is added", 2),
+                step("norm", "layer normalisation".to_owned(), Kind::Norm),
+                adapter(),
+                adding("add and norm", "the sum from before the norm is added, then the same layer normalisation", 4),
+            ],
+            Placement::Both => vec![attention(), adapter(), and_norm(0), network(), adapter(), and_norm(3)],
+            Placement::Parallel => {
+                vec![attention(), and_norm(0), network(), Step { beside: true, ..adapter() }, and_norm(2)]
+            }
         }
     }
 

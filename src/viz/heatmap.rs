@@ -31,6 +31,8 @@ pub enum Scale {
         /// Upper end; `None`: the largest value.
         max: Option<f32>,
     },
+    /// From the least to the most: a cost, where nothing comes near 0.
+    Range,
     /// Around 0: weights.
     Diverging {
         /// Both ends; `None`: what 99.5 % of the values stay within.
@@ -47,6 +49,11 @@ impl Scale {
             Scale::Sequential { max } => {
                 let most = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f32::max);
                 (Shade::Sequential { from: 0.0, to: max.unwrap_or(most) }, String::new())
+            }
+            Scale::Range => {
+                let finite = || values.iter().copied().filter(|v| v.is_finite());
+                let (from, to) = (finite().fold(f32::MAX, f32::min), finite().fold(f32::MIN, f32::max));
+                (Shade::Sequential { from, to }, String::new())
             }
             Scale::Diverging { clamp } => {
                 let rank = (sizes.len() as f64 * 0.995).ceil() as usize;
@@ -82,7 +89,7 @@ impl Picture for HeatMap {
         let area = Frame::new(left, COLOR_BAR + 6.0, across * columns as f64, down * rows as f64);
         let (shade, note) = self.scale.shade(&self.grid.values);
 
-        let mut marks = chrome::color_bar(left, width - left, shade, &self.quantity, Unit::Plain, &note);
+        let (mut marks, legend) = chrome::color_bar(left, width - left, shade, &self.quantity, Unit::Plain, &note);
         let axis = |side: &Side, count: usize| CellAxis {
             dim: side.dim,
             name: side.title.clone(),
@@ -121,7 +128,7 @@ impl Picture for HeatMap {
         Scene {
             title: self.title.clone(),
             summary: self.summary(),
-            width: (area.right() + 8.0).max(left + 200.0).min(width),
+            width: (area.right() + 8.0).max(legend + 4.0).min(width),
             height: area.bottom() + 42.0,
             marks,
             regions: Vec::new(),
@@ -155,19 +162,10 @@ pub(super) fn title(side: &Side, (x, y): (f64, f64), room: f64, turned: bool) ->
     let name = Mark::text(x, y, text).size(NAME).middle().fill(Role::Ink);
     let swatch = |x: f64, y: f64| Mark::rect(x, y, 10.0, 10.0).corner(2.0).fill(side.role);
     let (name, swatch) = match turned {
-        true => (Mark { shape: moved(&name, 0.0, -shift), ..name }.turned(), swatch(x - 9.5, y - start - 8.0)),
-        false => (Mark { shape: moved(&name, shift, 0.0), ..name }, swatch(x + start - 4.0, y - 9.5)),
+        true => (name.shifted(0.0, -shift).turned(), swatch(x - 9.5, y - start - 8.0)),
+        false => (name.shifted(shift, 0.0), swatch(x + start - 4.0, y - 9.5)),
     };
     if shift == 0.0 { vec![name] } else { vec![name, swatch] }
-}
-
-fn moved(mark: &Mark, right: f64, down: f64) -> super::Shape {
-    match &mark.shape {
-        super::Shape::Text(label) => {
-            super::Shape::Text(super::Label { x: label.x + right, y: label.y + down, ..label.clone() })
-        }
-        other => other.clone(),
-    }
 }
 
 impl HeatMap {
@@ -200,5 +198,110 @@ impl HeatMap {
             cells
         };
         Table { headers, rows: (0..self.grid.rows).map(row).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viz::tests::{hard, sides};
+    use crate::viz::{Arrow, Dim, matching};
+    use proptest::prelude::*;
+
+    fn map(grid: Grid, order: Option<Vec<usize>>) -> HeatMap {
+        let (rows, columns) = sides();
+        HeatMap {
+            title: "Plan".into(),
+            rows: rows.order(order),
+            columns,
+            grid,
+            scale: Scale::Sequential { max: None },
+            quantity: "mass".into(),
+        }
+    }
+
+    fn pair(source: usize, reference: usize) -> Hit {
+        Hit::two(Dim::Source, source, Dim::Reference, reference)
+    }
+
+    /// The middle of the cell at a place.
+    fn middle(scene: &Scene, row: usize, column: usize) -> (f64, f64) {
+        let area = scene
+            .marks
+            .iter()
+            .find_map(|m| match &m.shape {
+                crate::viz::Shape::Cells(cells) => Some((cells.area, cells.grid.clone())),
+                _ => None,
+            })
+            .unwrap();
+        let (frame, grid) = area;
+        let (w, h) = (frame.width / grid.columns as f64, frame.height / grid.rows as f64);
+        (frame.x + w * (column as f64 + 0.5), frame.y + h * (row as f64 + 0.5))
+    }
+
+    #[test]
+    fn pointing_and_keys_go_by_place_and_speak_by_index() {
+        let plan = hard(&[2, 0, 1]);
+        let scene = map(plan.clone(), Some(matching(&plan))).scene(400.0);
+        let (x, y) = middle(&scene, 0, 0);
+        assert_eq!(scene.hit_at(x, y), Some(pair(1, 0)));
+        assert_eq!(scene.label(&pair(1, 0)).unwrap(), "sst2 1 → mrpc 0: mass 0.333");
+        assert_eq!(scene.step(Some(&pair(1, 0)), Arrow::Down), Some(pair(2, 0)));
+        assert_eq!(scene.step(Some(&pair(1, 0)), Arrow::Right), Some(pair(1, 1)));
+        assert_eq!(scene.step(Some(&pair(1, 0)), Arrow::Up), None);
+        assert_eq!(scene.step(None, Arrow::Up), Some(pair(1, 0)));
+        assert_eq!(scene.step(Some(&Hit::one(Dim::Reference, 1)), Arrow::Left), Some(pair(1, 0)));
+        assert!(scene.overlay(&Hit::one(Dim::Layer, 0)).is_empty());
+        assert!(!scene.overlay(&Hit::one(Dim::Source, 0)).is_empty());
+    }
+
+    #[test]
+    fn the_clamp_holds_all_but_a_few_and_is_said() {
+        let mut values: Vec<f32> = (0..1000).map(|i| (i % 10) as f32).collect();
+        values[7] = 50.0;
+        let (shade, note) = Scale::Diverging { clamp: None }.shade(&values);
+        assert_eq!(shade, Shade::Diverging { clamp: 9.0 });
+        assert_eq!(note, "clamped: 0.1 % lie beyond");
+        let (shade, _) = Scale::Range.shade(&[f32::NAN, 2.0, 3.0]);
+        assert_eq!(shade, Shade::Sequential { from: 2.0, to: 3.0 });
+    }
+
+    #[test]
+    fn a_wide_map_stays_within_its_width() {
+        let values = (0..24 * 384).map(|i| (i as f32).sin()).collect();
+        let weights = map(Grid { rows: 24, columns: 384, values }, None);
+        for width in [320.0, 700.0, 1200.0] {
+            let scene = weights.scene(width);
+            assert!(scene.width <= width && scene.height < 500.0, "{} × {}", scene.width, scene.height);
+            let drawing = crate::viz::svg::document(&scene, crate::viz::Scheme::Dark);
+            assert!(drawing.matches("<path").count() <= 194, "one path a colour");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reordering_moves_rows_and_changes_none(order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle()) {
+            let grid = Grid { rows: 6, columns: 4, values: (0..24).map(|i| i as f32).collect() };
+            let (stored, moved) = (map(grid.clone(), None).scene(400.0), map(grid.clone(), Some(order.clone())).scene(400.0));
+            prop_assert_eq!(&stored.table, &moved.table);
+            for (place, row) in order.iter().enumerate() {
+                for column in 0..4 {
+                    let (x, y) = middle(&moved, place, column);
+                    prop_assert_eq!(moved.hit_at(x, y), Some(pair(*row, column)));
+                }
+            }
+            // On its way from one to the other, at the start it is the one and at the end the other.
+            if order.windows(2).any(|w| w[0] > w[1]) {
+                let places = |scene: &Scene| scene.marks.iter().find_map(|m| match &m.shape {
+                    crate::viz::Shape::Cells(cells) => Some(cells.rows.places.clone()),
+                    _ => None,
+                });
+                let at = |part| crate::viz::between(&stored, &moved, part).unwrap();
+                prop_assert_eq!(places(&at(0.0)), places(&stored));
+                prop_assert_eq!(at(1.0), moved);
+            } else {
+                prop_assert_eq!(crate::viz::between(&stored, &moved, 0.5), None);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::chrome::{self, Swatch};
 use super::color::Role;
 use super::mark::{Frame, Mark};
-use super::number::{TICK, Ticks, Unit, text_width};
+use super::number::{TICK, Ticks, Unit, fitted, text_width};
 use super::scene::{Area, Region};
 use super::{Dim, Hit, Picture, Scene, Table};
 
@@ -57,33 +57,35 @@ impl Picture for LayerStrip {
         let costs = Ticks::around(0.0, f64::from(highest), 3);
         let left = chrome::room_left(&shares, Unit::Percent).max(chrome::room_left(&costs, Unit::Plain)).ceil();
 
-        let mut entries = vec![(Swatch::Square, Role::Accent, "mass on the diagonal".to_owned())];
+        let mut entries =
+            vec![(Swatch::Ring, Role::Ink, "as stored".to_owned()), (Swatch::Dot, Role::Ink, "aligned".to_owned())];
         if self.chance.is_some() {
             entries.push((Swatch::Dash, Role::Ink, "by chance".to_owned()));
         }
-        entries.push((Swatch::Ring, Role::Ink, "cost as stored".to_owned()));
-        entries.push((Swatch::Dot, Role::Ink, "cost aligned".to_owned()));
         let (legend, legend_height) = chrome::swatches(left, width - left, &entries);
-        let upper = Frame::new(left, legend_height + 22.0, width - left - 6.0, 84.0);
-        let lower = Frame::new(left, upper.bottom() + 32.0, upper.width, 84.0);
+        let upper = Frame::new(left, legend_height + 24.0, width - left - 6.0, 84.0);
+        let lower = Frame::new(left, upper.bottom() + 36.0, upper.width, 84.0);
         let pitch = upper.width / self.layers.len() as f64;
 
+        let mixed = self.layers.iter().any(|l| l.name.contains("attention"));
         let mut marks = Vec::new();
         if let Some(selected) = self.selected.filter(|s| *s < self.layers.len()) {
             let x = left + pitch * selected as f64;
-            let (y, tall) = (upper.y - 4.0, lower.bottom() - upper.y + 30.0);
+            let (y, tall) = (upper.y - 4.0, lower.bottom() - upper.y + if mixed { 38.0 } else { 26.0 });
             marks.push(Mark::rect(x, y, pitch, tall).fill(Role::Accent).opacity(0.12).corner(4.0));
             marks.push(Mark::rect(x, y, pitch, tall).stroke(Role::Accent, 1.5).corner(4.0));
         }
         marks.extend(legend);
-        marks.push(Mark::text(left, upper.y - 9.0, "already aligned").fill(Role::Ink));
-        marks.push(Mark::text(left, lower.y - 9.0, "mean distance between matched neurons").fill(Role::Ink));
+        marks.push(Mark::text(left, upper.y - 9.0, "mass on the diagonal").fill(Role::Ink));
+        marks.push(
+            Mark::text(left, lower.y - 9.0, fitted("mean distance between matched neurons", TICK, width - left))
+                .fill(Role::Ink),
+        );
         marks.extend(chrome::values_left(upper, &shares, Unit::Percent));
         marks.extend(chrome::values_left(lower, &costs, Unit::Plain));
         let height_of = |share: f64| chrome::project(share, (0.0, 1.0), (upper.bottom(), upper.y));
         let cost_at =
             |cost: f32| chrome::project(f64::from(cost), (costs.low(), costs.high()), (lower.bottom(), lower.y));
-        let mixed = self.layers.iter().any(|l| l.name.contains("attention"));
         let every = chrome::every(pitch, if mixed { text_width("attn.", TICK) } else { text_width("00", TICK) } + 4.0);
         let mut regions = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
@@ -122,7 +124,7 @@ impl Picture for LayerStrip {
             let y = height_of(f64::from(chance.clamp(0.0, 1.0)));
             marks.push(Mark::line(left, y, upper.right(), y).stroke(Role::Ink, 1.2).dashed());
         }
-        let bottom = lower.bottom() + if mixed { 28.0 } else { 16.0 };
+        let bottom = lower.bottom() + if mixed { 34.0 } else { 24.0 };
         marks.push(Mark::text(left + 0.5 * upper.width, bottom + 17.0, "layer").middle().fill(Role::Ink));
         Scene {
             title: self.title.clone(),

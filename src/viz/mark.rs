@@ -265,6 +265,28 @@ impl Mark {
         self
     }
 
+    /// Further to the right and down.
+    pub(super) fn shifted(mut self, right: f64, down: f64) -> Self {
+        match &mut self.shape {
+            Shape::Rect(frame, _) => (frame.x, frame.y) = (frame.x + right, frame.y + down),
+            Shape::Line(points) | Shape::Polygon(points) => {
+                for (x, y) in points {
+                    (*x, *y) = (*x + right, *y + down);
+                }
+            }
+            Shape::Circle(x, y, _) => (*x, *y) = (*x + right, *y + down),
+            Shape::Text(label) => (label.x, label.y) = (label.x + right, label.y + down),
+            Shape::Ribbon(band) => {
+                (band.x0, band.x1) = (band.x0 + right, band.x1 + right);
+                (band.y0, band.y1) = (band.y0 + down, band.y1 + down);
+            }
+            Shape::Cells(cells) => {
+                (cells.area.x, cells.area.y) = (cells.area.x + right, cells.area.y + down);
+            }
+        }
+        self
+    }
+
     /// Of this size, where it is a text.
     pub fn size(self, size: f64) -> Self {
         self.label(|label| label.size = size)

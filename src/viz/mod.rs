@@ -183,7 +183,7 @@ pub fn matching(plan: &Grid) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -219,6 +219,312 @@ mod tests {
             let mut order = matching(&Grid { rows, columns, values });
             order.sort_unstable();
             prop_assert_eq!(order, (0..rows).collect::<Vec<_>>());
+        }
+    }
+
+    /// One of each, small.
+    pub(crate) fn samples() -> Vec<(&'static str, Box<dyn Picture>)> {
+        let (source, reference) = sides();
+        let plan = Grid { rows: 2, columns: 2, values: vec![0.4, 0.1, 0.0, 0.5] };
+        let run = |name: &str, role, points: &[(f64, f64)]| Run {
+            name: name.into(),
+            role,
+            dots: true,
+            points: points.to_vec(),
+        };
+        let layer = |i: usize| LayerRow {
+            name: format!("layer.{i}.output"),
+            diagonal_share: 0.25 * i as f32,
+            cost_before: (i > 0).then_some(1.2),
+            cost_after: 0.9,
+        };
+        vec![
+            (
+                "heatmap",
+                Box::new(HeatMap {
+                    title: "Cost".into(),
+                    rows: source.clone(),
+                    columns: reference.clone(),
+                    grid: Grid { rows: 2, columns: 2, values: vec![0.5, 1.0, f32::NAN, 0.75] },
+                    scale: Scale::Range,
+                    quantity: "distance".into(),
+                }),
+            ),
+            (
+                "weights",
+                Box::new(HeatMap {
+                    title: "Weights".into(),
+                    rows: reference.clone(),
+                    columns: Side::new(Dim::Hidden, "hidden dimension"),
+                    grid: Grid { rows: 2, columns: 12, values: (0..24).map(|i| 0.1 * (i as f32 - 11.0)).collect() },
+                    scale: Scale::Diverging { clamp: Some(1.0) },
+                    quantity: "weight".into(),
+                }),
+            ),
+            ("ribbons", Box::new(Ribbons { title: "Plan".into(), source, reference, plan, threshold: 0.0 })),
+            (
+                "layers",
+                Box::new(LayerStrip {
+                    title: "Layers".into(),
+                    layers: (0..3).map(layer).collect(),
+                    chance: Some(0.5),
+                    selected: Some(1),
+                }),
+            ),
+            (
+                "curves",
+                Box::new(Curves {
+                    title: "Training".into(),
+                    x: "step".into(),
+                    end: Some(10.0),
+                    panels: vec![Panel {
+                        title: "loss".into(),
+                        unit: Unit::Plain,
+                        range: None,
+                        runs: vec![run("merged", Role::Merged, &[(1.0, 0.7), (2.0, f64::NAN), (3.0, 0.4), (4.0, 0.3)])],
+                    }],
+                }),
+            ),
+            (
+                "comparison",
+                Box::new(Comparison {
+                    title: "Methods".into(),
+                    quantity: "accuracy".into(),
+                    unit: Unit::Percent,
+                    methods: vec![
+                        Method { name: "MerA".into(), role: Role::Merged, values: vec![0.8, 0.82, 0.79] },
+                        Method { name: "average & sum".into(), role: Role::Ink2, values: vec![f64::NAN] },
+                    ],
+                    baseline: Some(("majority".into(), 0.5)),
+                }),
+            ),
+            (
+                "confusion",
+                Box::new(Confusion {
+                    title: "Answers".into(),
+                    labels: vec!["no".into(), "yes".into()],
+                    counts: Grid { rows: 2, columns: 2, values: vec![8.0, 2.0, 1.0, 9.0] },
+                }),
+            ),
+            (
+                "bars",
+                Box::new(Bars {
+                    title: "Norms".into(),
+                    quantity: "norm".into(),
+                    unit: Unit::Plain,
+                    group: "layer".into(),
+                    dim: Dim::Layer,
+                    groups: vec!["0".into(), "1".into()],
+                    series: vec![
+                        Series { name: "sst2".into(), role: Role::Adapter(0), values: vec![1.0, 2.0] },
+                        Series { name: "mrpc".into(), role: Role::Adapter(1), values: vec![f32::NAN, -0.5] },
+                    ],
+                }),
+            ),
+            (
+                "encoder",
+                Box::new(Encoder {
+                    title: "One layer".into(),
+                    placement: Placement::Output,
+                    layers: 6,
+                    hidden: 384,
+                    heads: 12,
+                    intermediate: 1536,
+                    bottleneck: Some(24),
+                    non_linearity: "relu".into(),
+                    role: Role::Adapter(0),
+                }),
+            ),
+        ]
+    }
+
+    pub(crate) fn sides() -> (Side, Side) {
+        let side = |dim, name: &str, i| Side::new(dim, name).role(Role::Adapter(i));
+        (side(Dim::Source, "sst2", 0), side(Dim::Reference, "mrpc", 1))
+    }
+
+    /// Left, top, right and bottom of a mark; a text's by estimate.
+    fn extent(mark: &Mark) -> [f64; 4] {
+        match &mark.shape {
+            Shape::Rect(f, _) => [f.x, f.y, f.right(), f.bottom()],
+            Shape::Line(points) | Shape::Polygon(points) => {
+                points.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |[l, t, r, b], (x, y)| {
+                    [l.min(*x), t.min(*y), r.max(*x), b.max(*y)]
+                })
+            }
+            Shape::Ribbon(b) => [b.x0, b.y0.min(b.y1), b.x1, b.y0.max(b.y1) + b.thickness],
+            Shape::Circle(x, y, radius) => [x - radius, y - radius, x + radius, y + radius],
+            Shape::Cells(cells) => [cells.area.x, cells.area.y, cells.area.right(), cells.area.bottom()],
+            Shape::Text(label) => {
+                let long = number::text_width(&label.text, label.size);
+                let (back, ahead) = match label.anchor {
+                    Anchor::Start => (0.0, long),
+                    Anchor::Middle => (0.5 * long, 0.5 * long),
+                    Anchor::End => (long, 0.0),
+                };
+                match label.turned {
+                    true => [label.x - label.size, label.y - ahead, label.x, label.y + back],
+                    false => [label.x - back, label.y - label.size, label.x + ahead, label.y],
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_stays_inside_itself_at_every_width() {
+        for width in [0.0, 250.0, 340.0, 640.0, 1400.0, f64::NAN] {
+            for (name, picture) in samples() {
+                let scene = picture.scene(width);
+                assert!(scene.width <= chrome::usable(width) && scene.height > 0.0, "{name}: {}", scene.width);
+                for mark in &scene.marks {
+                    let [left, top, right, bottom] = extent(mark);
+                    let inside =
+                        left >= -4.0 && top >= -4.0 && right <= scene.width + 4.0 && bottom <= scene.height + 4.0;
+                    assert!(inside, "{name} at {width}: {mark:?} leaves {} × {}", scene.width, scene.height);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_picture_has_words_and_a_table() {
+        for (name, picture) in samples() {
+            let scene = picture.scene(640.0);
+            assert!(!scene.title.is_empty() && scene.summary.ends_with('.'), "{name}: {:?}", scene.summary);
+            assert!(!scene.table.rows.is_empty(), "{name}");
+            assert!(scene.table.rows.iter().all(|row| row.len() == scene.table.headers.len()), "{name}");
+            assert!(scene.can_be_pointed_at(), "{name}");
+            assert!(scene.regions.iter().all(|region| !region.label.is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn pictures_without_data_say_so() {
+        let (source, reference) = sides();
+        let empty: Vec<Box<dyn Picture>> = vec![
+            Box::new(HeatMap {
+                title: "t".into(),
+                rows: source.clone(),
+                columns: reference.clone(),
+                grid: Grid { rows: 3, columns: 3, values: vec![f32::NAN; 2] },
+                scale: Scale::Diverging { clamp: None },
+                quantity: "weight".into(),
+            }),
+            Box::new(Ribbons { title: "t".into(), source, reference, plan: Grid::default(), threshold: 0.1 }),
+            Box::new(LayerStrip { title: "t".into(), layers: vec![], chance: None, selected: Some(3) }),
+            Box::new(Curves { title: "t".into(), x: "step".into(), end: None, panels: vec![] }),
+            Box::new(Comparison {
+                title: "t".into(),
+                quantity: "q".into(),
+                unit: Unit::Points,
+                methods: vec![Method { name: "m".into(), role: Role::Ink, values: vec![f64::INFINITY] }],
+                baseline: None,
+            }),
+            Box::new(Confusion { title: "t".into(), labels: vec!["a".into()], counts: Grid::default() }),
+            Box::new(Bars {
+                title: "t".into(),
+                quantity: "q".into(),
+                unit: Unit::Plain,
+                group: "layer".into(),
+                dim: Dim::Layer,
+                groups: vec!["0".into()],
+                series: vec![],
+            }),
+        ];
+        for picture in empty {
+            let scene = picture.scene(320.0);
+            let texts: Vec<_> = scene.marks.iter().filter(|m| matches!(m.shape, Shape::Text(_))).collect();
+            assert_eq!((texts.len(), scene.regions.len()), (1, 0), "{:?}", scene.summary);
+            assert!(scene.summary.ends_with('.') && scene.hit_at(10.0, 10.0).is_none());
+        }
+    }
+
+    #[test]
+    fn drawings_are_as_they_were() {
+        for (name, picture) in samples() {
+            let scene = picture.scene(400.0);
+            insta::assert_snapshot!(name, svg::document(&scene, Scheme::Light));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_values_break_a_picture(
+            (rows, columns) in (0_usize..6, 0_usize..6),
+            values in prop::collection::vec(any::<f32>(), 0..36),
+            width in 0.0_f64..2000.0,
+            threshold in any::<f32>(),
+        ) {
+            let (source, reference) = sides();
+            let grid = Grid { rows, columns, values: values.clone() };
+            let list: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+            let map = |scale| HeatMap {
+                title: "t".into(),
+                rows: source.clone().order(Some(matching(&grid))),
+                columns: reference.clone(),
+                grid: grid.clone(),
+                scale,
+                quantity: "q".into(),
+            };
+            let layer = |v: &f32| LayerRow { name: "l".into(), diagonal_share: *v, cost_before: Some(*v), cost_after: *v };
+            let pictures: Vec<Box<dyn Picture>> = vec![
+                Box::new(map(Scale::Range)),
+                Box::new(map(Scale::Sequential { max: None })),
+                Box::new(map(Scale::Diverging { clamp: None })),
+                Box::new(Ribbons {
+                    title: "t".into(),
+                    source: source.clone(),
+                    reference: reference.clone(),
+                    plan: grid.clone(),
+                    threshold,
+                }),
+                Box::new(LayerStrip {
+                    title: "t".into(),
+                    layers: values.iter().map(layer).collect(),
+                    chance: values.first().copied(),
+                    selected: Some(rows),
+                }),
+                Box::new(Curves {
+                    title: "t".into(),
+                    x: "step".into(),
+                    end: list.first().copied(),
+                    panels: vec![Panel {
+                        title: "q".into(),
+                        unit: Unit::Percent,
+                        range: None,
+                        runs: vec![Run {
+                            name: "r".into(),
+                            role: Role::Merged,
+                            dots: false,
+                            points: list.iter().enumerate().map(|(i, v)| (i as f64, *v)).collect(),
+                        }],
+                    }],
+                }),
+                Box::new(Comparison {
+                    title: "t".into(),
+                    quantity: "q".into(),
+                    unit: Unit::Plain,
+                    methods: vec![Method { name: "m".into(), role: Role::Ink, values: list.clone() }],
+                    baseline: list.last().map(|v| ("b".into(), *v)),
+                }),
+                Box::new(Confusion { title: "t".into(), labels: vec!["a".into(); rows], counts: grid.clone() }),
+                Box::new(Bars {
+                    title: "t".into(),
+                    quantity: "q".into(),
+                    unit: Unit::Count,
+                    group: "g".into(),
+                    dim: Dim::Item,
+                    groups: vec!["0".into(); columns],
+                    series: vec![Series { name: "s".into(), role: Role::Accent, values: values.clone() }],
+                }),
+            ];
+            for picture in pictures {
+                let scene = picture.scene(width);
+                for mark in &scene.marks {
+                    prop_assert!(extent(mark).iter().all(|x| x.is_finite()), "{mark:?}");
+                }
+                prop_assert!(!svg::document(&scene, Scheme::Dark).contains("NaN"));
+            }
         }
     }
 }

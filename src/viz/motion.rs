@@ -38,7 +38,8 @@ pub fn between(from: &Scene, to: &Scene, part: f64) -> Option<Scene> {
 }
 
 fn mix(from: f64, to: f64, part: f64) -> f64 {
-    from + (to - from) * part
+    // Exact at both ends.
+    from * (1.0 - part) + to * part
 }
 
 fn cells(mark: &Mark) -> Option<&Cells> {
@@ -79,5 +80,31 @@ fn shape(from: &Shape, to: &Shape, part: f64) -> Shape {
         }
         (Shape::Text(a), Shape::Text(b)) => Shape::Text(Label { x: mix(a.x, b.x), y: mix(a.y, b.y), ..b.clone() }),
         _ => to.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viz::tests::{hard, sides};
+    use crate::viz::{Picture, Ribbons, matching};
+
+    #[test]
+    fn ribbons_move_with_their_neurons() {
+        let plan = hard(&[1, 2, 0]);
+        let (source, reference) = sides();
+        let stored = Ribbons { title: "Plan".into(), source, reference, plan: plan.clone(), threshold: 0.0 };
+        let aligned = Ribbons { source: stored.source.clone().order(Some(matching(&plan))), ..stored.clone() };
+        let (from, to) = (stored.scene(400.0), aligned.scene(400.0));
+        let half = between(&from, &to, 0.5).unwrap();
+        let ends = |scene: &Scene| -> Vec<f64> {
+            let end = |mark: &Mark| if let Shape::Ribbon(band) = mark.shape { Some(band.y0) } else { None };
+            scene.marks.iter().filter_map(end).collect()
+        };
+        for ((a, b), h) in ends(&from).iter().zip(ends(&to)).zip(ends(&half)) {
+            assert!((0.5 * (a + b) - h).abs() < 1e-9);
+        }
+        assert_eq!(between(&to, &to, 0.5), None);
+        assert_eq!(between(&from, &aligned.scene(300.0), 0.5), None);
     }
 }

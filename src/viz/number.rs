@@ -150,7 +150,11 @@ impl Ticks {
     /// Like [`Ticks::around`], for values that only come whole.
     pub(super) fn whole(low: f64, high: f64, count: usize) -> Self {
         let ticks = Self::around(low, high, count);
-        if ticks.step >= 1.0 { ticks } else { Self::around(low.floor(), high.ceil().max(low.floor() + 1.0), 1) }
+        if ticks.step >= 1.0 {
+            return ticks;
+        }
+        let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
+        Self::around(low, high, (high - low) as usize)
     }
 
     /// The first.
@@ -167,12 +171,12 @@ impl Ticks {
 /// About how wide a text of this size is, in pixels, in a Helvetica-like face.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     let em = |c: char| match c {
-        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '!' | '·' => 0.29,
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '!' | '·' => 0.31,
         'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '-' => 0.36,
         'm' | 'w' | 'M' | 'W' | '%' | '@' | '—' | '→' => 0.88,
         'A'..='Z' => 0.68,
         c if (c as u32) > 0x2e80 => 1.0,
-        _ => 0.56,
+        _ => 0.58,
     };
     size * text.chars().map(em).sum::<f64>()
 }

@@ -95,10 +95,16 @@ impl Scene {
                 marks.push(Mark::rect(f.x, f.y, f.width, f.height).fill(Role::Ink).opacity(0.07));
             }
         }
+        let ribbons = self.marks.iter().filter(|mark| matches!(mark.shape, Shape::Ribbon(_)));
+        let ends: Vec<Hit> = ribbons.filter_map(|mark| mark.hit).filter(|ribbon| ribbon.agrees(hit)).collect();
         for mark in &self.marks {
             match (&mark.shape, mark.hit) {
                 (Shape::Cells(cells), _) => marks.extend(cells.overlay(hit)),
                 (_, Some(own)) if own.agrees(hit) => marks.push(emphasized(mark)),
+                // The far ends of highlighted ribbons don't recede with the others.
+                (Shape::Rect(..) | Shape::Text(_), Some(own)) if ends.iter().any(|ribbon| ribbon.agrees(&own)) => {
+                    marks.push(mark.clone());
+                }
                 _ => {}
             }
         }
@@ -123,10 +129,7 @@ fn emphasized(mark: &Mark) -> Mark {
     mark.opacity = 1.0;
     match &mut mark.shape {
         Shape::Ribbon(_) => {}
-        Shape::Text(label) => {
-            label.bold = true;
-            mark.fill = Some(Role::Ink);
-        }
+        Shape::Text(_) => mark.fill = Some(Role::Ink),
         Shape::Line(_) => {
             if let Some(stroke) = &mut mark.stroke {
                 stroke.width += 1.0;

@@ -217,3 +217,104 @@ impl Ribbons {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::viz::Dim;
+    use crate::viz::tests::{hard, sides};
+    use crate::viz::{Mark, Shape};
+    use proptest::prelude::*;
+
+    fn ribbons(plan: Grid, order: Option<Vec<usize>>) -> Ribbons {
+        let (source, reference) = sides();
+        Ribbons { title: "Plan".into(), source: source.order(order), reference, plan, threshold: 0.0 }
+    }
+
+    fn bands(marks: &[Mark]) -> Vec<(usize, usize, Band)> {
+        let band = |mark: &Mark| match (&mark.shape, mark.hit) {
+            (Shape::Ribbon(band), Some(hit)) => Some((hit.get(Dim::Source)?, hit.get(Dim::Reference)?, *band)),
+            _ => None,
+        };
+        marks.iter().filter_map(band).collect()
+    }
+
+    fn boxes(marks: &[Mark], dim: Dim) -> Vec<Frame> {
+        let frame = |mark: &Mark| match (&mark.shape, mark.hit?.get(dim)) {
+            (Shape::Rect(frame, _), Some(_)) => Some(*frame),
+            _ => None,
+        };
+        marks.iter().filter_map(frame).collect()
+    }
+
+    #[test]
+    fn a_permutation_in_its_own_order_is_drawn_level() {
+        let plan = hard(&[2, 0, 3, 1]);
+        let order = crate::viz::matching(&plan);
+        let level = |scene: Scene| bands(&scene.marks).iter().filter(|(.., b)| (b.y0 - b.y1).abs() < 1e-6).count();
+        assert_eq!(level(ribbons(plan.clone(), Some(order)).scene(400.0)), 4);
+        assert_eq!(level(ribbons(plan, None).scene(400.0)), 0);
+    }
+
+    #[test]
+    fn what_is_too_thin_is_left_out_and_said() {
+        let plan = Grid { rows: 2, columns: 2, values: vec![0.49, 0.01, 0.0, 0.5] };
+        let scene = Ribbons { threshold: 0.05, ..ribbons(plan, None) }.scene(500.0);
+        assert_eq!(bands(&scene.marks).len(), 2);
+        let said =
+            |mark: &Mark| matches!(&mark.shape, Shape::Text(l) if l.text.contains("5.0 %") && l.text.contains("1.0 %"));
+        assert!(scene.marks.iter().any(said));
+        assert_eq!(scene.table.rows.len(), 3);
+    }
+
+    #[test]
+    fn pointing_at_a_neuron_says_its_partners_and_lights_them() {
+        let plan = Grid { rows: 2, columns: 2, values: vec![0.4, 0.1, 0.0, 0.5] };
+        let scene = ribbons(plan, None).scene(400.0);
+        let neuron = Hit::one(Dim::Source, 0);
+        assert_eq!(scene.label(&neuron).unwrap(), "sst2 0 → mrpc 0 (80.0 %), mrpc 1 (20.0 %)");
+        assert_eq!(scene.label(&Hit::one(Dim::Reference, 1)).unwrap(), "mrpc 1 ← sst2 1 (83.3 %), sst2 0 (16.7 %)");
+        let overlay = scene.overlay(&neuron);
+        assert_eq!(bands(&overlay).len(), 2);
+        assert_eq!(boxes(&overlay, Dim::Reference).len(), 2);
+        for (i, j, band) in bands(&scene.marks) {
+            let middle = 0.5 * (band.x0 + band.x1);
+            let hit = scene.hit_at(band.x0 + 0.25 * (middle - band.x0), band.top(band.x0 + 1.0) + 0.5 * band.thickness);
+            assert_eq!(hit.and_then(|h| h.get(Dim::Source)), Some(i), "{j}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ribbons_are_as_thick_as_their_mass_and_fill_their_neurons(
+            (m, n) in (1_usize..7, 1_usize..7),
+            values in prop::collection::vec(0.0_f32..1.0, 49),
+            shuffled in Just((0..6).collect::<Vec<usize>>()).prop_shuffle(),
+        ) {
+            let plan = Grid { rows: m, columns: n, values };
+            let total: f64 = (0..m).map(|i| plan.row_sum(i)).sum();
+            prop_assume!(total > 1e-3);
+            let scene = ribbons(plan.clone(), Some(shuffled)).scene(500.0);
+            let bands = bands(&scene.marks);
+            let unit = bands.iter().map(|(.., b)| b.thickness).sum::<f64>() / total;
+            for (i, j, band) in &bands {
+                prop_assert!((band.thickness - unit * f64::from(plan.get(*i, *j))).abs() < 1e-6);
+            }
+            let ends = [(Dim::Source, m), (Dim::Reference, n)];
+            for (dim, count) in ends {
+                let boxes = boxes(&scene.marks, dim);
+                prop_assert_eq!(boxes.len(), count);
+                for (index, frame) in boxes.iter().enumerate() {
+                    let own = bands.iter().filter(|(i, j, _)| if dim == Dim::Source { *i == index } else { *j == index });
+                    let thick: f64 = own.clone().map(|(.., b)| b.thickness).sum();
+                    let mass = if dim == Dim::Source { plan.row_sum(index) } else { plan.column_sum(index) };
+                    prop_assert!((thick - unit * mass).abs() < 1e-6);
+                    for (.., band) in own {
+                        let y = if dim == Dim::Source { band.y0 } else { band.y1 };
+                        prop_assert!(y >= frame.y - 1e-6 && y + band.thickness <= frame.y + thick + 1e-6);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -84,6 +84,10 @@ fn style(mark: &Mark, palette: Palette) -> String {
         if matches!(mark.shape, Shape::Line(_)) {
             out += " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
         }
+        if matches!(mark.shape, Shape::Text(_)) {
+            // A halo: behind the letters.
+            out += " stroke-linejoin=\"round\" paint-order=\"stroke\"";
+        }
         if stroke.dashed {
             out += " stroke-dasharray=\"4 4\"";
         }
@@ -150,4 +154,32 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_files_cannot_break_out() {
+        let scene = Scene {
+            title: "<script>&\"'".into(),
+            summary: "bell \u{7} and \u{ffff}".into(),
+            width: 10.0,
+            height: 10.0,
+            marks: vec![Mark::text(0.0, f64::NAN, "a<b & c>d\u{0}")],
+            ..Scene::default()
+        };
+        let drawing = document(&scene, Scheme::Light);
+        assert!(drawing.contains("<title>&lt;script&gt;&amp;&quot;'</title>"), "{drawing}");
+        assert!(drawing.contains("<desc>bell \u{fffd} and \u{fffd}</desc>"), "{drawing}");
+        assert!(drawing.contains(">a&lt;b &amp; c&gt;d\u{fffd}</text>"), "{drawing}");
+    }
+
+    #[test]
+    fn pixels_are_short() {
+        let written = |x: f64| Pixels(x).to_string();
+        assert_eq!((written(-0.001), written(1.005), written(f64::NAN)), ("0".into(), "1".into(), "0".into()));
+        assert_eq!(written(12.3456), "12.35");
+    }
 }
