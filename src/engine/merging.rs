@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
-use crate::merge::{self, METHODS, Need, Range, Scale, Settings, Value};
+use crate::merge::{self, METHODS, Range, Scale, Settings, Value};
 use crate::protocol::{
     AdapterId, EnsembleDistance, Merge, MergeLocation, MergeReport, MethodCard, OutputScale, ParameterCard,
     ParameterRange, Phase, Texts,
@@ -30,7 +30,7 @@ impl Engine {
         };
         let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
         spec.reference = Some(reference);
-        let needs_texts = card.needs.contains(&Need::Texts) || spec.scale == OutputScale::Keep;
+        let needs_texts = settings.need_texts() || spec.scale == OutputScale::Keep;
         // Texts are looked at where they are given: they tell how near the merge comes to the mean of functions. That
         // needs a language model; without one only a method that needs them fails.
         let features = if needs_texts || (spec.texts != Texts::None && self.plm.is_some()) {
