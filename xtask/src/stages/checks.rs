@@ -125,7 +125,8 @@ pub(super) fn e2e(project: &Project, tally: &mut Tally) -> Result<()> {
     let mut command = cargo_command(project, &["test", "-p", "e2e"]);
     command.env("CHROMEDRIVER", &browser.driver).env("CHROMIUM", &browser.chromium);
     command.env("MERA", project.target.join(format!("debug/mera{}", std::env::consts::EXE_SUFFIX)));
-    command.env("DIST", project.root.join("dist"));
+    // An error of the scenario names what failed; the frames of the test's runtime say nothing.
+    command.env("DIST", project.root.join("dist")).env("RUST_BACKTRACE", "0");
     count(command, tally)
 }
 
