@@ -109,7 +109,8 @@ impl Engine {
         let tokens: usize = observed.iter().map(|observed| observed.places.len()).sum();
         let every = tokens.div_ceil(MAX_POOLED).max(1);
         let mut features = Features::new();
-        let locations = observed.first().map(|first| first.inputs.keys().copied().collect()).unwrap_or_else(Vec::new);
+        let locations: Vec<_> =
+            observed.first().map(|first| first.inputs.keys().copied().collect()).unwrap_or_default();
         for location in locations {
             let mut values = Vec::new();
             let mut rows = 0;

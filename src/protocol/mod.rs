@@ -46,6 +46,7 @@ pub enum Request {
 
 /// From the worker to the page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, on its way to the page")]
 pub enum Message {
     /// The worker has been compiled and listens; nothing else is sent before it.
     Ready {

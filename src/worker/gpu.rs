@@ -11,7 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 
 /// Opened at most once a worker: burn's runtime can't be set up twice.
 #[derive(Default)]
-pub(super) struct WebGpu {
+pub struct WebGpu {
     opened: RefCell<Option<GpuDevice>>,
 }
 

@@ -7,6 +7,7 @@ mod gpu;
 mod queue;
 mod scope;
 
+pub use gpu::WebGpu;
 pub use scope::post;
 
 use crate::engine::Engine;
@@ -26,7 +27,7 @@ pub fn start() -> Result<(), JsValue> {
         post(&Message::Lost { reason: format!("the engine stopped: {}", first_line(&info.to_string())) });
     }));
     let queue = Rc::new(Queue::default());
-    wasm_bindgen_futures::spawn_local(queue.clone().serve(Engine::new(gpu::WebGpu::default())));
+    wasm_bindgen_futures::spawn_local(queue.clone().serve(Engine::new(WebGpu::default())));
     let receive =
         Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             match serde_wasm_bindgen::from_value::<Request>(event.data()) {

@@ -1,4 +1,4 @@
-//! What the oracle tests share: reading fixtures, comparing with them.
+//! What the oracle tests share, native and in a browser: reading fixtures, comparing with them.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
 
 use mera_lab::model::{BertConfig, Encoder, EncoderInput};
@@ -11,12 +11,25 @@ pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
 }
 
+/// The bytes of a fixture.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The bytes of a fixture, which a browser finds in the test itself.
+#[cfg(target_arch = "wasm32")]
+pub fn read(path: &Path) -> Vec<u8> {
+    let found = crate::embedded::FILES.iter().find(|(name, _)| fixture(name) == path);
+    found.unwrap_or_else(|| panic!("{} is not embedded", path.display())).1.to_vec()
+}
+
 pub fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    serde_json::from_slice(&read(path)).unwrap()
 }
 
 pub fn tensors(path: &Path) -> TensorSet {
-    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = read(path);
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut names = file.names();
     names.sort();
@@ -77,10 +90,11 @@ pub fn input(batch: &Value) -> EncoderInput {
 }
 
 pub fn tiny_encoder(device: &burn::tensor::Device) -> Encoder {
-    let config = BertConfig::parse(&std::fs::read(fixture("model/tiny/config.json")).unwrap()).unwrap();
+    let config = BertConfig::parse(&read(&fixture("model/tiny/config.json"))).unwrap();
     Encoder::load(config, &tensors(&fixture("model/tiny/model.safetensors")), device).unwrap().0
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 pub fn values<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Vec<f32> {
     pollster::block_on(mera_lab::model::params::read(tensor)).unwrap()
 }

@@ -397,7 +397,7 @@ impl Machine<'_> {
         let Some(&Value::Dict(dict)) = self.stack.last() else {
             return Err(self.wrong("items are put into something else than a dictionary"));
         };
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(self.wrong("a key has no value"));
         }
         let mut items = items.into_iter();
