@@ -1,0 +1,135 @@
+//! Writes `www/samples/index.json` and `www/samples/alignment.json`: what the page shows before its engine is there.
+//!
+//! ```sh
+//! cargo xtask model && cargo run --example sample_manifest
+//! ```
+//! Run it again whenever the sample adapters or the sample task change.
+#![allow(clippy::print_stdout)]
+
+use mera_lab::engine::{Engine, EngineError, NoGpu, Quiet};
+use mera_lab::protocol::*;
+use serde_json::json;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+const MODEL: &str = "models/all-minilm-l6-v2";
+const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+const ADAPTERS: &str = "samples/adapters";
+const TASK: &str = "samples/task/everyday-nli.tsv";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
+    let mut engine = Engine::new(NoGpu);
+
+    let name = "all-MiniLM-L6-v2";
+    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("{MODEL}/{file}")));
+    let open = OpenPlm { name: name.into(), files: sources(&www, &files)? };
+    let plm = ask(&mut engine, open)?;
+    let plm = json!({ "name": name, "files": listed(&files), "card": plm });
+
+    let mut adapters = Vec::new();
+    let mut cards = Vec::new();
+    for folder in folders(&www.join(ADAPTERS))? {
+        let files = adapter_files(&www, &folder)?;
+        let opened = ask(&mut engine, Open { files: sources(&www, &files)? })?;
+        if let Some(problem) = opened.problems.first() {
+            return Err(format!("{}: {}", problem.path, problem.message).into());
+        }
+        for card in opened.adapters {
+            adapters.push(json!({ "name": card.name, "track": card.track, "files": listed(&files), "card": card }));
+            cards.push(card);
+        }
+    }
+    let task = ("everyday-nli.tsv".to_owned(), TASK.to_owned());
+    let data = ask(&mut engine, Open { files: sources(&www, std::slice::from_ref(&task))? })?.data;
+    let data = data.first().ok_or("the task can't be read")?;
+
+    // As the page's own settings have it, so that the picture does not jump when the engine takes over.
+    let (reference, others) = cards.split_first().ok_or("there are no sample adapters")?;
+    let episode = EpisodeSpec { data: data.id, test: None, k: 16, seed: 13, max_length: 64 };
+    let align = Align {
+        reference: reference.id,
+        others: others.iter().map(|card| card.id).collect(),
+        by: AlignBy::Activations,
+        solver: Solver::Exact,
+        texts: Texts::Episode(episode),
+    };
+    let alignment = ask(&mut engine, align)?;
+    let manifest = json!({
+        "plm": plm,
+        "adapters": adapters,
+        "task": { "path": task.0, "url": task.1, "track": "NLI" },
+        "alignment": "alignment.json",
+    });
+    write(&www.join("samples/index.json"), &format!("{manifest:#}\n"))?;
+    write(&www.join("samples/alignment.json"), &format!("{}\n", serde_json::to_string(&rounded(&alignment))?))
+}
+
+fn ask<A: Ask>(engine: &mut Engine, ask: A) -> Result<A::Answer, EngineError> {
+    let outcome = pollster::block_on(engine.handle(ask.into(), &mut Quiet))?;
+    A::answer(outcome).ok_or(EngineError::NoPlm)
+}
+
+/// Costs and masses with as many digits as a picture shows: a quarter of the bytes.
+fn rounded(report: &AlignmentReport) -> AlignmentReport {
+    let mut report = report.clone();
+    let matrices = report.pairs.iter_mut().flat_map(|pair| &mut pair.locations);
+    for values in matrices.flat_map(|location| [&mut location.cost.values, &mut location.plan.values]) {
+        for value in values {
+            *value = format!("{value:.4e}").parse().unwrap_or(*value);
+        }
+    }
+    report
+}
+
+/// The folders of sample adapters, in the order in which the page shows them.
+fn folders(path: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Path to be known by, and path below `www`.
+fn adapter_files(www: &Path, folder: &str) -> Result<Vec<(String, String)>, Box<dyn Error>> {
+    let wanted = ["adapter_config.json", "adapter.safetensors", "pytorch_adapter.bin", "head_config.json"];
+    let url = |file: &str| format!("{ADAPTERS}/{folder}/{file}");
+    let mut files = Vec::new();
+    for file in wanted.into_iter().chain(["model_head.safetensors", "pytorch_model_head.bin"]) {
+        // One file of weights is enough to load.
+        let twice = file.ends_with(".bin") && files.iter().any(|(path, _): &(String, String)| is_twin(path, file));
+        if !twice && www.join(url(file)).exists() {
+            files.push((format!("{folder}/{file}"), url(file)));
+        }
+    }
+    Ok(files)
+}
+
+fn is_twin(path: &str, pickle: &str) -> bool {
+    let twin = if pickle.contains("head") { "model_head.safetensors" } else { "adapter.safetensors" };
+    path.ends_with(twin)
+}
+
+fn sources(www: &Path, files: &[(String, String)]) -> Result<Vec<FileSource>, Box<dyn Error>> {
+    let read = |(path, url): &(String, String)| -> Result<FileSource, Box<dyn Error>> {
+        let file: PathBuf = www.join(url);
+        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(FileSource::Bytes(FileBytes { path: path.clone(), bytes }))
+    };
+    files.iter().map(read).collect()
+}
+
+fn listed(files: &[(String, String)]) -> Vec<serde_json::Value> {
+    files.iter().map(|(path, url)| json!({ "path": path, "url": url })).collect()
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    std::fs::write(path, text)?;
+    println!("{}: {} bytes", path.display(), text.len());
+    Ok(())
+}
