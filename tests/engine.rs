@@ -1,7 +1,7 @@
 //! The application without a browser, the whole way: files in, aligned, merged, fine-tuned, paused and taken up again,
 //! files out.
 #![cfg(feature = "engine")]
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::result_large_err, clippy::unwrap_used, missing_docs)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The house rules that the compiler can't see: which room may import which, what the core never touches, how long a
 //! file may be, what is left open.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;

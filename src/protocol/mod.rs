@@ -29,6 +29,7 @@ pub struct JobId(pub u32);
 
 /// From the page to the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, on its way to the worker")]
 pub enum Request {
     /// Do this, and say how it goes under this id.
     Run {
