@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! The page.
+
+fn main() {
+    mera_lab::ui::mount();
+}

@@ -1,0 +1,229 @@
+//! Carries out what the [`Desk`] decides: a module worker, its messages, futures.
+
+use super::desk::{Desk, Effect, Event};
+use crate::protocol::*;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// Relative to the page, so that it is found under any path.
+const WORKER: &str = "./worker_loader.js";
+
+/// A handle to the engine; clones share one worker.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    desk: RefCell<Desk>,
+    worker: RefCell<Option<Live>>,
+    sinks: RefCell<HashMap<JobId, Sink>>,
+    on_event: Box<dyn Fn(Event)>,
+}
+
+/// A worker with what listens to it.
+struct Live {
+    worker: Worker,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+/// Where news of one call goes.
+struct Sink {
+    progress: Rc<dyn Fn(Progress)>,
+    slot: Rc<RefCell<Answer>>,
+}
+
+#[derive(Default)]
+struct Answer {
+    result: Option<Result<Outcome, Failure>>,
+    waker: Option<Waker>,
+}
+
+/// An answer on its way. Dropping it does not stop the job; [`Client::cancel`] does.
+pub struct Call<T> {
+    job: JobId,
+    slot: Rc<RefCell<Answer>>,
+    read: fn(Outcome) -> Option<T>,
+}
+
+impl<T> Call<T> {
+    /// Names the job, for [`Client::cancel`].
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+}
+
+impl<T> Future for Call<T> {
+    type Output = Result<T, Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut answer = self.slot.borrow_mut();
+        let Some(result) = answer.result.take() else {
+            answer.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(result.and_then(|outcome| {
+            (self.read)(outcome).ok_or_else(|| Failure {
+                kind: FailureKind::Internal,
+                message: "The engine answered another question than was asked.".into(),
+            })
+        }))
+    }
+}
+
+impl Client {
+    /// Starts the worker; `on_event` hears what belongs to no call.
+    pub fn new(device: DeviceChoice, on_event: impl Fn(Event) + 'static) -> Self {
+        let (desk, effects) = Desk::new(device);
+        let client = Self(Rc::new(Inner {
+            desk: RefCell::new(desk),
+            worker: RefCell::new(None),
+            sinks: RefCell::default(),
+            on_event: Box::new(on_event),
+        }));
+        client.0.perform(effects);
+        client
+    }
+
+    /// Asks; the answer comes by awaiting. May be called before the worker is there.
+    pub fn call<A: Ask>(&self, ask: A, on_progress: impl Fn(Progress) + 'static) -> Call<A::Answer> {
+        self.post::<A>(ask.into(), on_progress)
+    }
+
+    /// [`Client::call`] for a command that has been made out of its `A` already.
+    pub fn post<A: Ask>(&self, command: Command, on_progress: impl Fn(Progress) + 'static) -> Call<A::Answer> {
+        let slot = Rc::<RefCell<Answer>>::default();
+        let (job, effects) = self.0.desk.borrow_mut().ask(command);
+        self.0.sinks.borrow_mut().insert(job, Sink { progress: Rc::new(on_progress), slot: slot.clone() });
+        self.0.perform(effects);
+        Call { job, slot, read: A::answer }
+    }
+
+    /// Stops a job at its next step; its call then ends as its command says.
+    pub fn cancel(&self, job: JobId) {
+        let effects = self.0.desk.borrow_mut().cancel(job);
+        self.0.perform(effects);
+    }
+
+    /// Starts over with a worker on `device` that is brought to the present state.
+    pub fn restart(&self, device: DeviceChoice) {
+        let effects = self.0.desk.borrow_mut().restart(device);
+        self.0.perform(effects);
+    }
+}
+
+impl Inner {
+    fn perform(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Spawn => self.spawn(),
+                Effect::Kill => {
+                    if let Some(live) = self.worker.borrow_mut().take() {
+                        live.worker.set_onmessage(None);
+                        live.worker.set_onerror(None);
+                        live.worker.terminate();
+                    }
+                }
+                Effect::Send(job) => self.send(job),
+                Effect::Cancel(job) => self.post(&Request::Cancel(job)),
+                Effect::Progress(job, progress) => {
+                    let sink = self.sinks.borrow().get(&job).map(|sink| sink.progress.clone());
+                    if let Some(sink) = sink {
+                        sink(progress);
+                    }
+                }
+                Effect::Finish(job, result) => self.finish(job, *result),
+                Effect::Event(event) => (self.on_event)(event),
+            }
+        }
+    }
+
+    fn finish(&self, job: JobId, result: Result<Outcome, Failure>) {
+        let Some(sink) = self.sinks.borrow_mut().remove(&job) else { return };
+        let waker = {
+            let mut answer = sink.slot.borrow_mut();
+            answer.result = Some(result);
+            answer.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn send(self: &Rc<Self>, job: JobId) {
+        let desk = self.desk.borrow();
+        if let Some(request) = desk.request(job) {
+            self.post(request);
+        }
+    }
+
+    /// Posts a request; the buffers of its files change hands instead of being copied.
+    fn post(&self, request: &Request) {
+        let worker = self.worker.borrow();
+        let Some(live) = worker.as_ref() else { return };
+        let serializer = serde_wasm_bindgen::Serializer::new();
+        let posted = request.serialize(&serializer).map_err(JsValue::from).and_then(|value| {
+            let transfer = js_sys::Array::new();
+            collect_buffers(&value, &transfer);
+            live.worker.post_message_with_transfer(&value, &transfer)
+        });
+        if let Err(error) = posted {
+            leptos::logging::error!("a request could not be posted: {error:?}");
+        }
+    }
+
+    fn spawn(self: &Rc<Self>) {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = match Worker::new_with_options(WORKER, &options) {
+            Ok(worker) => worker,
+            Err(error) => {
+                let effects = self.desk.borrow_mut().lose(&format!("This browser starts no worker: {error:?}"));
+                return self.perform(effects);
+            }
+        };
+        let weak = Rc::downgrade(self);
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
+            let weak = weak.clone();
+            move |event: MessageEvent| match serde_wasm_bindgen::from_value::<Message>(event.data()) {
+                Ok(message) => Self::tell(&weak, |desk| desk.hear(message)),
+                Err(error) => Self::tell(&weak, |desk| desk.lose(&format!("it said what is no message: {error}"))),
+            }
+        });
+        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+            let words = js_sys::Reflect::get(&event, &"message".into()).ok().and_then(|words| words.as_string());
+            let reason = words.filter(|words| !words.is_empty());
+            let reason = reason.unwrap_or_else(|| format!("{WORKER} could not be loaded or run"));
+            Self::tell(&weak, |desk| desk.lose(&reason));
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        *self.worker.borrow_mut() = Some(Live { worker, _on_message: on_message, _on_error: on_error });
+    }
+
+    /// Effects are carried out in a task of their own: one may drop the very closure that brought the news.
+    fn tell(weak: &Weak<Self>, news: impl FnOnce(&mut Desk) -> Vec<Effect>) {
+        let Some(inner) = weak.upgrade() else { return };
+        let effects = news(&mut inner.desk.borrow_mut());
+        wasm_bindgen_futures::spawn_local(async move { inner.perform(effects) });
+    }
+}
+
+/// The buffers of all byte arrays in `value`, for the transfer list.
+fn collect_buffers(value: &JsValue, into: &js_sys::Array) {
+    if let Some(bytes) = value.dyn_ref::<js_sys::Uint8Array>() {
+        into.push(&bytes.buffer());
+    } else if let Some(array) = value.dyn_ref::<js_sys::Array>() {
+        array.iter().filter(JsValue::is_object).for_each(|item| collect_buffers(&item, into));
+    } else if let Some(object) = value.dyn_ref::<js_sys::Object>() {
+        js_sys::Object::values(object).iter().filter(JsValue::is_object).for_each(|item| collect_buffers(&item, into));
+    }
+}

@@ -1,0 +1,671 @@
+//! What the client knows and decides, without a browser: a state machine from calls and messages to [`Effect`]s.
+//!
+//! A worker is disposable: a panic or a lost GPU ends it. The desk then starts another and hands it again, in the
+//! same order, every command that built state ([`builds_state`]), so that handles come out as they were; a training
+//! run that was under way goes on from its last checkpoint under the call that began it. All other open calls fail
+//! with [`FailureKind::WorkerLost`].
+
+use crate::protocol::*;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Losses on WebGPU after which the CPU is used.
+const GPU_LOSSES: u32 = 2;
+/// Losses in a row, with no call answered between them, after which no further worker is started.
+const LOSSES_IN_A_ROW: u32 = 3;
+/// Times that a training run is taken up again without having come any further.
+const ATTEMPTS: u32 = 2;
+
+/// How the worker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is being fetched, compiled and checked.
+    Starting,
+    /// It listens.
+    Ready,
+    /// It was lost, and another is being brought to the same state.
+    Restarting {
+        /// Why, in one line.
+        reason: String,
+    },
+    /// There is none, and none will be started before [`Desk::restart`].
+    Failed {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// News that belongs to no call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// How the worker is now.
+    Status(Status),
+    /// The device that a worker has started on.
+    Device(DeviceReport),
+    /// Worth telling, one line.
+    Notice(String),
+}
+
+/// What is to be done about a decision.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Start a worker; there is none.
+    Spawn,
+    /// End the worker, which may be dead already.
+    Kill,
+    /// Post the request of this job, to be had from [`Desk::request`].
+    Send(JobId),
+    /// Post a cancellation.
+    Cancel(JobId),
+    /// Tell whoever made the call with this id how far it is.
+    Progress(JobId, Progress),
+    /// Answer whoever made the call with this id.
+    Finish(JobId, Box<Result<Outcome, Failure>>),
+    /// Tell the page.
+    Event(Event),
+}
+
+/// One request on its way.
+struct Slot {
+    request: Request,
+    /// The call it answers; `None` for one of the desk's own, which rebuilds state.
+    call: Option<JobId>,
+    /// Whether that call was [`Resume`]: a run may go on under another command than it was asked for by.
+    resumes: bool,
+    sent: bool,
+    checkpoint: Option<Checkpoint>,
+    attempts: u32,
+}
+
+/// Where the present worker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Started, not heard of yet.
+    Booting,
+    /// It is being handed the journal.
+    Rebuilding,
+    /// Calls go straight to it.
+    Open,
+    /// There is none.
+    Closed,
+}
+
+/// The decisions of a client. Feed it calls and messages, and carry out the effects in order.
+pub struct Desk {
+    stage: Stage,
+    device: DeviceChoice,
+    running_on: Option<DeviceKind>,
+    next_job: u32,
+    slots: BTreeMap<JobId, Slot>,
+    journal: Vec<Command>,
+    replay: VecDeque<Command>,
+    runs: BTreeMap<RunId, Checkpoint>,
+    gpu_losses: u32,
+    losses_in_a_row: u32,
+    lost_for: Option<String>,
+}
+
+impl Desk {
+    /// A desk that wants `device`, and the effects that start its first worker.
+    #[must_use]
+    pub fn new(device: DeviceChoice) -> (Self, Vec<Effect>) {
+        let desk = Self {
+            stage: Stage::Booting,
+            device,
+            running_on: None,
+            next_job: 1,
+            slots: BTreeMap::new(),
+            journal: Vec::new(),
+            replay: VecDeque::new(),
+            runs: BTreeMap::new(),
+            gpu_losses: 0,
+            losses_in_a_row: 0,
+            lost_for: None,
+        };
+        (desk, vec![Effect::Spawn, Effect::Event(Event::Status(Status::Starting))])
+    }
+
+    /// A call: its id, and what is to be done. It waits where the worker does not listen yet.
+    pub fn ask(&mut self, mut command: Command) -> (JobId, Vec<Effect>) {
+        if let Command::Resume(resume) = &mut command
+            && resume.checkpoint.is_none()
+        {
+            resume.checkpoint = resume.run.and_then(|run| self.runs.get(&run).cloned());
+        }
+        let job = self.enter(command, None);
+        if let Some(slot) = self.slots.get_mut(&job) {
+            slot.call = Some(job);
+        }
+        let effects = match self.stage {
+            Stage::Open => self.send(job),
+            Stage::Closed => {
+                let failure = lost(self.lost_for.as_deref().unwrap_or("the engine is not running"));
+                self.slots.remove(&job);
+                vec![Effect::Finish(job, Box::new(Err(failure)))]
+            }
+            Stage::Booting | Stage::Rebuilding => Vec::new(),
+        };
+        (job, effects)
+    }
+
+    /// The request of a job that [`Effect::Send`] names.
+    #[must_use]
+    pub fn request(&self, job: JobId) -> Option<&Request> {
+        self.slots.get(&job).map(|slot| &slot.request)
+    }
+
+    /// The person wants a call stopped.
+    pub fn cancel(&mut self, call: JobId) -> Vec<Effect> {
+        let Some((&job, slot)) = self.slots.iter().find(|(_, slot)| slot.call == Some(call)) else {
+            return Vec::new();
+        };
+        if slot.sent {
+            return vec![Effect::Cancel(job)];
+        }
+        self.slots.remove(&job);
+        let failure = Failure { kind: FailureKind::Cancelled, message: "Cancelled before it began.".into() };
+        vec![Effect::Finish(call, Box::new(Err(failure)))]
+    }
+
+    /// The worker says something.
+    pub fn hear(&mut self, message: Message) -> Vec<Effect> {
+        match message {
+            Message::Ready { version } => self.ready(version),
+            Message::Progress { job, progress } => match self.slots.get(&job).map(|slot| slot.call) {
+                Some(Some(call)) => vec![Effect::Progress(call, progress)],
+                _ => Vec::new(),
+            },
+            Message::Checkpoint { job, checkpoint } => {
+                if let Some(slot) = self.slots.get_mut(&job) {
+                    slot.attempts = 0;
+                    slot.checkpoint = Some(checkpoint);
+                }
+                Vec::new()
+            }
+            Message::Done { job, outcome } => self.done(job, outcome),
+            Message::Failed { job, failure } => match self.slots.remove(&job) {
+                Some(Slot { call: Some(call), .. }) => vec![Effect::Finish(call, Box::new(Err(failure)))],
+                Some(_) => {
+                    let notice = format!("After the restart, one thing could not be brought back: {failure}");
+                    let mut effects = vec![Effect::Event(Event::Notice(notice))];
+                    effects.extend(self.go_on());
+                    effects
+                }
+                None => Vec::new(),
+            },
+            Message::Lost { reason } => self.lose(&reason),
+        }
+    }
+
+    /// The worker is gone, by its own word or the browser's.
+    pub fn lose(&mut self, reason: &str) -> Vec<Effect> {
+        if self.stage == Stage::Closed {
+            return Vec::new();
+        }
+        let never_heard = self.stage == Stage::Booting && self.journal.is_empty() && self.running_on.is_none();
+        self.losses_in_a_row += 1;
+        if never_heard || self.losses_in_a_row >= LOSSES_IN_A_ROW {
+            return self.close(reason);
+        }
+        let mut effects = vec![Effect::Kill];
+        if self.device != DeviceChoice::Cpu && self.running_on != Some(DeviceKind::Cpu) {
+            self.gpu_losses += 1;
+            if self.gpu_losses >= GPU_LOSSES {
+                self.device = DeviceChoice::Cpu;
+                let notice = format!("WebGPU was lost {GPU_LOSSES} times, so the engine goes on on the CPU.");
+                effects.push(Effect::Event(Event::Notice(notice)));
+            }
+        }
+        effects.extend(self.drop_open_calls(reason));
+        effects.extend(self.boot(Some(reason.to_owned())));
+        effects
+    }
+
+    /// Start over with a worker on `device`, brought to the present state; also after [`Status::Failed`].
+    pub fn restart(&mut self, device: DeviceChoice) -> Vec<Effect> {
+        self.device = device;
+        self.gpu_losses = 0;
+        self.losses_in_a_row = 0;
+        let mut effects = vec![Effect::Kill];
+        effects.extend(self.drop_open_calls("The engine was started again."));
+        effects.extend(self.boot(None));
+        effects
+    }
+
+    fn boot(&mut self, reason: Option<String>) -> Vec<Effect> {
+        self.stage = Stage::Booting;
+        self.running_on = None;
+        self.replay.clear();
+        let status = match &reason {
+            Some(reason) => Status::Restarting { reason: reason.clone() },
+            None => Status::Starting,
+        };
+        self.lost_for = reason;
+        vec![Effect::Spawn, Effect::Event(Event::Status(status))]
+    }
+
+    fn close(&mut self, reason: &str) -> Vec<Effect> {
+        self.stage = Stage::Closed;
+        self.lost_for = Some(reason.to_owned());
+        let mut effects = vec![Effect::Kill];
+        for (_, slot) in std::mem::take(&mut self.slots) {
+            if let Some(call) = slot.call {
+                effects.push(Effect::Finish(call, Box::new(Err(lost(reason)))));
+            }
+        }
+        effects.push(Effect::Event(Event::Status(Status::Failed { reason: reason.to_owned() })));
+        effects
+    }
+
+    /// Training that can go on is kept, what was not sent yet waits, everything else fails.
+    fn drop_open_calls(&mut self, reason: &str) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (_, mut slot) in std::mem::take(&mut self.slots) {
+            let Some(call) = slot.call else { continue };
+            if !slot.sent {
+                self.slots.insert(job_of(&slot.request), slot);
+                continue;
+            }
+            let asked = match &slot.request {
+                Request::Run { command: Command::Train(train), .. } => Some(train.clone()),
+                Request::Run { command: Command::Resume(resume), .. } => Some(resume.train.clone()),
+                _ => None,
+            };
+            match asked {
+                Some(train) if slot.attempts < ATTEMPTS => {
+                    let before = match &slot.request {
+                        Request::Run { command: Command::Resume(resume), .. } => resume.checkpoint.clone(),
+                        _ => None,
+                    };
+                    let command = match slot.checkpoint.take().or(before) {
+                        Some(checkpoint) => Resume { train, run: None, checkpoint: Some(checkpoint) }.into(),
+                        None => train.into(),
+                    };
+                    let job = self.enter(command, Some(call));
+                    if let Some(again) = self.slots.get_mut(&job) {
+                        again.attempts = slot.attempts + 1;
+                        again.resumes = slot.resumes;
+                    }
+                }
+                _ => effects.push(Effect::Finish(call, Box::new(Err(lost(reason))))),
+            }
+        }
+        effects
+    }
+
+    fn ready(&mut self, version: u32) -> Vec<Effect> {
+        if self.stage != Stage::Booting {
+            return Vec::new();
+        }
+        if version != VERSION {
+            return self.close(&format!(
+                "The page speaks version {VERSION} and the engine version {version}: reload the page without its cache."
+            ));
+        }
+        self.stage = Stage::Rebuilding;
+        self.replay = self.journal.iter().cloned().collect();
+        self.replay.push_front(Start { device: self.device }.into());
+        self.go_on()
+    }
+
+    /// Hand over the next command of the journal; after the last, the worker is open to calls.
+    fn go_on(&mut self) -> Vec<Effect> {
+        if self.stage != Stage::Rebuilding {
+            return Vec::new();
+        }
+        if let Some(command) = self.replay.pop_front() {
+            let job = self.enter(command, None);
+            return self.send(job);
+        }
+        self.stage = Stage::Open;
+        self.lost_for = None;
+        let mut effects = vec![Effect::Event(Event::Status(Status::Ready))];
+        let waiting: Vec<JobId> = self.slots.iter().filter(|(_, slot)| !slot.sent).map(|(&job, _)| job).collect();
+        for job in waiting {
+            effects.extend(self.send(job));
+        }
+        effects
+    }
+
+    fn done(&mut self, job: JobId, outcome: Outcome) -> Vec<Effect> {
+        let Some(slot) = self.slots.remove(&job) else { return Vec::new() };
+        let Request::Run { command, .. } = slot.request else { return Vec::new() };
+        let mut effects = Vec::new();
+        if let Outcome::Start(report) = &outcome {
+            self.running_on = Some(report.device);
+            effects.push(Effect::Event(Event::Device(report.clone())));
+        }
+        let Some(call) = slot.call else {
+            effects.extend(self.go_on());
+            return effects;
+        };
+        self.losses_in_a_row = 0;
+        if let Outcome::Train(report) | Outcome::Resume(report) = &outcome
+            && let Some(checkpoint) = slot.checkpoint
+        {
+            self.runs.insert(report.run, checkpoint.clone());
+            if report.status != RunStatus::Paused {
+                self.journal.push(
+                    Resume { train: report.asked.clone(), run: None, checkpoint: Some(checkpoint) }.into(),
+                );
+            }
+        } else if builds_state(&command) {
+            self.journal.push(command);
+        }
+        let outcome = match outcome {
+            Outcome::Train(report) if slot.resumes => Outcome::Resume(report),
+            Outcome::Resume(report) if !slot.resumes => Outcome::Train(report),
+            other => other,
+        };
+        effects.push(Effect::Finish(call, Box::new(Ok(outcome))));
+        effects
+    }
+
+    fn enter(&mut self, command: Command, call: Option<JobId>) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        let resumes = matches!(command, Command::Resume(_));
+        let request = Request::Run { job, version: VERSION, command };
+        self.slots.insert(job, Slot { request, call, resumes, sent: false, checkpoint: None, attempts: 0 });
+        job
+    }
+
+    fn send(&mut self, job: JobId) -> Vec<Effect> {
+        match self.slots.get_mut(&job) {
+            Some(slot) => {
+                slot.sent = true;
+                vec![Effect::Send(job)]
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Whether later commands depend on this one having been carried out.
+fn builds_state(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::OpenPlm(_)
+            | Command::Open(_)
+            | Command::EditAdapter(_)
+            | Command::RemoveAdapter(_)
+            | Command::Merge(_)
+    )
+}
+
+fn job_of(request: &Request) -> JobId {
+    match request {
+        Request::Run { job, .. } | Request::Cancel(job) => *job,
+    }
+}
+
+fn lost(reason: &str) -> Failure {
+    Failure { kind: FailureKind::WorkerLost, message: format!("The engine was lost: {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(device: DeviceKind) -> Outcome {
+        Outcome::Start(DeviceReport {
+            device,
+            adapter: String::new(),
+            reason: String::new(),
+            self_test: None,
+            max_binding_bytes: None,
+            methods: vec![],
+            engine: "mera".into(),
+        })
+    }
+
+    fn plm() -> Command {
+        OpenPlm { name: "tiny".into(), files: vec![] }.into()
+    }
+
+    fn open() -> Command {
+        Open { files: vec![] }.into()
+    }
+
+    fn train() -> Train {
+        Train {
+            name: "run".into(),
+            start: RunStart::HeadOnly,
+            episode: EpisodeSpec { data: DataId(0), test: None, k: 4, seed: 13, max_length: 64 },
+            settings: TrainSettings::default(),
+        }
+    }
+
+    fn run_report(status: RunStatus) -> RunReport {
+        RunReport {
+            run: RunId(5),
+            asked: train(),
+            status,
+            curve: vec![],
+            best_epoch: 0,
+            dev: None,
+            test: None,
+            confusion: Matrix::default(),
+            labels: vec![],
+            predictions: vec![],
+            trainable_parameters: 0,
+            inference_parameters: 0,
+            seconds: 0.0,
+            seconds_per_step: 0.0,
+        }
+    }
+
+    fn checkpoint(step: usize) -> Checkpoint {
+        Checkpoint { run: RunId(5), step, bytes: vec![step as u8] }
+    }
+
+    /// The names of what was sent among `effects`, with their jobs.
+    fn sent(desk: &Desk, effects: &[Effect]) -> Vec<(JobId, String)> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Send(job) => match desk.request(*job)? {
+                    Request::Run { command, .. } => {
+                        let name = format!("{command:?}");
+                        Some((*job, name.split(['(', ' ']).next()?.to_owned()))
+                    }
+                    Request::Cancel(_) => None,
+                },
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn answers(effects: &[Effect]) -> Vec<(JobId, Result<(), FailureKind>)> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Finish(job, result) => Some((*job, result.as_ref().as_ref().map(|_| ()).map_err(|f| f.kind))),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn statuses(effects: &[Effect]) -> Vec<Status> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Event(Event::Status(status)) => Some(status.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Answers whatever the desk sends by itself until it sends nothing more; what was sent, in order.
+    fn settle(desk: &mut Desk, mut effects: Vec<Effect>, device: DeviceKind) -> (Vec<String>, Vec<Effect>) {
+        let (mut names, mut all) = (vec![], effects.clone());
+        loop {
+            let now: Vec<_> = sent(desk, &effects);
+            let own: Vec<_> =
+                now.into_iter().filter(|(job, _)| desk.slots.get(job).is_some_and(|s| s.call.is_none())).collect();
+            let Some((job, name)) = own.into_iter().next() else { return (names, all) };
+            let outcome = match name.as_str() {
+                "Start" => report(device),
+                "OpenPlm" => Outcome::RemoveAdapter(()),
+                _ => Outcome::Open(Opened::default()),
+            };
+            names.push(name);
+            effects = desk.hear(Message::Done { job, outcome });
+            all.extend(effects.clone());
+        }
+    }
+
+    fn ready(device: DeviceKind) -> Desk {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        settle(&mut desk, effects, device);
+        assert_eq!(desk.stage, Stage::Open);
+        desk
+    }
+
+    fn ask_and_finish(desk: &mut Desk, command: Command) {
+        let (job, _) = desk.ask(command);
+        desk.hear(Message::Done { job, outcome: Outcome::Open(Opened::default()) });
+    }
+
+    #[test]
+    fn calls_wait_until_the_device_is_chosen() {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let (job, effects) = desk.ask(plm());
+        assert!(effects.is_empty());
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        assert_eq!(sent(&desk, &effects)[0].1, "Start");
+        let start = sent(&desk, &effects)[0].0;
+        let effects = desk.hear(Message::Done { job: start, outcome: report(DeviceKind::Cpu) });
+        assert_eq!(statuses(&effects), [Status::Ready]);
+        assert_eq!(sent(&desk, &effects), [(job, "OpenPlm".to_owned())]);
+    }
+
+    #[test]
+    fn a_call_that_was_not_sent_is_cancelled_at_once() {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let (job, _) = desk.ask(plm());
+        assert_eq!(answers(&desk.cancel(job)), [(job, Err(FailureKind::Cancelled))]);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (names, _) = settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(names, ["Start"]);
+    }
+
+    #[test]
+    fn another_worker_gets_the_journal_in_order() {
+        let mut desk = ready(DeviceKind::Cpu);
+        ask_and_finish(&mut desk, plm());
+        ask_and_finish(&mut desk, open());
+        ask_and_finish(&mut desk, Tokenize { text1: String::new(), text2: None }.into());
+        ask_and_finish(&mut desk, EditAdapter { id: AdapterId(1), name: None, track: None }.into());
+        let (asked, _) = desk.ask(Tokenize { text1: String::new(), text2: None }.into());
+        let effects = desk.hear(Message::Lost { reason: "unreachable".into() });
+        assert_eq!(answers(&effects), [(asked, Err(FailureKind::WorkerLost))]);
+        assert_eq!(statuses(&effects), [Status::Restarting { reason: "unreachable".into() }]);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (names, effects) = settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(names, ["Start", "OpenPlm", "Open", "EditAdapter"]);
+        assert_eq!(statuses(&effects), [Status::Ready]);
+    }
+
+    #[test]
+    fn what_failed_or_was_cancelled_is_not_replayed() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(open());
+        let failure = Failure { kind: FailureKind::Cancelled, message: String::new() };
+        assert_eq!(answers(&desk.hear(Message::Failed { job, failure })), [(job, Err(FailureKind::Cancelled))]);
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        assert_eq!(settle(&mut desk, effects, DeviceKind::Cpu).0, ["Start"]);
+    }
+
+    #[test]
+    fn training_goes_on_from_its_checkpoint_under_the_same_call() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (call, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job: call, checkpoint: checkpoint(3) });
+        desk.hear(Message::Checkpoint { job: call, checkpoint: checkpoint(6) });
+        assert_eq!(answers(&desk.lose("gone")), []);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (_, effects) = settle(&mut desk, effects, DeviceKind::Cpu);
+        let jobs = sent(&desk, &effects);
+        let (job, name) = jobs.last().unwrap();
+        assert_eq!(name, "Resume");
+        let Some(Request::Run { command: Command::Resume(resume), .. }) = desk.request(*job) else { panic!() };
+        assert_eq!(resume.checkpoint.as_ref().unwrap().step, 6);
+        let job = *job;
+        let effects = desk.hear(Message::Done { job, outcome: Outcome::Resume(run_report(RunStatus::Finished)) });
+        assert_eq!(answers(&effects), [(call, Ok(()))]);
+        let Effect::Finish(_, result) = &effects[0] else { panic!() };
+        assert!(matches!(**result, Ok(Outcome::Train(_))), "the call was Train, so its answer is Train's");
+    }
+
+    #[test]
+    fn training_that_never_comes_further_is_given_up() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (call, _) = desk.ask(train().into());
+        assert_eq!(answers(&desk.lose("gone")), []);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(answers(&desk.lose("gone")), []);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(answers(&desk.lose("gone")), [(call, Err(FailureKind::WorkerLost))]);
+    }
+
+    #[test]
+    fn a_paused_run_is_resumed_with_its_checkpoint() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
+        desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) });
+        let (job, _) = desk.ask(Resume { train: train(), run: Some(RunId(5)), checkpoint: None }.into());
+        let Some(Request::Run { command: Command::Resume(resume), .. }) = desk.request(job) else { panic!() };
+        assert_eq!(resume.checkpoint.as_ref().unwrap().step, 4);
+    }
+
+    #[test]
+    fn two_losses_on_webgpu_lead_to_the_cpu() {
+        let mut desk = ready(DeviceKind::WebGpu);
+        for expected in [DeviceChoice::Auto, DeviceChoice::Cpu] {
+            desk.lose("device lost");
+            let effects = desk.hear(Message::Ready { version: VERSION });
+            let (start, _) = sent(&desk, &effects)[0].clone();
+            let Some(Request::Run { command: Command::Start(asked), .. }) = desk.request(start) else { panic!() };
+            assert_eq!(asked.device, expected);
+            settle(&mut desk, effects, DeviceKind::WebGpu);
+        }
+    }
+
+    #[test]
+    fn a_worker_that_never_came_is_not_started_again_by_itself() {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let (job, _) = desk.ask(plm());
+        let effects = desk.lose("404");
+        assert_eq!(answers(&effects), [(job, Err(FailureKind::WorkerLost))]);
+        assert_eq!(statuses(&effects), [Status::Failed { reason: "404".into() }]);
+        let (job, effects) = desk.ask(plm());
+        assert_eq!(answers(&effects), [(job, Err(FailureKind::WorkerLost))]);
+        assert_eq!(statuses(&desk.restart(DeviceChoice::Auto)), [Status::Starting]);
+    }
+
+    #[test]
+    fn losses_without_an_answer_between_them_come_to_an_end() {
+        let mut desk = ready(DeviceKind::Cpu);
+        for _ in 1..LOSSES_IN_A_ROW {
+            assert!(matches!(statuses(&desk.lose("gone"))[..], [Status::Restarting { .. }]));
+            let effects = desk.hear(Message::Ready { version: VERSION });
+            settle(&mut desk, effects, DeviceKind::Cpu);
+        }
+        assert!(matches!(statuses(&desk.lose("gone"))[..], [Status::Failed { .. }]));
+    }
+
+    #[test]
+    fn another_version_of_the_worker_is_refused() {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let effects = desk.hear(Message::Ready { version: VERSION + 1 });
+        insta::assert_snapshot!(
+            match &statuses(&effects)[..] { [Status::Failed { reason }] => reason.clone(), other => format!("{other:?}") },
+            @"The page speaks version 1 and the engine version 2: reload the page without its cache."
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! What the page needs from the browser, each in a few lines: files in, files out, storage, theme, address.
+
+pub mod address;
+pub mod files;
+pub mod storage;
+pub mod theme;
+
+use crate::protocol::FileBytes;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+
+/// Seconds of a clock that only goes forward.
+#[must_use]
+pub fn now() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now() / 1e3)
+}
+
+/// A promise that a method of some object of the browser gives; `None` where the browser lacks it.
+pub(crate) fn promised(object: &JsValue, method: &str, arguments: &js_sys::Array) -> Option<JsFuture> {
+    let function = js_sys::Reflect::get(object, &method.into()).ok()?.dyn_into::<js_sys::Function>().ok()?;
+    let promise = function.apply(object, arguments).ok()?.dyn_into::<js_sys::Promise>().ok()?;
+    Some(JsFuture::from(promise))
+}
+
+/// Hands a file to the person's downloads.
+///
+/// # Errors
+/// Where the browser refuses.
+pub fn download(file: &FileBytes) -> Result<(), JsValue> {
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(file.bytes.as_slice()));
+    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
+    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+    let document = web_sys::window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
+    let link: web_sys::HtmlAnchorElement = document.create_element("a")?.dyn_into()?;
+    link.set_href(&url);
+    link.set_download(file.path.rsplit('/').next().unwrap_or(&file.path));
+    link.click();
+    // Revoked late: the download begins after this task.
+    let later = Closure::once_into_js(move || {
+        let _ = web_sys::Url::revoke_object_url(&url);
+    });
+    let window = web_sys::window().ok_or(JsValue::NULL)?;
+    window.set_timeout_with_callback_and_timeout_and_arguments_0(later.unchecked_ref(), 10_000)?;
+    Ok(())
+}
+
+/// Puts text on the clipboard; whether it worked.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = web_sys::window() else { return false };
+    let Ok(clipboard) = js_sys::Reflect::get(&window.navigator(), &"clipboard".into()) else { return false };
+    match promised(&clipboard, "writeText", &js_sys::Array::of1(&text.into())) {
+        Some(done) => done.await.is_ok(),
+        None => false,
+    }
+}
+
+/// A JSON file of the page itself.
+///
+/// # Errors
+/// One line.
+pub async fn fetch_json<T: serde::de::DeserializeOwned>(url: &str) -> Result<T, String> {
+    let words = |error: JsValue| format!("{url}: {}", reason(&error));
+    let window = web_sys::window().ok_or("no window")?;
+    let response = JsFuture::from(window.fetch_with_str(url)).await.map_err(words)?;
+    let response: web_sys::Response = response.dyn_into().map_err(words)?;
+    if !response.ok() {
+        return Err(format!("{url}: the server answered {}", response.status()));
+    }
+    let text = JsFuture::from(response.text().map_err(words)?).await.map_err(words)?;
+    serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| format!("{url}: {error}"))
+}
+
+/// What an exception says.
+pub(crate) fn reason(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
+}

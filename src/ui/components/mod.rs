@@ -1,0 +1,10 @@
+//! Parts that pages and steps share.
+
+pub mod details;
+pub mod fields;
+pub mod header;
+pub mod notices;
+pub mod pick;
+pub mod plan;
+pub mod progress;
+pub mod rail;

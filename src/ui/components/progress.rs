@@ -1,0 +1,61 @@
+//! One line at the foot: what runs, how far, time left, cancel.
+
+use crate::client::Status;
+use crate::ui::browser::now;
+use crate::ui::lab::Lab;
+use crate::ui::state::words;
+use leptos::prelude::*;
+
+/// The progress line.
+#[component]
+pub fn ProgressLine() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let share = move || lab.activity.with(|a| a.as_ref().map_or(0.0, |a| a.meter.share()));
+    let words = move || {
+        lab.activity.with(|activity| match activity {
+            Some(a) if a.stopping => format!("{} · stopping…", a.label),
+            Some(a) => {
+                let parts = [a.label.as_str(), a.meter.phase(), a.meter.detail()];
+                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+            }
+            None => match lab.status.get() {
+                Status::Starting => "The engine is being fetched and checked; the page can be used meanwhile.".into(),
+                Status::Restarting { reason } => format!("The engine was lost ({reason}) and is being brought back."),
+                Status::Failed { reason } => format!("The engine does not run: {reason}"),
+                Status::Ready => idle(lab),
+            },
+        })
+    };
+    let left = move || lab.activity.with(|a| a.as_ref().and_then(|a| a.meter.left(now())).map(words::time_left));
+    // For screen readers in steps of ten, so that they are not talked over.
+    let spoken = Memo::new(move |_| {
+        lab.activity.with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (a.meter.share() * 10.0).floor() * 10.0)))
+    });
+    view! {
+        <footer class="progress" class:active=move || lab.activity.with(Option::is_some)
+            class:failed=move || matches!(lab.status.get(), Status::Failed { .. }) data-testid="progress" data-share=share>
+            <div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100"
+                aria-valuenow=move || (share() * 100.0).round()>
+                <div class="bar-done" style:width=move || format!("{:.1}%", share() * 100.0)></div>
+            </div>
+            <p class="progress-words">{words}</p>
+            <p class="hidden" aria-live="polite">{move || spoken.get()}</p>
+            <Show when=move || lab.activity.with(Option::is_some)>
+                <span class="progress-share" data-testid="progress-share">{move || crate::ui::state::words::percent(share())}</span>
+                <span class="progress-left">{left}</span>
+                <button data-testid="cancel" disabled=move || lab.activity.with(|a| a.as_ref().is_some_and(|a| a.stopping))
+                    on:click=move |_| lab.cancel()>"Cancel"</button>
+            </Show>
+            <Show when=move || matches!(lab.status.get(), Status::Failed { .. })>
+                <button on:click=move |_| lab.use_device(lab.choices.with_untracked(|c| c.device))>"Start it again"</button>
+            </Show>
+        </footer>
+    }
+}
+
+fn idle(lab: Lab) -> String {
+    match lab.plm.get() {
+        Some(_) => "Ready. Nothing you load leaves this device.".into(),
+        None => "Ready. The model is loaded when it is first needed. Nothing you load leaves this device.".into(),
+    }
+}

@@ -1,0 +1,364 @@
+//! The state of the page as signals, and what changes it. Decisions are [`super::state`]'s; this only holds.
+
+mod flows;
+mod work;
+
+pub use work::{Activity, Live, Plan, Stage};
+
+use super::browser;
+use super::state::recipe::{self, Held, Line};
+use super::state::sample::Sample;
+use super::state::{Choices, Step, address};
+use crate::client::{Client, Event, Status};
+use crate::protocol::*;
+use leptos::prelude::*;
+
+/// Where the manifest of the sample is, relative to the page.
+const SAMPLE: &str = "samples/index.json";
+/// Where the files beside the manifest are.
+const SAMPLES: &str = "samples/";
+
+/// The page in sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The recipe.
+    Lab,
+    /// Device, storage.
+    Device,
+}
+
+/// One line to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Tells it from others.
+    pub key: usize,
+    /// Whether something could not be done.
+    pub problem: bool,
+    /// The file or thing it is about; may be empty.
+    pub about: String,
+    /// One line.
+    pub message: String,
+}
+
+/// What the details panel shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// An adapter.
+    Adapter(AdapterId),
+    /// Neurons at one location: of which adapter, which.
+    Neurons {
+        /// Where.
+        location: String,
+        /// One or two.
+        neurons: Vec<(AdapterId, usize)>,
+    },
+    /// A merge method, by id.
+    Method(String),
+    /// A row of the test set with its answer.
+    Prediction(Box<TestPrediction>, Vec<String>),
+}
+
+/// The state of the page; copies share it.
+#[derive(Clone, Copy)]
+pub struct Lab {
+    client: StoredValue<Client, LocalStorage>,
+    /// The page in sight.
+    pub page: RwSignal<Page>,
+    /// How the worker is.
+    pub status: RwSignal<Status>,
+    /// The device, once it is chosen and checked.
+    pub device: RwSignal<Option<DeviceReport>>,
+    /// The sample, once it is fetched.
+    pub sample: RwSignal<Option<Sample>>,
+    /// Its alignment.
+    pub sample_alignment: RwSignal<Option<AlignmentReport>>,
+    /// Whether anything of the person's, or the sample itself, has been loaded: then the sample is no longer shown.
+    pub touched: RwSignal<bool>,
+    /// What the person has chosen.
+    pub choices: RwSignal<Choices>,
+    /// The loaded model.
+    pub plm: RwSignal<Option<PlmCard>>,
+    /// The loaded adapters, without merges.
+    pub loaded: RwSignal<Vec<AdapterCard>>,
+    /// The data sets.
+    pub data: RwSignal<Vec<DataCard>>,
+    /// The last alignment computed here.
+    pub computed: RwSignal<Option<AlignmentReport>>,
+    /// The merges.
+    pub merges: RwSignal<Vec<MergeReport>>,
+    /// The episode that was drawn last.
+    pub episode: RwSignal<Option<(EpisodeSpec, EpisodeCard)>>,
+    /// Runs that have ended or are paused.
+    pub runs: RwSignal<Vec<RunReport>>,
+    /// The run that is going on.
+    pub live: RwSignal<Option<Live>>,
+    /// The long job that is going on.
+    pub activity: RwSignal<Option<Activity>>,
+    /// The list of jobs that it is part of.
+    pub plan: RwSignal<Option<Plan>>,
+    /// Lines to tell.
+    pub notices: RwSignal<Vec<Notice>>,
+    /// What the details panel shows; the explanation of the step where `None`.
+    pub detail: RwSignal<Option<Detail>>,
+    /// Which of the alignment's locations is in sight.
+    pub layer: RwSignal<usize>,
+    /// Which of the alignment's pairs is in sight.
+    pub pair: RwSignal<usize>,
+    /// The run whose answers are in sight; the last one judged where `None`.
+    pub run: RwSignal<Option<RunId>>,
+    /// Whether *Run the example* leads the person from step to step.
+    follow: RwSignal<bool>,
+    stop: RwSignal<bool>,
+    notice_key: RwSignal<usize>,
+    /// The adapters in sight: the loaded, or the sample's before anything is loaded.
+    pub adapters: Memo<Vec<AdapterCard>>,
+    /// The alignment in sight.
+    pub alignment: Memo<Option<AlignmentReport>>,
+    /// Whether the adapters in sight are only the sample's names.
+    pub is_sample: Signal<bool>,
+    /// The merge methods; empty until the engine is there.
+    pub methods: Memo<Vec<MethodCard>>,
+}
+
+impl Lab {
+    /// Starts the worker, fetches the sample, reads the address.
+    #[must_use]
+    pub fn open() -> Self {
+        let (choices, problems) = address::read(&browser::address::hash());
+        let status = RwSignal::new(Status::Starting);
+        let device = RwSignal::new(None);
+        let told = RwSignal::new(Vec::<String>::new());
+        let client = Client::new(choices.device, move |event| match event {
+            Event::Status(now) => status.set(now),
+            Event::Device(report) => device.set(Some(report)),
+            Event::Notice(line) => told.update(|told| told.push(line)),
+        });
+        let sample = RwSignal::new(None::<Sample>);
+        let sample_alignment = RwSignal::new(None::<AlignmentReport>);
+        let touched = RwSignal::new(false);
+        let loaded = RwSignal::new(Vec::<AdapterCard>::new());
+        let computed = RwSignal::new(None::<AlignmentReport>);
+        let is_sample = Signal::derive(move || !touched.get());
+        let adapters = Memo::new(move |_| {
+            if touched.get() {
+                return loaded.get();
+            }
+            let alignment = sample_alignment.get();
+            sample.with(|sample| sample.as_ref().map_or_else(Vec::new, |sample| sample.cards(alignment.as_ref())))
+        });
+        let alignment = Memo::new(move |_| {
+            if let Some(report) = computed.get() {
+                return Some(report);
+            }
+            let report = sample_alignment.get()?;
+            if touched.get() {
+                return sample.with(|sample| sample.as_ref()?.with_handles(&report, &loaded.get()));
+            }
+            Some(report)
+        });
+        let methods =
+            Memo::new(move |_| device.with(|device: &Option<DeviceReport>| {
+                device.as_ref().map(|device| device.methods.clone()).unwrap_or_default()
+            }));
+        let lab = Self {
+            client: StoredValue::new_local(client),
+            page: RwSignal::new(if browser::address::hash() == "#/device" { Page::Device } else { Page::Lab }),
+            status,
+            device,
+            sample,
+            sample_alignment,
+            touched,
+            choices: RwSignal::new(choices),
+            plm: RwSignal::new(None),
+            loaded,
+            data: RwSignal::new(vec![]),
+            computed,
+            merges: RwSignal::new(vec![]),
+            episode: RwSignal::new(None),
+            runs: RwSignal::new(vec![]),
+            live: RwSignal::new(None),
+            activity: RwSignal::new(None),
+            plan: RwSignal::new(None),
+            notices: RwSignal::new(vec![]),
+            detail: RwSignal::new(None),
+            layer: RwSignal::new(0),
+            pair: RwSignal::new(0),
+            run: RwSignal::new(None),
+            follow: RwSignal::new(false),
+            stop: RwSignal::new(false),
+            notice_key: RwSignal::new(0),
+            adapters,
+            alignment,
+            is_sample,
+            methods,
+        };
+        if browser::address::hash() != "#/device" {
+            problems.into_iter().for_each(|line| lab.problem("", line));
+        }
+        Effect::new(move |_| {
+            for line in told.get() {
+                lab.inform("", line);
+            }
+            if !told.get_untracked().is_empty() {
+                told.set(vec![]);
+            }
+        });
+        Effect::new(move |_| {
+            let link = match lab.page.get() {
+                Page::Device => "#/device".to_owned(),
+                Page::Lab => lab.choices.with(address::write),
+            };
+            browser::address::replace(&link);
+        });
+        leptos::task::spawn_local(async move {
+            match browser::fetch_json::<Sample>(SAMPLE).await {
+                Ok(sample) => {
+                    let url = format!("{SAMPLES}{}", sample.alignment);
+                    lab.sample.set(Some(sample));
+                    match browser::fetch_json::<AlignmentReport>(&url).await {
+                        Ok(report) => lab.take_sample_alignment(report),
+                        Err(line) => lab.problem("sample", line),
+                    }
+                }
+                Err(line) => lab.problem("sample", line),
+            }
+        });
+        lab
+    }
+
+    /// The choices begin as the sample's alignment was made, unless a link says otherwise.
+    fn take_sample_alignment(self, report: AlignmentReport) {
+        if self.choices.with_untracked(|choices| choices.align == Choices::new().align && choices.reference.is_none()) {
+            let place = self.sample.with_untracked(|sample| {
+                let sample = sample.as_ref()?;
+                let place = sample.handles(&report)?.iter().position(|&id| id == report.asked.reference)?;
+                (place > 0).then(|| sample.adapters.get(place).map(|adapter| adapter.name.clone())).flatten()
+            });
+            self.choices.update(|choices| {
+                choices.reference = place;
+                choices.align.by = report.asked.by;
+                if let Solver::Sinkhorn { epsilon, iterations, tolerance } = report.asked.solver {
+                    choices.align = super::state::choices::AlignChoices {
+                        sinkhorn: true,
+                        epsilon,
+                        iterations,
+                        tolerance,
+                        ..choices.align.clone()
+                    };
+                }
+            });
+        }
+        self.sample_alignment.set(Some(report));
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(self) -> Client {
+        self.client.get_value()
+    }
+
+    /// Goes to a step, by the person's own hand.
+    pub fn go(self, step: Step) {
+        self.follow.set(false);
+        self.show(step);
+    }
+
+    fn show(self, step: Step) {
+        self.page.set(Page::Lab);
+        if self.choices.with_untracked(|choices| choices.step != step) {
+            self.detail.set(None);
+            self.choices.update(|choices| choices.step = step);
+        }
+    }
+
+    /// Tells that something could not be done.
+    pub fn problem(self, about: impl Into<String>, message: impl Into<String>) {
+        self.tell(true, about.into(), message.into());
+    }
+
+    /// Tells something.
+    pub fn inform(self, about: impl Into<String>, message: impl Into<String>) {
+        self.tell(false, about.into(), message.into());
+    }
+
+    fn tell(self, problem: bool, about: String, message: String) {
+        let key = self.notice_key.get_untracked();
+        self.notice_key.set(key + 1);
+        self.notices.update(|notices| {
+            notices.retain(|notice| notice.about != about || notice.message != message);
+            notices.push(Notice { key, problem, about, message });
+        });
+    }
+
+    /// What a step says of itself.
+    #[must_use]
+    pub fn line(self, step: Step) -> Line {
+        self.with_held(|held, choices| recipe::line(step, held, choices))
+    }
+
+    /// The merge that the choices ask for, where it has been made.
+    #[must_use]
+    pub fn current_merge(self) -> Option<MergeReport> {
+        self.with_held(|held, choices| recipe::current_merge(held, choices).cloned())
+    }
+
+    fn with_held<T>(self, read: impl FnOnce(&Held<'_>, &Choices) -> T) -> T {
+        let sample = self.sample.get();
+        let plm = self.plm.get();
+        let (adapters, data, methods) = (self.adapters.get(), self.data.get(), self.methods.get());
+        let alignment = self.alignment.get();
+        let merges = self.merges.get();
+        let episode = self.episode.get();
+        let runs = self.runs.read();
+        let held = Held {
+            sample_plm: sample.as_ref().map(|sample| sample.plm.name.as_str()),
+            plm: plm.as_ref(),
+            adapters: &adapters,
+            adapters_are_sample: self.is_sample.get(),
+            data: &data,
+            methods: &methods,
+            alignment: alignment.as_ref(),
+            alignment_is_sample: self.computed.with(Option::is_none),
+            merges: &merges,
+            episode: episode.as_ref().map(|(spec, card)| (spec, card)),
+            runs: &runs,
+            running: self.activity.with(|activity| activity.as_ref().and_then(|activity| activity.step)),
+        };
+        self.choices.with(|choices| read(&held, choices))
+    }
+
+    /// Place of an adapter among those in sight, which is its colour; `None` for a merge.
+    #[must_use]
+    pub fn place(self, id: AdapterId) -> Option<usize> {
+        self.adapters.with(|cards| cards.iter().position(|card| card.id == id))
+    }
+
+    /// Name of an adapter, merges included.
+    #[must_use]
+    pub fn name(self, id: AdapterId) -> String {
+        let loaded = self.adapters.with(|cards| cards.iter().find(|card| card.id == id).map(|card| card.name.clone()));
+        loaded
+            .or_else(|| {
+                self.merges.with(|merges| {
+                    merges.iter().find(|merge| merge.adapter.id == id).map(|merge| merge.adapter.name.clone())
+                })
+            })
+            .unwrap_or_else(|| "a removed adapter".into())
+    }
+
+    /// The run whose answers are in sight.
+    #[must_use]
+    pub fn shown_run(self) -> Option<RunReport> {
+        let chosen = self.run.get();
+        self.runs.with(|runs| {
+            let judged = || runs.iter().filter(|run| run.test.is_some());
+            judged().find(|run| Some(run.run) == chosen).or_else(|| judged().last()).cloned()
+        })
+    }
+
+    /// Whether a long job is going on.
+    #[must_use]
+    pub fn busy(self) -> bool {
+        self.activity.with(Option::is_some) || self.plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.ended))
+    }
+}

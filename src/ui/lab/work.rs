@@ -1,0 +1,171 @@
+//! Long jobs: asking with progress in sight, cancelling, and lists of jobs.
+
+use super::Lab;
+use crate::protocol::*;
+use crate::ui::browser::now;
+use crate::ui::state::Step;
+use crate::ui::state::progress::Meter;
+use leptos::prelude::*;
+
+/// A long job that is going on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// What is being done, for a person.
+    pub label: String,
+    /// The step that it belongs to.
+    pub step: Option<Step>,
+    /// How far it is.
+    pub meter: Meter,
+    /// To cancel it by.
+    pub job: JobId,
+    /// Whether it has been told to stop.
+    pub stopping: bool,
+}
+
+/// A run that is going on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Its name.
+    pub name: String,
+    /// What it starts from.
+    pub start: RunStart,
+    /// Its steps so far.
+    pub points: Vec<TrainPoint>,
+    /// Steps in all, once known.
+    pub total: Option<f64>,
+}
+
+/// A list of jobs that follow one another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What it is for.
+    pub title: String,
+    /// The jobs.
+    pub stages: Vec<(String, Stage)>,
+    /// Whether it is over.
+    pub ended: bool,
+}
+
+/// How a job of a list stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// To come.
+    Waiting,
+    /// Going on.
+    Running,
+    /// Finished.
+    Done,
+    /// Failed or stopped.
+    Stopped,
+}
+
+impl Stage {
+    /// For the style sheet.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting",
+            Stage::Running => "running",
+            Stage::Done => "done",
+            Stage::Stopped => "stopped",
+        }
+    }
+}
+
+impl Lab {
+    /// Asks the engine for something long, with its progress in the progress line.
+    pub(super) async fn work<A: Ask>(self, label: &str, step: Option<Step>, ask: A) -> Result<A::Answer, Failure> {
+        let command: Command = ask.into();
+        let meter = Meter::new(&command, now());
+        let call = self.client().post::<A>(command, move |progress| {
+            self.activity.update(|activity| {
+                if let Some(activity) = activity {
+                    activity.meter.hear(&progress);
+                }
+            });
+            if progress.phase == Phase::Train {
+                self.live.update(|live| {
+                    let Some(live) = live else { return };
+                    live.total = Some(progress.total).filter(|total| *total > 0.0);
+                    if let Some(point) = progress.point {
+                        // A run that another worker took up again repeats what came after its checkpoint.
+                        live.points.retain(|earlier| earlier.step < point.step);
+                        live.points.push(point);
+                    }
+                });
+            }
+        });
+        let job = call.job();
+        self.activity.set(Some(Activity { label: label.to_owned(), step, meter, job, stopping: false }));
+        let answer = call.await;
+        self.activity.update(|activity| {
+            if activity.as_ref().is_some_and(|activity| activity.job == job) {
+                *activity = None;
+            }
+        });
+        answer
+    }
+
+    /// Asks the engine for something short.
+    pub(crate) async fn ask<A: Ask>(self, ask: A) -> Result<A::Answer, Failure> {
+        self.client().call(ask, |_| {}).await
+    }
+
+    /// Stops what is going on, and what was to follow.
+    pub fn cancel(self) {
+        self.stop.set(true);
+        let job = self.activity.with_untracked(|activity| activity.as_ref().map(|activity| activity.job));
+        if let Some(job) = job {
+            self.activity.update(|activity| {
+                if let Some(activity) = activity {
+                    activity.stopping = true;
+                }
+            });
+            self.client().cancel(job);
+        }
+    }
+
+    /// Tells a failure, unless the person asked for it.
+    pub(super) fn failed(self, about: &str, failure: &Failure) {
+        match failure.kind {
+            FailureKind::Cancelled => {}
+            _ => self.problem(about, failure.message.clone()),
+        }
+    }
+
+    /// Whether the person wants no more of what is going on.
+    pub(super) fn stopped(self) -> bool {
+        self.stop.get_untracked()
+    }
+
+    pub(super) fn begin(self, title: &str, stages: Vec<String>) {
+        self.stop.set(false);
+        let stages = stages.into_iter().map(|label| (label, Stage::Waiting)).collect();
+        self.plan.set(Some(Plan { title: title.to_owned(), stages, ended: false }));
+    }
+
+    pub(super) fn stage(self, at: usize, stage: Stage) {
+        self.plan.update(|plan| {
+            if let Some((_, now)) = plan.as_mut().and_then(|plan| plan.stages.get_mut(at)) {
+                *now = stage;
+            }
+        });
+    }
+
+    /// Ends the list; what went wrong is told. The list stays in sight, its last state showing, where it was stopped.
+    pub(super) fn end(self, about: &str, outcome: Result<(), Failure>) {
+        self.plan.update(|plan| {
+            if let Some(plan) = plan {
+                plan.ended = true;
+                for (_, stage) in &mut plan.stages {
+                    if *stage == Stage::Running {
+                        *stage = Stage::Stopped;
+                    }
+                }
+            }
+        });
+        if let Err(failure) = outcome {
+            self.failed(about, &failure);
+        }
+    }
+}

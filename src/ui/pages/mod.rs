@@ -1,0 +1,4 @@
+//! What the header leads to.
+
+pub mod device;
+pub mod lab;

@@ -1,0 +1,272 @@
+//! The choices as a link, so that one can be shared: `#/lab/align?by=activations&k=8`. Only what differs from the
+//! default stands in it; what can't be read is named, and the default stays.
+
+use super::{Choices, Start, Step};
+use crate::protocol::*;
+use std::fmt::Write;
+
+/// One field of the choices in a link.
+struct Field {
+    key: &'static str,
+    write: fn(&Choices) -> String,
+    read: fn(&mut Choices, &str) -> Option<()>,
+}
+
+/// A field of a type that prints and parses.
+macro_rules! plain {
+    ($key:literal, $($path:ident).+) => {
+        Field {
+            key: $key,
+            write: |c| c.$($path).+.to_string(),
+            read: |c, value| { c.$($path).+ = value.parse().ok()?; Some(()) },
+        }
+    };
+}
+
+/// A field that is one of a few words.
+macro_rules! words {
+    ($key:literal, $c:ident => $place:expr, $($word:literal = $value:expr),+) => {
+        Field {
+            key: $key,
+            write: |$c| { $(if $place == $value { return $word.into(); })+ String::new() },
+            read: |$c, value| { $place = match value { $($word => $value,)+ _ => return None }; Some(()) },
+        }
+    };
+}
+
+/// An optional name.
+macro_rules! name {
+    ($key:literal, $($path:ident).+) => {
+        Field {
+            key: $key,
+            write: |c| c.$($path).+.clone().unwrap_or_default(),
+            read: |c, value| { c.$($path).+ = Some(value.to_owned()).filter(|name| !name.is_empty()); Some(()) },
+        }
+    };
+}
+
+const FIELDS: &[Field] = &[
+    words!("device", c => c.device, "auto" = DeviceChoice::Auto, "webgpu" = DeviceChoice::WebGpu, "cpu" = DeviceChoice::Cpu),
+    name!("reference", reference),
+    words!("by", c => c.align.by, "weights" = AlignBy::Weights, "activations" = AlignBy::Activations),
+    words!("solver", c => c.align.sinkhorn, "exact" = false, "sinkhorn" = true),
+    plain!("epsilon", align.epsilon),
+    plain!("iterations", align.iterations),
+    plain!("tolerance", align.tolerance),
+    plain!("texts", align.own_texts),
+    plain!("method", merge.method),
+    Field { key: "scale", write: write_scale, read: read_scale },
+    name!("data", episode.data),
+    name!("test", episode.test),
+    plain!("k", episode.k),
+    plain!("seed", episode.seed),
+    plain!("length", episode.max_length),
+    Field {
+        key: "start",
+        write: |c| c.start.slug(),
+        read: |c, value| {
+            c.start = Start::from_slug(value)?;
+            Some(())
+        },
+    },
+    plain!("bottleneck", bottleneck),
+    plain!("epochs", train.epochs),
+    plain!("batch", train.batch_size),
+    plain!("lr", train.learning_rate),
+    plain!("warmup", train.warmup),
+    plain!("decay", train.weight_decay),
+    plain!("clip", train.clip),
+    plain!("dropout", train.dropout),
+    plain!("patience", train.patience),
+    words!("train", c => c.train.trained, "all" = Trained::All, "up" = Trained::Up, "head" = Trained::Head),
+    plain!("init", train.seed),
+];
+
+fn write_scale(c: &Choices) -> String {
+    match c.merge.scale {
+        OutputScale::None => "none".into(),
+        OutputScale::Keep => "keep".into(),
+        OutputScale::Sum => "sum".into(),
+        OutputScale::Factor(factor) => factor.to_string(),
+    }
+}
+
+fn read_scale(c: &mut Choices, value: &str) -> Option<()> {
+    c.merge.scale = match value {
+        "none" => OutputScale::None,
+        "keep" => OutputScale::Keep,
+        "sum" => OutputScale::Sum,
+        number => OutputScale::Factor(number.parse().ok().filter(|factor: &f64| factor.is_finite())?),
+    };
+    Some(())
+}
+
+/// The part of a link behind `#`.
+#[must_use]
+pub fn write(choices: &Choices) -> String {
+    let defaults = Choices::new();
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for field in FIELDS {
+        let value = (field.write)(choices);
+        if value != (field.write)(&defaults) {
+            pairs.push((field.key.to_owned(), value));
+        }
+    }
+    pairs.extend(choices.left_out.iter().map(|name| ("without".to_owned(), name.clone())));
+    pairs.extend(choices.merge.settings.iter().map(|(name, value)| (format!("set.{name}"), value.clone())));
+    pairs.extend(choices.merge.weights.iter().map(|(name, weight)| (format!("weight.{name}"), weight.to_string())));
+    let mut link = format!("#/lab/{}", choices.step.slug());
+    for (place, (key, value)) in pairs.iter().enumerate() {
+        link.push(if place == 0 { '?' } else { '&' });
+        link.push_str(&encode(key));
+        link.push('=');
+        link.push_str(&encode(value));
+    }
+    link
+}
+
+/// Reads what [`write`] writes, and one line for whatever in it can't be read.
+#[must_use]
+pub fn read(hash: &str) -> (Choices, Vec<String>) {
+    let mut choices = Choices::new();
+    let mut problems = Vec::new();
+    let (path, query) = hash.split_once('?').unwrap_or((hash, ""));
+    let step = path.strip_prefix("#/lab/").unwrap_or("");
+    if !step.is_empty() {
+        match Step::from_slug(step) {
+            Some(step) => choices.step = step,
+            None => problems.push(format!("The link names a step `{step}` that there is not.")),
+        }
+    }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (key, value) = (decode(key), decode(value));
+        let understood = match key.split_once('.') {
+            Some(("set", name)) => {
+                choices.merge.settings.insert(name.to_owned(), value.clone());
+                Some(())
+            }
+            Some(("weight", name)) => match value.parse() {
+                Ok(weight) if weight >= 0.0 => {
+                    choices.merge.weights.insert(name.to_owned(), weight);
+                    Some(())
+                }
+                _ => None,
+            },
+            _ if key == "without" => {
+                choices.left_out.insert(value.clone());
+                Some(())
+            }
+            _ => match FIELDS.iter().find(|field| field.key == key) {
+                Some(field) => (field.read)(&mut choices, &value),
+                None => None,
+            },
+        };
+        if understood.is_none() {
+            problems.push(format!("The link says `{key}={value}`, which means nothing here; the default is used."));
+        }
+    }
+    (choices, problems)
+}
+
+/// Everything but unreserved characters as `%XX` (RFC 3986).
+fn encode(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// The reverse of [`encode`]; what is no `%XX` stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(code) if byte == b'%' => {
+                out.push(code);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_leave_no_trace() {
+        assert_eq!(write(&Choices::new()), "#/lab/align");
+    }
+
+    #[test]
+    fn every_choice_comes_back() {
+        let mut choices = Choices::new();
+        choices.step = Step::Merge;
+        choices.device = DeviceChoice::Cpu;
+        choices.left_out.insert("a & b".into());
+        choices.reference = Some("100% real/é".into());
+        choices.align.by = AlignBy::Activations;
+        choices.align.sinkhorn = true;
+        choices.align.epsilon = 0.01;
+        choices.align.iterations = 7;
+        choices.align.tolerance = 1e-9;
+        choices.align.own_texts = "one\ntwo\tthree".into();
+        choices.merge.method = "ties".into();
+        choices.merge.settings.insert("ties.density".into(), "0.2".into());
+        choices.merge.weights.insert("c".into(), 0.25);
+        choices.merge.scale = OutputScale::Factor(1.5);
+        choices.episode.data = Some("d".into());
+        choices.episode.test = Some("t".into());
+        choices.episode.k = 4;
+        choices.episode.seed = 99;
+        choices.episode.max_length = 32;
+        choices.start = Start::Single("x:y".into());
+        choices.bottleneck = 12;
+        choices.train = TrainSettings {
+            epochs: 3,
+            batch_size: 4,
+            learning_rate: 2e-4,
+            warmup: 0.3,
+            weight_decay: 0.5,
+            clip: 2.0,
+            dropout: 0.2,
+            patience: 9,
+            trained: Trained::Up,
+            seed: 1,
+        };
+        let link = write(&choices);
+        assert_eq!(read(&link), (choices, vec![]), "{link}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let (choices, problems) = read("#/lab/nowhere?k=many&colour=red&seed=5&weight.a=-1");
+        assert_eq!(choices, Choices { episode: super::super::choices::EpisodeChoices { seed: 5, ..Default::default() }, ..Choices::new() });
+        insta::assert_snapshot!(problems.join("\n"), @r"
+        The link names a step `nowhere` that there is not.
+        The link says `k=many`, which means nothing here; the default is used.
+        The link says `colour=red`, which means nothing here; the default is used.
+        The link says `weight.a=-1`, which means nothing here; the default is used.
+        ");
+    }
+
+    #[test]
+    fn a_broken_escape_stays_as_it_is() {
+        assert_eq!(decode("%E2%82%AC %zz 5%"), "€ %zz 5%");
+    }
+}

@@ -1,0 +1,440 @@
+//! Everything a person has chosen, and the commands that it amounts to.
+//!
+//! Adapters and data sets are chosen by name, because handles do not survive a reload and names stand in a link.
+
+use crate::protocol::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Step;
+
+/// What a person has chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choices {
+    /// The step in sight.
+    pub step: Step,
+    /// What to run on.
+    pub device: DeviceChoice,
+    /// Adapters that take no part in alignment and merge.
+    pub left_out: BTreeSet<String>,
+    /// The adapter that others are aligned to; the first where `None`.
+    pub reference: Option<String>,
+    /// How to align.
+    pub align: AlignChoices,
+    /// How to merge.
+    pub merge: MergeChoices,
+    /// What to learn from.
+    pub episode: EpisodeChoices,
+    /// How to learn.
+    pub train: TrainSettings,
+    /// What to start from.
+    pub start: Start,
+    /// Neurons of an adapter from scratch.
+    pub bottleneck: usize,
+}
+
+/// How to align.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlignChoices {
+    /// What neurons are compared by.
+    pub by: AlignBy,
+    /// Whether Sinkhorn rather than exact.
+    pub sinkhorn: bool,
+    /// Share of the largest cost.
+    pub epsilon: f64,
+    /// Rounds of Sinkhorn.
+    pub iterations: usize,
+    /// On the marginals.
+    pub tolerance: f64,
+    /// The person's own texts, one a line; the episode's where empty.
+    pub own_texts: String,
+}
+
+impl Default for AlignChoices {
+    fn default() -> Self {
+        Self {
+            by: AlignBy::Weights,
+            sinkhorn: false,
+            epsilon: 0.05,
+            iterations: 1000,
+            tolerance: 1e-6,
+            own_texts: String::new(),
+        }
+    }
+}
+
+/// How to merge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergeChoices {
+    /// Id of the method.
+    pub method: String,
+    /// Settings that differ from their default, by `method.name`.
+    pub settings: BTreeMap<String, String>,
+    /// Weights that differ from 1, by adapter.
+    pub weights: BTreeMap<String, f64>,
+    /// Of the output.
+    pub scale: OutputScale,
+}
+
+impl Default for MergeChoices {
+    fn default() -> Self {
+        Self {
+            method: "mera_acts".into(),
+            settings: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            scale: OutputScale::None,
+        }
+    }
+}
+
+/// What to learn from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpisodeChoices {
+    /// Data set for support and dev; the first where `None`.
+    pub data: Option<String>,
+    /// Data set to judge on; the rest of `data` where `None`.
+    pub test: Option<String>,
+    /// Examples a class.
+    pub k: usize,
+    /// Of the draw.
+    pub seed: u64,
+    /// Longest sequence in tokens.
+    pub max_length: usize,
+}
+
+impl Default for EpisodeChoices {
+    fn default() -> Self {
+        Self { data: None, test: None, k: 16, seed: 13, max_length: 128 }
+    }
+}
+
+/// What a run starts from, as chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Start {
+    /// The adapter that the merge step makes.
+    #[default]
+    Merged,
+    /// The same adapters, averaged as they are stored.
+    Average,
+    /// One adapter, by name.
+    Single(String),
+    /// A new adapter.
+    Scratch,
+    /// No adapter.
+    HeadOnly,
+}
+
+impl Start {
+    /// What a person reads.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Start::Merged => "merged adapter".into(),
+            Start::Average => "plain average".into(),
+            Start::Single(name) => name.clone(),
+            Start::Scratch => "from scratch".into(),
+            Start::HeadOnly => "head only".into(),
+        }
+    }
+
+    /// For links and test ids.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        match self {
+            Start::Merged => "merged".into(),
+            Start::Average => "average".into(),
+            Start::Single(name) => format!("single:{name}"),
+            Start::Scratch => "scratch".into(),
+            Start::HeadOnly => "head".into(),
+        }
+    }
+
+    /// Reads what [`Start::slug`] writes.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        match slug {
+            "merged" => Some(Start::Merged),
+            "average" => Some(Start::Average),
+            "scratch" => Some(Start::Scratch),
+            "head" => Some(Start::HeadOnly),
+            other => other.strip_prefix("single:").map(|name| Start::Single(name.to_owned())),
+        }
+    }
+
+    /// Everything that *Compare all* trains, the merged adapter first.
+    #[must_use]
+    pub fn contenders(inputs: &[AdapterCard]) -> Vec<Self> {
+        let mut all = match inputs.len() {
+            0 => vec![],
+            1 => vec![],
+            _ => vec![Start::Merged],
+        };
+        all.extend(inputs.iter().map(|card| Start::Single(card.name.clone())));
+        if inputs.len() > 1 {
+            all.push(Start::Average);
+        }
+        all.extend([Start::Scratch, Start::HeadOnly]);
+        all
+    }
+}
+
+/// Id of the method that [`Start::Average`] stands for.
+pub const AVERAGE: &str = "average";
+
+impl Choices {
+    /// As the page opens.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bottleneck: 48, ..Self::default() }
+    }
+
+    /// An adapter has a new name: whatever was chosen for it by the old one follows.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        if self.left_out.remove(old) {
+            self.left_out.insert(new.to_owned());
+        }
+        if let Some(weight) = self.merge.weights.remove(old) {
+            self.merge.weights.insert(new.to_owned(), weight);
+        }
+        if self.reference.as_deref() == Some(old) {
+            self.reference = Some(new.to_owned());
+        }
+        if self.start == Start::Single(old.to_owned()) {
+            self.start = Start::Single(new.to_owned());
+        }
+    }
+
+    /// The loaded adapters that take part, in order.
+    pub fn inputs<'a>(&self, adapters: &'a [AdapterCard]) -> Vec<&'a AdapterCard> {
+        adapters.iter().filter(|card| !self.left_out.contains(&card.name)).collect()
+    }
+
+    /// The adapter that others are aligned to.
+    #[must_use]
+    pub fn reference<'a>(&self, adapters: &'a [AdapterCard]) -> Option<&'a AdapterCard> {
+        let inputs = self.inputs(adapters);
+        let chosen = self.reference.as_ref().and_then(|name| inputs.iter().copied().find(|card| &card.name == name));
+        chosen.or_else(|| inputs.first().copied())
+    }
+
+    /// What *Align* would ask.
+    ///
+    /// # Errors
+    /// One line on what is missing.
+    pub fn align(&self, adapters: &[AdapterCard], data: &[DataCard]) -> Result<Align, String> {
+        let inputs = self.inputs(adapters);
+        let reference = self.reference(adapters).ok_or("Load two adapters to align them.")?.id;
+        let others: Vec<_> = inputs.iter().map(|card| card.id).filter(|&id| id != reference).collect();
+        if others.is_empty() {
+            return Err("Load another adapter to align it with this one.".into());
+        }
+        let texts = match self.align.by {
+            AlignBy::Weights => Texts::None,
+            AlignBy::Activations => match self.texts(data) {
+                Texts::None => return Err("Activations need texts: drop a data set, or give your own below.".into()),
+                texts => texts,
+            },
+        };
+        Ok(Align { reference, others, by: self.align.by, solver: self.solver(), texts })
+    }
+
+    /// How to solve for the plan.
+    #[must_use]
+    pub fn solver(&self) -> Solver {
+        let AlignChoices { sinkhorn, epsilon, iterations, tolerance, .. } = self.align;
+        if sinkhorn { Solver::Sinkhorn { epsilon, iterations, tolerance } } else { Solver::Exact }
+    }
+
+    /// The texts to look at: the person's own, else the episode's, else none.
+    #[must_use]
+    pub fn texts(&self, data: &[DataCard]) -> Texts {
+        let lines: Vec<String> =
+            self.align.own_texts.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        if !lines.is_empty() {
+            return Texts::Lines(lines);
+        }
+        self.episode(data).map_or(Texts::None, Texts::Episode)
+    }
+
+    /// What *Merge* would ask.
+    ///
+    /// # Errors
+    /// One line on what is missing.
+    pub fn merge(
+        &self,
+        adapters: &[AdapterCard],
+        data: &[DataCard],
+        methods: &[MethodCard],
+    ) -> Result<MergeSpec, String> {
+        let inputs = self.inputs(adapters);
+        if inputs.len() < 2 {
+            return Err("Load two adapters to merge them.".into());
+        }
+        let texts = self.texts(data);
+        let method = methods.iter().find(|card| card.id == self.merge.method);
+        let needs_texts = method.is_some_and(|card| card.needs.iter().any(|need| need == "texts"));
+        if texts == Texts::None && (needs_texts || self.merge.scale == OutputScale::Keep) {
+            return Err("This needs texts: drop a data set, or give your own under Align.".into());
+        }
+        let prefix = format!("{}.", self.merge.method);
+        let settings = self.merge.settings.iter();
+        let weight = |card: &&AdapterCard| self.merge.weights.get(&card.name).copied().unwrap_or(1.0);
+        let weights: Vec<f64> = inputs.iter().map(weight).collect();
+        if weights.iter().sum::<f64>() <= 0.0 {
+            return Err("All weights are 0: give one adapter some.".into());
+        }
+        let equal = weights.iter().all(|weight| *weight == weights[0]);
+        Ok(MergeSpec {
+            method: self.merge.method.clone(),
+            settings: settings
+                .filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone())))
+                .collect(),
+            adapters: inputs.iter().map(|card| card.id).collect(),
+            weights: if equal { vec![] } else { weights },
+            reference: self.reference(adapters).map(|card| card.id),
+            scale: self.merge.scale,
+            texts,
+        })
+    }
+
+    /// The plain average of the same adapters.
+    ///
+    /// # Errors
+    /// One line on what is missing.
+    pub fn average(&self, adapters: &[AdapterCard], data: &[DataCard]) -> Result<MergeSpec, String> {
+        let plain = Self {
+            merge: MergeChoices { method: AVERAGE.into(), ..MergeChoices::default() },
+            reference: self.reference.clone(),
+            left_out: self.left_out.clone(),
+            align: self.align.clone(),
+            episode: self.episode.clone(),
+            ..Self::default()
+        };
+        plain.merge(adapters, data, &[])
+    }
+
+    /// The episode to draw; `None` without data.
+    #[must_use]
+    pub fn episode(&self, data: &[DataCard]) -> Option<EpisodeSpec> {
+        let by_name = |name: &String| data.iter().find(|card| &card.name == name);
+        let train = self.episode.data.as_ref().and_then(by_name).or_else(|| data.first())?;
+        let test = self.episode.test.as_ref().and_then(by_name).filter(|card| card.id != train.id);
+        let EpisodeChoices { k, seed, max_length, .. } = self.episode;
+        Some(EpisodeSpec { data: train.id, test: test.map(|card| card.id), k, seed, max_length })
+    }
+
+    /// What *Train* would ask for a start whose adapter is at hand.
+    ///
+    /// # Errors
+    /// One line on what is missing.
+    pub fn train(&self, name: &str, start: RunStart, data: &[DataCard]) -> Result<Train, String> {
+        let episode = self.episode(data).ok_or("Drop a data set with labels to learn from.")?;
+        Ok(Train { name: name.to_owned(), start, episode, settings: self.train })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn adapter(id: u32, name: &str) -> AdapterCard {
+        AdapterCard {
+            id: AdapterId(id),
+            name: name.into(),
+            track: String::new(),
+            kind: "seq_bn".into(),
+            origin: String::new(),
+            plm: String::new(),
+            bottleneck: vec![48],
+            locations: vec![],
+            non_linearity: "relu".into(),
+            parameters: 0,
+            labels: vec![],
+            norms: vec![],
+            sha256: String::new(),
+            remarks: vec![],
+        }
+    }
+
+    pub(crate) fn data(id: u32, name: &str) -> DataCard {
+        DataCard { id: DataId(id), name: name.into(), rows: 10, labels: vec![], pairs: false, track: String::new() }
+    }
+
+    #[test]
+    fn an_alignment_needs_two_adapters_and_activations_need_texts() {
+        let mut choices = Choices::new();
+        let adapters = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
+        assert!(choices.align(&adapters[..1], &[]).is_err());
+        let asked = choices.align(&adapters, &[data(0, "d")]).unwrap();
+        assert_eq!((asked.reference, asked.others, asked.texts), (AdapterId(1), vec![AdapterId(2), AdapterId(3)], Texts::None));
+        choices.align.by = AlignBy::Activations;
+        insta::assert_snapshot!(
+            choices.align(&adapters, &[]).unwrap_err(),
+            @"Activations need texts: drop a data set, or give your own below."
+        );
+        choices.align.own_texts = "one\n\n two\tpair \n".into();
+        let asked = choices.align(&adapters, &[data(0, "d")]).unwrap();
+        assert_eq!(asked.texts, Texts::Lines(vec!["one".into(), "two\tpair".into()]));
+    }
+
+    #[test]
+    fn choices_follow_a_new_name() {
+        let mut choices = Choices::new();
+        choices.left_out.insert("a".into());
+        choices.merge.weights.insert("a".into(), 0.5);
+        choices.reference = Some("a".into());
+        choices.start = Start::Single("a".into());
+        let (mut before, mut after) = (choices.clone(), choices);
+        after.rename("a", "b");
+        before.rename("a", "a");
+        assert!(after.left_out.contains("b") && !after.left_out.contains("a"));
+        assert_eq!((after.merge.weights.get("b"), after.merge.weights.get("a")), (Some(&0.5), None));
+        assert_eq!((after.reference.as_deref(), after.start), (Some("b"), Start::Single("b".into())));
+        assert_eq!(before.reference.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn whoever_is_left_out_is_neither_reference_nor_other() {
+        let mut choices = Choices::new();
+        choices.reference = Some("a".into());
+        choices.left_out.insert("a".into());
+        let asked = choices.align(&[adapter(1, "a"), adapter(2, "b"), adapter(3, "c")], &[]).unwrap();
+        assert_eq!((asked.reference, asked.others), (AdapterId(2), vec![AdapterId(3)]));
+    }
+
+    #[test]
+    fn equal_weights_are_none_and_settings_belong_to_their_method() {
+        let mut choices = Choices::new();
+        choices.merge.method = "mera_wts".into();
+        choices.merge.settings.insert("mera_wts.solver".into(), "sinkhorn".into());
+        choices.merge.settings.insert("ties.density".into(), "0.2".into());
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let spec = choices.merge(&adapters, &[], &[]).unwrap();
+        assert_eq!(spec.weights, Vec::<f64>::new());
+        assert_eq!(spec.settings.into_iter().collect::<Vec<_>>(), [("solver".to_owned(), "sinkhorn".to_owned())]);
+        choices.merge.weights.insert("b".into(), 0.5);
+        assert_eq!(choices.merge(&adapters, &[], &[]).unwrap().weights, [1.0, 0.5]);
+        choices.merge.weights.insert("a".into(), 0.0);
+        choices.merge.weights.insert("b".into(), 0.0);
+        assert!(choices.merge(&adapters, &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_data_set_is_not_judged_on_itself_as_another() {
+        let mut choices = Choices::new();
+        let both = [data(1, "train"), data(2, "dev")];
+        choices.episode.data = Some("dev".into());
+        choices.episode.test = Some("dev".into());
+        let spec = choices.episode(&both).unwrap();
+        assert_eq!((spec.data, spec.test), (DataId(2), None));
+        assert_eq!(choices.episode(&[]), None);
+    }
+
+    #[test]
+    fn all_contenders_of_three_adapters() {
+        let slugs: Vec<_> = Start::contenders(&[adapter(1, "a"), adapter(2, "b")]).iter().map(Start::slug).collect();
+        assert_eq!(slugs, ["merged", "single:a", "single:b", "average", "scratch", "head"]);
+        for slug in slugs {
+            assert_eq!(Start::from_slug(&slug).unwrap().slug(), slug);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
+
+use crate::protocol::{FileBytes, Problem};
+
+/// Dropped files, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intake {
+    /// The files of a pretrained model, and its name.
+    pub plm: Option<(String, Vec<FileBytes>)>,
+    /// Adapters, archives, data: the engine finds out.
+    pub rest: Vec<FileBytes>,
+    /// What can't be used, seen from the names alone.
+    pub problems: Vec<Problem>,
+}
+
+/// Sorts files by the folder they are in: one with `tokenizer.json` and `model.safetensors` is a model.
+#[must_use]
+pub fn sort(files: Vec<FileBytes>) -> Intake {
+    let mut intake = Intake::default();
+    let has = |folder: &str, name: &str| files.iter().any(|file| split(&file.path) == (folder, name));
+    let mut homes: Vec<String> = files
+        .iter()
+        .map(|file| split(&file.path))
+        .filter(|(folder, name)| *name == "tokenizer.json" && has(folder, "model.safetensors"))
+        .map(|(folder, _)| folder.to_owned())
+        .collect();
+    homes.dedup();
+    let home = homes.first().cloned();
+    for other in homes.iter().skip(1) {
+        intake.problems.push(Problem {
+            path: other.clone(),
+            message: format!("a second model; {} was taken, so drop this one by itself", shown(home.as_deref())),
+        });
+    }
+    let mut model = Vec::new();
+    for file in files {
+        let (folder, name) = split(&file.path);
+        if homes.iter().skip(1).any(|other| other == folder) {
+            continue;
+        }
+        let of_model = matches!(name, "config.json" | "tokenizer.json" | "model.safetensors");
+        if home.as_deref() == Some(folder) && of_model {
+            model.push(FileBytes { path: name.to_owned(), bytes: file.bytes });
+        } else if home.as_deref() != Some(folder) || is_of_interest(name) {
+            intake.rest.push(file);
+        }
+    }
+    if let Some(home) = home {
+        let name = home.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("own model");
+        intake.plm = Some((name.to_owned(), model));
+    }
+    intake
+}
+
+/// Beside a model lie files that nobody needs here; an adapter or a data set among them is wanted.
+fn is_of_interest(name: &str) -> bool {
+    let data = [".tsv", ".csv", ".jsonl", ".zip"].iter().any(|end| name.ends_with(end));
+    data || name.contains("adapter") || name.contains("head")
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+fn shown(folder: Option<&str>) -> String {
+    folder.filter(|folder| !folder.is_empty()).map_or_else(|| "the loose files".into(), |folder| format!("`{folder}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(paths: &[&str]) -> Vec<FileBytes> {
+        paths.iter().map(|path| FileBytes { path: (*path).into(), bytes: vec![] }).collect()
+    }
+
+    fn paths(files: &[FileBytes]) -> Vec<&str> {
+        files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn a_model_folder_is_a_model() {
+        let intake = sort(files(&[
+            "minilm/config.json",
+            "minilm/tokenizer.json",
+            "minilm/model.safetensors",
+            "minilm/README.md",
+            "sst2/adapter_config.json",
+        ]));
+        let (name, model) = intake.plm.unwrap();
+        assert_eq!(name, "minilm");
+        assert_eq!(paths(&model), ["config.json", "tokenizer.json", "model.safetensors"]);
+        assert_eq!(paths(&intake.rest), ["sst2/adapter_config.json"]);
+    }
+
+    #[test]
+    fn adapters_alone_go_to_the_engine_untouched() {
+        let intake = sort(files(&["a/adapter_config.json", "a/adapter.safetensors", "train.tsv", "b.zip"]));
+        assert_eq!(intake.plm, None);
+        assert_eq!(intake.rest.len(), 4);
+    }
+
+    #[test]
+    fn a_second_model_is_named() {
+        let intake = sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
+        insta::assert_snapshot!(intake.problems[0].message, @"a second model; `a` was taken, so drop this one by itself");
+        assert!(intake.rest.is_empty());
+    }
+}

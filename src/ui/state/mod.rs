@@ -1,0 +1,18 @@
+//! What the page knows and decides, as plain structs: no browser, no leptos, tested natively.
+//!
+//! Nothing here remembers whether a result is stale. A result carries what was asked for; it is stale where that is
+//! not what the [`Choices`] would ask for now.
+
+pub mod address;
+pub mod choices;
+pub mod hub;
+pub mod intake;
+pub mod names;
+pub mod progress;
+pub mod recipe;
+pub mod results;
+pub mod sample;
+pub mod words;
+
+pub use choices::{Choices, Start};
+pub use recipe::{Standing, Step};

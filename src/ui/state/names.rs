@@ -1,0 +1,60 @@
+//! What merges and runs are called, so that two that differ are told apart.
+
+use crate::protocol::*;
+
+/// A merge in words: its method, and what about it is not the default.
+#[must_use]
+pub fn of_merge(spec: &MergeSpec, methods: &[MethodCard], all: &[AdapterCard]) -> String {
+    let title = methods.iter().find(|card| card.id == spec.method).map_or(spec.method.as_str(), |card| &card.title);
+    let mut apart: Vec<String> = spec.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    match spec.scale {
+        OutputScale::None => {}
+        OutputScale::Keep => apart.push("amplitude kept".into()),
+        OutputScale::Sum => apart.push("summed".into()),
+        OutputScale::Factor(factor) => apart.push(format!("× {factor}")),
+    }
+    if !spec.weights.is_empty() {
+        let weights: Vec<_> = spec.weights.iter().map(|weight| format!("{weight}")).collect();
+        apart.push(format!("weights {}", weights.join(":")));
+    }
+    if spec.adapters.len() < all.len() {
+        let name = |id: &AdapterId| all.iter().find(|card| card.id == *id).map(|card| card.name.as_str());
+        apart.push(format!("of {}", spec.adapters.iter().filter_map(name).collect::<Vec<_>>().join(" + ")));
+    }
+    if apart.is_empty() { title.to_owned() } else { format!("{title} ({})", apart.join(", ")) }
+}
+
+/// A run in words: what it starts from, and what of it is trained.
+#[must_use]
+pub fn of_run(start: &str, trained: Trained) -> String {
+    match trained {
+        Trained::All => start.to_owned(),
+        Trained::Up => format!("{start}, up projections"),
+        Trained::Head => format!("{start}, head alone"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choices::tests::adapter;
+    use super::*;
+
+    #[test]
+    fn what_is_not_the_default_is_said() {
+        let all = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
+        let mut spec = MergeSpec {
+            method: "ties".into(),
+            settings: [("density".to_owned(), "0.2".to_owned())].into(),
+            adapters: vec![AdapterId(1), AdapterId(2), AdapterId(3)],
+            weights: vec![],
+            reference: None,
+            scale: OutputScale::None,
+            texts: Texts::None,
+        };
+        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2)");
+        spec.adapters.pop();
+        spec.weights = vec![1.0, 0.5];
+        spec.scale = OutputScale::Keep;
+        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, amplitude kept, weights 1:0.5, of a + b)");
+    }
+}

@@ -1,0 +1,408 @@
+//! The steps that the data takes, and what each says of itself in one line.
+
+use super::{Choices, words};
+use crate::protocol::*;
+
+/// A step of the recipe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The pretrained language model.
+    Model,
+    /// The adapters.
+    Adapters,
+    /// How their neurons correspond; the page opens here.
+    #[default]
+    Align,
+    /// One adapter out of several.
+    Merge,
+    /// Learning from a few examples.
+    FewShot,
+    /// What came of it.
+    Results,
+}
+
+impl Step {
+    /// All, top to bottom.
+    pub const ALL: [Step; 6] = [Step::Model, Step::Adapters, Step::Align, Step::Merge, Step::FewShot, Step::Results];
+
+    /// From 1.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self as usize + 1
+    }
+
+    /// What a person reads.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Step::Model => "Model",
+            Step::Adapters => "Adapters",
+            Step::Align => "Align",
+            Step::Merge => "Merge",
+            Step::FewShot => "Few-shot",
+            Step::Results => "Results",
+        }
+    }
+
+    /// For links and test ids.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Step::Model => "model",
+            Step::Adapters => "adapters",
+            Step::Align => "align",
+            Step::Merge => "merge",
+            Step::FewShot => "few-shot",
+            Step::Results => "results",
+        }
+    }
+
+    /// What one sees there and why, in a few sentences, for whoever comes for the first time.
+    #[must_use]
+    pub fn explanation(self) -> &'static [&'static str] {
+        match self {
+            Step::Model => &[
+                "A pretrained language model turns a text into vectors, layer by layer. It stays as it is: nothing of it is trained here.",
+                "An adapter is a small bottleneck inside each layer: down to a few dozen neurons, through a non-linearity, up again, and added to what passes by. It holds what was learned for one task.",
+            ],
+            Step::Adapters => &[
+                "Each adapter was trained on a task of its own, on the same model. A track is a family of tasks, such as sentiment: adapters of one track tend to merge better.",
+                "Drop folders, zips or loose files as AdapterHub writes them: adapter_config.json with pytorch_adapter.bin or adapter.safetensors.",
+            ],
+            Step::Align => &[
+                "The neurons of an adapter have no fixed order: two adapters may have learned the same thing in different places. So averaging neuron 5 with neuron 5 mixes what does not belong together.",
+                "Optimal transport finds who corresponds to whom: the plan moves each neuron of one adapter onto those of the reference, so that the distance travelled is least. Mass on the diagonal means that they were aligned already.",
+                "Point at a neuron to see it everywhere; select it to see what it responds to.",
+            ],
+            Step::Merge => &[
+                "MerA moves the neurons of each adapter onto the reference's by the plan, and averages what now corresponds. Sum and average take the neurons as they are stored.",
+                "The distance to the ensemble says what the merge lost: 0 means that the merged adapter computes the mean of the functions it was made from.",
+            ],
+            Step::FewShot => &[
+                "k examples a class are learned from (support), as many again choose the best epoch (dev), all others judge (test).",
+                "Adapter and head are trained; the model is frozen. The seed fixes which examples are drawn, so that methods are compared on the same ones.",
+            ],
+            Step::Results => &[
+                "Every dot is one run on the test set; runs with the same seed saw the same examples, so the difference between two methods is taken seed by seed.",
+                "The majority line is what a constant answer scores. With few examples, one seed says little: run several.",
+            ],
+        }
+    }
+
+    /// Reads what [`Step::slug`] writes.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.slug() == slug)
+    }
+}
+
+/// How a step stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing there yet.
+    #[default]
+    Open,
+    /// Shown from the sample, not computed here.
+    Sample,
+    /// Being worked on.
+    Running,
+    /// There, and what the choices ask for.
+    Ready,
+    /// There, but the choices have changed since.
+    Stale,
+}
+
+impl Standing {
+    /// The mark beside the step.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
+        match self {
+            Standing::Open => "",
+            Standing::Sample => "◦",
+            Standing::Running => "…",
+            Standing::Ready => "✓",
+            Standing::Stale => "↻",
+        }
+    }
+
+    /// The mark in words, for a screen reader.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Standing::Open => "not done yet",
+            Standing::Sample => "from the sample",
+            Standing::Running => "running",
+            Standing::Ready => "done",
+            Standing::Stale => "out of date",
+        }
+    }
+}
+
+/// What a step says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// How it stands.
+    pub standing: Standing,
+    /// One line.
+    pub text: String,
+}
+
+impl Line {
+    fn new(standing: Standing, text: impl Into<String>) -> Self {
+        Self { standing, text: text.into() }
+    }
+}
+
+/// What there is, as the rail looks at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held<'a> {
+    /// Name of the model that the sample names.
+    pub sample_plm: Option<&'a str>,
+    /// The loaded model.
+    pub plm: Option<&'a PlmCard>,
+    /// The loaded adapters, or the sample's.
+    pub adapters: &'a [AdapterCard],
+    /// Whether `adapters` are only named by the sample.
+    pub adapters_are_sample: bool,
+    /// The data sets.
+    pub data: &'a [DataCard],
+    /// The merge methods; empty until the engine is there.
+    pub methods: &'a [MethodCard],
+    /// The last alignment, or the sample's.
+    pub alignment: Option<&'a AlignmentReport>,
+    /// Whether it came with the sample instead of having been computed here.
+    pub alignment_is_sample: bool,
+    /// The merges.
+    pub merges: &'a [MergeReport],
+    /// The episode that was drawn last.
+    pub episode: Option<(&'a EpisodeSpec, &'a EpisodeCard)>,
+    /// The runs that have ended.
+    pub runs: &'a [RunReport],
+    /// The step that is being worked on.
+    pub running: Option<Step>,
+}
+
+/// What a step says of itself.
+#[must_use]
+pub fn line(step: Step, held: &Held<'_>, choices: &Choices) -> Line {
+    let mut line = match step {
+        Step::Model => model(held),
+        Step::Adapters => adapters(held),
+        Step::Align => align(held, choices),
+        Step::Merge => merge(held, choices),
+        Step::FewShot => few_shot(held, choices),
+        Step::Results => results(held),
+    };
+    if held.running == Some(step) {
+        line.standing = Standing::Running;
+    }
+    line
+}
+
+fn model(held: &Held<'_>) -> Line {
+    match (held.plm, held.sample_plm) {
+        (Some(plm), _) => Line::new(Standing::Ready, format!("{} · {} × {} · ready", plm.name, plm.layers, plm.hidden)),
+        (None, Some(name)) => Line::new(Standing::Sample, format!("{name} · not loaded yet")),
+        (None, None) => Line::new(Standing::Open, "choose a model"),
+    }
+}
+
+fn adapters(held: &Held<'_>) -> Line {
+    let names: Vec<_> = held.adapters.iter().map(|card| card.name.as_str()).collect();
+    match (names.len(), held.adapters_are_sample) {
+        (0, _) => Line::new(Standing::Open, "drop two or more"),
+        (_, true) => Line::new(Standing::Sample, names.join(", ")),
+        (1, false) => Line::new(Standing::Open, format!("{} · drop another", names[0])),
+        (n, false) if n > 4 => Line::new(Standing::Ready, format!("{}, … · {n}", names[..3].join(", "))),
+        (_, false) => Line::new(Standing::Ready, names.join(", ")),
+    }
+}
+
+fn align(held: &Held<'_>, choices: &Choices) -> Line {
+    let Some(report) = held.alignment else {
+        return match choices.align(held.adapters, held.data) {
+            Ok(_) => Line::new(Standing::Open, "not aligned yet"),
+            Err(why) => Line::new(Standing::Open, why),
+        };
+    };
+    let by = match report.asked.by {
+        AlignBy::Weights => "by weights",
+        AlignBy::Activations => "by activations",
+    };
+    let how = match report.asked.solver {
+        Solver::Exact => "exact",
+        Solver::Sinkhorn { .. } => "Sinkhorn",
+    };
+    let shares: Vec<f64> =
+        report.pairs.iter().flat_map(|pair| &pair.locations).map(|l| f64::from(l.diagonal_share)).collect();
+    let mut text = format!("{by}, {how}");
+    if !shares.is_empty() {
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        text.push_str(&format!(" · diagonal {}", words::percent(mean)));
+    }
+    let standing = if held.alignment_is_sample {
+        // Its texts were the sample's own, so they are not compared.
+        let reference = choices.reference(held.adapters).map(|card| card.id);
+        let as_chosen = (reference, choices.align.by, choices.solver())
+            == (Some(report.asked.reference), report.asked.by, report.asked.solver)
+            && choices.inputs(held.adapters).len() == report.asked.others.len() + 1;
+        if as_chosen { Standing::Sample } else { Standing::Stale }
+    } else if choices.align(held.adapters, held.data).is_ok_and(|asked| asked == report.asked) {
+        Standing::Ready
+    } else {
+        Standing::Stale
+    };
+    Line::new(standing, text)
+}
+
+/// The merge that the choices ask for, where it has been made.
+#[must_use]
+pub fn current_merge<'a>(held: &Held<'a>, choices: &Choices) -> Option<&'a MergeReport> {
+    let wanted = choices.merge(held.adapters, held.data, held.methods).ok()?;
+    held.merges.iter().rev().find(|merge| merge.spec == wanted)
+}
+
+fn merge(held: &Held<'_>, choices: &Choices) -> Line {
+    let title = held.methods.iter().find(|card| card.id == choices.merge.method).map(|card| card.title.as_str());
+    let title = title.unwrap_or(&choices.merge.method);
+    if let Some(merge) = current_merge(held, choices) {
+        let errors: Vec<f64> =
+            merge.locations.iter().filter_map(|l| Some(f64::from(l.ensemble?.relative_error))).collect();
+        let mut text = title.to_owned();
+        if !errors.is_empty() {
+            let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+            text.push_str(&format!(" · {} from the ensemble", words::percent(mean)));
+        }
+        return Line::new(Standing::Ready, text);
+    }
+    match choices.merge(held.adapters, held.data, held.methods) {
+        Ok(_) if held.merges.iter().any(|merge| merge.spec.method != super::choices::AVERAGE) => {
+            Line::new(Standing::Stale, format!("{title} · choices have changed"))
+        }
+        _ => Line::new(Standing::Open, format!("{title} · not merged yet")),
+    }
+}
+
+fn few_shot(held: &Held<'_>, choices: &Choices) -> Line {
+    let Some(spec) = choices.episode(held.data) else {
+        return Line::new(Standing::Open, "drop a data set with labels");
+    };
+    let data = held.data.iter().find(|card| card.id == spec.data).map_or("", |card| card.name.as_str());
+    let text = format!("{data} · {} a class · seed {}", spec.k, spec.seed);
+    let standing = if held.runs.iter().any(|run| run.asked.episode == spec && run.asked.settings == choices.train) {
+        Standing::Ready
+    } else if held.runs.is_empty() {
+        Standing::Open
+    } else {
+        Standing::Stale
+    };
+    Line::new(standing, text)
+}
+
+fn results(held: &Held<'_>) -> Line {
+    let judged: Vec<(&str, f32)> =
+        held.runs.iter().filter_map(|run| Some((run.asked.name.as_str(), run.test?.accuracy))).collect();
+    match judged.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+        None => Line::new(Standing::Open, "nothing to compare yet"),
+        Some((name, accuracy)) => Line::new(
+            Standing::Ready,
+            format!("{} · best {name}, {}", words::plural(judged.len(), "run"), words::score(*accuracy)),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choices::tests::{adapter, data};
+    use super::*;
+
+    fn alignment(asked: Align) -> AlignmentReport {
+        let location = |share| LocationAlignment {
+            name: "layer.0.output".into(),
+            cost: Matrix::default(),
+            plan: Matrix::default(),
+            cost_before: None,
+            cost_after: 0.0,
+            diagonal_share: share,
+            converged: true,
+            iterations: 1,
+        };
+        let pairs = vec![PairAlignment { other: AdapterId(2), locations: vec![location(0.2), location(0.42)] }];
+        AlignmentReport { asked, pairs }
+    }
+
+    #[test]
+    fn an_alignment_is_stale_once_other_choices_are_made() {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let mut choices = Choices::new();
+        let report = alignment(choices.align(&adapters, &[]).unwrap());
+        let held = Held { adapters: &adapters, alignment: Some(&report), ..Held::default() };
+        let now = line(Step::Align, &held, &choices);
+        assert_eq!(now, Line::new(Standing::Ready, "by weights, exact · diagonal 31 %"));
+        choices.align.sinkhorn = true;
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Stale);
+        choices.align.sinkhorn = false;
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Ready, "going back makes it fresh again");
+        choices.reference = Some("b".into());
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Stale);
+    }
+
+    #[test]
+    fn by_weights_texts_do_not_make_it_stale() {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let mut choices = Choices::new();
+        let report = alignment(choices.align(&adapters, &[]).unwrap());
+        let sets = [data(0, "d")];
+        choices.align.own_texts = "a text".into();
+        let held = Held { adapters: &adapters, data: &sets, alignment: Some(&report), ..Held::default() };
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Ready);
+    }
+
+    #[test]
+    fn the_sample_says_that_it_is_the_sample() {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let held =
+            Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
+        let choices = Choices::new();
+        assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
+        assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));
+    }
+
+    #[test]
+    fn the_sample_alignment_is_the_samples_until_other_choices_are_made() {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let mut choices = Choices::new();
+        choices.align.by = AlignBy::Activations;
+        let asked = Align {
+            reference: AdapterId(1),
+            others: vec![AdapterId(2)],
+            by: AlignBy::Activations,
+            solver: Solver::Exact,
+            texts: Texts::Lines(vec!["the sample's".into()]),
+        };
+        let report = alignment(asked);
+        let held = Held { adapters: &adapters, alignment: Some(&report), alignment_is_sample: true, ..Held::default() };
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Sample);
+        choices.align.by = AlignBy::Weights;
+        assert_eq!(line(Step::Align, &held, &choices).standing, Standing::Stale);
+    }
+
+    #[test]
+    fn a_merge_goes_stale_with_its_weights() {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let mut choices = Choices::new();
+        choices.merge.method = "mera_wts".into();
+        let spec = choices.merge(&adapters, &[], &[]).unwrap();
+        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, locations: vec![] }];
+        let held = Held { adapters: &adapters, merges: &merges, ..Held::default() };
+        assert_eq!(line(Step::Merge, &held, &choices).standing, Standing::Ready);
+        choices.merge.weights.insert("a".into(), 0.5);
+        assert_eq!(line(Step::Merge, &held, &choices).standing, Standing::Stale);
+    }
+
+    #[test]
+    fn a_step_at_work_says_so() {
+        let held = Held { running: Some(Step::Merge), ..Held::default() };
+        assert_eq!(line(Step::Merge, &held, &Choices::new()).standing, Standing::Running);
+    }
+}

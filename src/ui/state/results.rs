@@ -1,0 +1,194 @@
+//! Finished runs side by side: a table, values by method, differences paired by episode.
+
+use crate::protocol::*;
+use std::fmt::Write;
+
+/// What must be equal for runs to be compared; the seed of the draw is what they are paired by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Support and dev.
+    pub data: DataId,
+    /// Test.
+    pub test: Option<DataId>,
+    /// Examples a class.
+    pub k: usize,
+}
+
+impl Task {
+    /// The task of an episode.
+    #[must_use]
+    pub fn of(episode: &EpisodeSpec) -> Self {
+        Self { data: episode.data, test: episode.test, k: episode.k }
+    }
+}
+
+/// The tasks that runs have been judged on, in order of appearance.
+#[must_use]
+pub fn tasks(runs: &[RunReport]) -> Vec<Task> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for run in judged(runs) {
+        let task = Task::of(&run.asked.episode);
+        if !tasks.contains(&task) {
+            tasks.push(task);
+        }
+    }
+    tasks
+}
+
+/// All runs of one name on one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Name of the runs.
+    pub name: String,
+    /// `(seed of the draw, score)`, the last run where one was repeated; by seed.
+    pub scores: Vec<(u64, Scores)>,
+}
+
+impl Group {
+    /// Accuracies by seed.
+    #[must_use]
+    pub fn accuracies(&self) -> Vec<f64> {
+        self.scores.iter().map(|(_, scores)| f64::from(scores.accuracy)).collect()
+    }
+
+    /// Mean accuracy.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let values = self.accuracies();
+        values.iter().sum::<f64>() / values.len().max(1) as f64
+    }
+
+    /// Accuracy minus the other's, for each seed that both have.
+    #[must_use]
+    pub fn minus(&self, other: &Group) -> Vec<f64> {
+        let of = |seed: u64| other.scores.iter().find(|(theirs, _)| *theirs == seed);
+        self.scores
+            .iter()
+            .filter_map(|(seed, mine)| Some(f64::from(mine.accuracy) - f64::from(of(*seed)?.1.accuracy)))
+            .collect()
+    }
+}
+
+/// Runs on `task` by name, in order of appearance.
+#[must_use]
+pub fn groups(runs: &[RunReport], task: Task) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for run in judged(runs).filter(|run| Task::of(&run.asked.episode) == task) {
+        let Some(scores) = run.test else { continue };
+        let seed = run.asked.episode.seed;
+        match groups.iter_mut().find(|group| group.name == run.asked.name) {
+            Some(group) => match group.scores.iter_mut().find(|(theirs, _)| *theirs == seed) {
+                Some(entry) => entry.1 = scores,
+                None => group.scores.push((seed, scores)),
+            },
+            None => groups.push(Group { name: run.asked.name.clone(), scores: vec![(seed, scores)] }),
+        }
+    }
+    for group in &mut groups {
+        group.scores.sort_by_key(|(seed, _)| *seed);
+    }
+    groups
+}
+
+/// The table of all runs with a score, as CSV (RFC 4180).
+#[must_use]
+pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
+    let mut out = String::from(
+        "name,data,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,\
+         trainable_parameters,inference_parameters,seconds\r\n",
+    );
+    for run in judged(runs) {
+        let Some(test) = run.test else { continue };
+        let episode = &run.asked.episode;
+        let set = data.iter().find(|card| card.id == episode.data).map_or("", |card| card.name.as_str());
+        let dev = run.dev.map_or(String::new(), |dev| dev.accuracy.to_string());
+        let _ = write!(
+            out,
+            "{},{},{},{},{},{},{},{},{dev},{},{},{},{:.3}\r\n",
+            field(&run.asked.name),
+            field(set),
+            episode.k,
+            episode.seed,
+            run.asked.settings.seed,
+            test.accuracy,
+            test.macro_f1,
+            test.loss,
+            run.best_epoch,
+            run.trainable_parameters,
+            run.inference_parameters,
+            run.seconds,
+        );
+    }
+    out
+}
+
+/// A field of CSV: quoted where it has to be.
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+fn judged(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
+    runs.iter().filter(|run| run.test.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
+        let episode = EpisodeSpec { data: DataId(0), test: None, k, seed, max_length: 128 };
+        RunReport {
+            run: RunId(0),
+            asked: Train {
+                name: name.into(),
+                start: RunStart::HeadOnly,
+                episode,
+                settings: TrainSettings::default(),
+            },
+            status: RunStatus::Finished,
+            curve: vec![],
+            best_epoch: 2,
+            dev: None,
+            test: accuracy.map(|accuracy| Scores { accuracy, macro_f1: 0.5, loss: 0.25 }),
+            confusion: Matrix::default(),
+            labels: vec![],
+            predictions: vec![],
+            trainable_parameters: 10,
+            inference_parameters: 20,
+            seconds: 1.5,
+            seconds_per_step: 0.1,
+        }
+    }
+
+    #[test]
+    fn differences_are_paired_by_seed() {
+        let runs = [
+            run("merged", 4, 1, Some(0.75)),
+            run("merged", 4, 2, Some(0.5)),
+            run("average", 4, 2, Some(0.25)),
+            run("average", 4, 3, Some(1.0)),
+            run("average", 16, 1, Some(0.0)),
+            run("paused", 4, 1, None),
+        ];
+        assert_eq!(tasks(&runs).iter().map(|task| task.k).collect::<Vec<_>>(), [4, 16]);
+        let groups = groups(&runs, tasks(&runs)[0]);
+        assert_eq!(groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["merged", "average"]);
+        assert_eq!(groups[0].minus(&groups[1]), [0.25]);
+        assert_eq!(groups[0].mean(), 0.625);
+    }
+
+    #[test]
+    fn a_repeated_run_counts_once() {
+        let runs = [run("a", 4, 1, Some(0.5)), run("a", 4, 1, Some(0.75))];
+        assert_eq!(groups(&runs, tasks(&runs)[0])[0].accuracies(), [0.75]);
+    }
+
+    #[test]
+    fn the_table_as_csv() {
+        let runs = [run("one, \"two\"", 4, 1, Some(0.5))];
+        insta::assert_snapshot!(csv(&runs, &[]).replace("\r\n", "\n"), @r#"
+        name,data,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,trainable_parameters,inference_parameters,seconds
+        "one, ""two""",,4,1,13,0.5,0.5,0.25,,2,10,20,1.500
+        "#);
+    }
+}

@@ -1,0 +1,129 @@
+//! The adapters: what each is, which take part, who is the reference.
+
+use crate::protocol::*;
+use crate::ui::charts::Figure;
+use crate::ui::components::pick::Pick;
+use crate::ui::lab::{Detail, Lab};
+use crate::ui::pictures;
+use crate::ui::state::words;
+use crate::viz::{Bars, Dim, Hit, Series, Unit};
+use leptos::prelude::*;
+
+/// Files, folders, hub.
+#[component]
+pub fn Controls() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let hub = RwSignal::new(String::new());
+    view! {
+        <p class="quiet-words">"Drop folders, zips or files anywhere on the page."</p>
+        <Pick/>
+        <form class="row" on:submit=move |event| { event.prevent_default(); lab.open_hub_adapter(&hub.get_untracked()); }>
+            <div class="field grow">
+                <label for="hub-adapter">"From the Hugging Face hub"</label>
+                <input id="hub-adapter" data-testid="hub-adapter" type="text" placeholder="owner/name" spellcheck="false" autocomplete="off" bind:value=hub/>
+            </div>
+            <button type="submit" data-testid="hub-adapter-go" disabled=move || lab.busy() || hub.with(|text| text.trim().is_empty())>"Load"</button>
+        </form>
+    }
+}
+
+/// One row an adapter, and their norms.
+#[component]
+pub fn Picture() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let norms = Signal::derive(move || {
+        let cards = lab.adapters.get();
+        let names = cards.iter().max_by_key(|card| card.locations.len()).map(|card| card.locations.clone());
+        let names = names.unwrap_or_default();
+        let value = |card: &AdapterCard, name: &String| {
+            let at = card.locations.iter().position(|own| own == name)?;
+            card.norms.get(at).map(|[down, up]| ((down * down + up * up) / 2.0).sqrt())
+        };
+        Bars {
+            title: "Size of the weights, layer by layer".into(),
+            quantity: "root mean square".into(),
+            unit: Unit::Plain,
+            groups: names.iter().map(|name| pictures::tick(name)).collect(),
+            group_dim: Dim::Layer,
+            series: cards
+                .iter()
+                .map(|card| Series {
+                    name: card.name.clone(),
+                    role: pictures::role(lab, card.id),
+                    values: names.iter().map(|name| value(card, name).unwrap_or(f32::NAN)).collect(),
+                })
+                .collect(),
+        }
+    });
+    let focus = RwSignal::new(None::<Hit>);
+    view! {
+        <div class="heading"><h2>"Adapters"</h2></div>
+        <Show when=move || lab.adapters.with(Vec::is_empty)>
+            <p class="empty">"None yet. Drop two or more that were trained on the same model."</p>
+        </Show>
+        <ul class="adapters">
+            <For each=move || lab.adapters.get() key=|card| (card.id, card.name.clone(), card.track.clone()) let:card>
+                <AdapterRow card/>
+            </For>
+        </ul>
+        <Show when=move || norms.with(|bars| !bars.groups.is_empty())>
+            <Figure picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
+        </Show>
+    }
+}
+
+#[component]
+fn AdapterRow(card: AdapterCard) -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let id = card.id;
+    let colour = pictures::css(pictures::role(lab, id));
+    let sample = lab.is_sample;
+    let name = StoredValue::new(card.name.clone());
+    let used = Signal::derive(move || lab.choices.with(|choices| !choices.left_out.contains(&name.get_value())));
+    let is_reference = Memo::new(move |_| {
+        lab.adapters.with(|cards| lab.choices.with(|choices| choices.reference(cards).map(|card| card.id))) == Some(id)
+    });
+    let facts = [
+        Some(card.kind.clone()).filter(|kind| !kind.is_empty()),
+        bottleneck(&card.bottleneck).map(|m| format!("bottleneck {m}")),
+        (card.parameters > 0).then(|| format!("{} parameters", words::short(card.parameters))),
+        (!card.labels.is_empty()).then(|| format!("head: {}", card.labels.join(", "))),
+    ];
+    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    view! {
+        <li class="adapter" class:left-out=move || !used.get() data-testid="adapter-row" data-name=card.name.clone()
+            style=format!("--own: {colour}")>
+            <div class="adapter-names">
+                <input class="adapter-name" type="text" data-testid="adapter-name" aria-label="Name" prop:value=card.name.clone()
+                    disabled=sample spellcheck="false"
+                    on:change=move |event| lab.edit(EditAdapter { id, name: Some(event_target_value(&event)), track: None })/>
+                <input class="adapter-track" type="text" data-testid="adapter-track" aria-label="Track" title="Track: the family of tasks"
+                    prop:value=card.track.clone() disabled=sample placeholder="track" spellcheck="false"
+                    on:change=move |event| lab.edit(EditAdapter { id, name: None, track: Some(event_target_value(&event)) })/>
+            </div>
+            <p class="adapter-facts">{if facts.is_empty() { "loads with the example".to_owned() } else { facts.join(" · ") }}</p>
+            {card.remarks.iter().map(|remark| view! { <p class="remark">{remark.clone()}</p> }).collect_view()}
+            <div class="adapter-controls">
+                <label class="check"><input type="checkbox" data-testid="adapter-use" prop:checked=used
+                    on:change=move |event| {
+                        let (name, on) = (name.get_value(), event_target_checked(&event));
+                        lab.choices.update(|choices| { if on { choices.left_out.remove(&name); } else { choices.left_out.insert(name); } });
+                    }/><span>"takes part"</span></label>
+                <label class="check" title="The others are aligned to it"><input type="radio" name="reference" data-testid="adapter-reference"
+                    prop:checked=is_reference disabled=move || !used.get()
+                    on:change=move |_| lab.choices.update(|choices| choices.reference = Some(name.get_value()))/><span>"reference"</span></label>
+                <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
+                <Show when=move || !sample.get()>
+                    <button class="small" data-testid="adapter-download" disabled=move || lab.busy() on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
+                    <button class="small" data-testid="adapter-remove" on:click=move |_| lab.remove(id)>"Remove"</button>
+                </Show>
+            </div>
+        </li>
+    }
+}
+
+/// The width of the bottleneck; the range where it differs.
+pub fn bottleneck(widths: &[usize]) -> Option<String> {
+    let (least, most) = (widths.iter().min()?, widths.iter().max()?);
+    Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
+}

@@ -1,0 +1,149 @@
+//! What is learned from: the data set, how many examples, and the examples themselves.
+
+use crate::protocol::*;
+use crate::ui::components::fields::{Number, Select};
+use crate::ui::components::pick::Pick;
+use crate::ui::lab::Lab;
+use crate::ui::state::words;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// Data sets, k, seed, length; pasting.
+#[component]
+pub fn EpisodeFields() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let names = Signal::derive(move || {
+        lab.data.get().into_iter().map(|card| (card.name.clone(), format!("{} · {}", card.name, words::plural(card.rows, "row")))).collect::<Vec<_>>()
+    });
+    let tests = Signal::derive(move || {
+        let mut all = vec![(String::new(), "its other rows".to_owned())];
+        all.extend(names.get());
+        all
+    });
+    let of = move |id: DataId| lab.data.with(|all| all.iter().find(|card| card.id == id).map(|card| card.name.clone()));
+    let spec = Memo::new(move |_| {
+        let data = lab.data.get();
+        lab.choices.with(|choices| choices.episode(&data))
+    });
+    let data = Signal::derive(move || spec.get().and_then(|spec| of(spec.data)).unwrap_or_default());
+    let test = Signal::derive(move || spec.get().and_then(|spec| spec.test).and_then(of).unwrap_or_default());
+    view! {
+        <Show when=move || lab.data.with(|all| !all.is_empty()) fallback=|| view! {
+            <p class="quiet-words">"Drop a TSV, CSV or JSONL file with the columns label, text1 and, for pairs, text2."</p>
+        }>
+            <Select label="Learn from" options=names value=data testid="data-select"
+                on_change=move |name| lab.choices.update(|c| c.episode.data = Some(name))/>
+            <Select label="Judge on" options=tests value=test testid="test-select"
+                on_change=move |name: String| lab.choices.update(|c| c.episode.test = Some(name).filter(|name| !name.is_empty()))/>
+        </Show>
+        <div class="field-row">
+            <Number label="k" testid="k" min=1.0 max=1024.0 whole=true hint="Examples a class to learn from, and as many for dev"
+                value=Signal::derive(move || lab.choices.with(|c| c.episode.k as f64))
+                on_change=move |x: f64| lab.choices.update(|c| c.episode.k = x as usize)/>
+            <Number label="seed" testid="seed" min=0.0 max=4_294_967_295.0 whole=true hint="Which examples are drawn"
+                value=Signal::derive(move || lab.choices.with(|c| c.episode.seed as f64))
+                on_change=move |x: f64| lab.choices.update(|c| c.episode.seed = x as u64)/>
+            <Number label="tokens" testid="max-length" min=8.0 max=512.0 whole=true hint="Longest text; what is longer is cut"
+                value=Signal::derive(move || lab.choices.with(|c| c.episode.max_length as f64))
+                on_change=move |x: f64| lab.choices.update(|c| c.episode.max_length = x as usize)/>
+        </div>
+        <Own/>
+    }
+}
+
+/// Own data: picked or pasted.
+#[component]
+fn Own() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let text = RwSignal::new(String::new());
+    let take = move |_| {
+        let pasted = text.get_untracked();
+        if pasted.trim().is_empty() {
+            return;
+        }
+        // A tab in the first line tells TSV from CSV.
+        let kind = if pasted.lines().next().is_some_and(|line| line.contains('\t')) { "tsv" } else { "csv" };
+        let bytes = pasted.into_bytes();
+        spawn_local(async move {
+            lab.open_files(vec![FileBytes { path: format!("pasted.{kind}"), bytes }], vec![]).await;
+            text.set(String::new());
+        });
+    };
+    view! {
+        <details class="more">
+            <summary>"Own data"</summary>
+            <Pick/>
+            <textarea rows="4" data-testid="paste" aria-label="Paste a table" placeholder="or paste a table whose first line is label⇥text1" bind:value=text></textarea>
+            <button data-testid="paste-go" disabled=move || lab.busy() || text.with(|text| text.trim().is_empty()) on:click=take>"Use it"</button>
+        </details>
+    }
+}
+
+/// The examples that are learned from, by class.
+#[component]
+pub fn EpisodeTable() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let wanted = Memo::new(move |_| {
+        let data = lab.data.get();
+        lab.choices.with(|choices| choices.episode(&data))
+    });
+    let fresh = move || lab.episode.with(|drawn| drawn.as_ref().map(|(spec, _)| spec.clone()) == wanted.get());
+    view! {
+        <section data-testid="episode" data-fresh=move || fresh().to_string()>
+            <div class="heading">
+                <h3>"Examples"</h3>
+                <Show when=move || wanted.with(Option::is_some) && !fresh()>
+                    <button data-testid="draw" disabled=move || lab.busy() on:click=move |_| lab.draw()>"Draw them"</button>
+                </Show>
+            </div>
+            {move || match lab.episode.get() {
+                Some((_, card)) if fresh() => view! { <Drawn card/> }.into_any(),
+                _ if wanted.with(Option::is_none) => view! { <p class="empty">"No data yet. Drop a file with labels, or run the example."</p> }.into_any(),
+                _ => view! { <p class="empty">"Not drawn yet: Train draws them, or draw them now to look at them."</p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+/// Examples shown of a class before the rest is asked for.
+const FIRST: usize = 6;
+
+#[component]
+fn Drawn(card: EpisodeCard) -> impl IntoView {
+    let all = RwSignal::new(false);
+    let summary = format!(
+        "{} to learn from, {} for dev, {} to judge by. A constant answer scores {}.",
+        card.support.len(),
+        card.dev,
+        card.test,
+        words::score(card.majority)
+    );
+    let cut = (card.truncated > 0).then(|| format!(" {} cut to the longest length.", words::plural(card.truncated, "text")));
+    let longest = card.labels.iter().map(|label| card.support.iter().filter(|row| &row.label == label).count()).max();
+    let more = longest.is_some_and(|n| n > FIRST);
+    let classes = StoredValue::new(
+        card.labels
+            .iter()
+            .map(|label| (label.clone(), card.support.iter().filter(|row| &row.label == label).cloned().collect::<Vec<_>>()))
+            .collect::<Vec<_>>(),
+    );
+    view! {
+        <p class="quiet-words">{summary}{cut}</p>
+        <div class="classes">
+            {move || classes.get_value().into_iter().map(|(label, rows)| {
+                let shown = if all.get() { rows.len() } else { FIRST };
+                view! {
+                    <section>
+                        <h4>{label}<small>{format!(" {}", rows.len())}</small></h4>
+                        <ul>{rows.into_iter().take(shown).map(|row| view! {
+                            <li data-testid="support-row" data-label=row.label.clone()>{row.text1}{row.text2.map(|second| view! { <span class="second">{second}</span> })}</li>
+                        }).collect_view()}</ul>
+                    </section>
+                }
+            }).collect_view()}
+        </div>
+        {more.then(|| view! {
+            <button class="quiet" on:click=move |_| all.update(|all| *all = !*all)>{move || if all.get() { "Show fewer" } else { "Show all" }}</button>
+        })}
+    }
+}

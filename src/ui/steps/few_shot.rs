@@ -1,0 +1,248 @@
+//! Learning from a few examples: what is drawn, how it is learned, loss and accuracy as they grow.
+
+use super::episode::{EpisodeFields, EpisodeTable};
+use super::predictions::Predictions;
+use crate::protocol::*;
+use crate::ui::charts::Figure;
+use crate::ui::components::fields::{Item, Number, Segments};
+use crate::ui::lab::Lab;
+use crate::ui::pictures;
+use crate::ui::state::{Start, words};
+use crate::viz::{Curves, Hit, Panel, Run, Unit};
+use leptos::prelude::*;
+
+/// What to learn from, what to start from, how.
+#[component]
+pub fn Controls() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let missing = move || lab.data.with(Vec::is_empty) && !lab.is_sample.get();
+    let paused = Memo::new(move |_| lab.paused().map(|run| (run.run, run.asked.name)));
+    let training = move || lab.live.with(Option::is_some);
+    view! {
+        <EpisodeFields/>
+        <Starts/>
+        <Settings/>
+        <div class="row">
+            <Show when=move || !training() fallback=move || view! {
+                <button class="primary grow" data-testid="pause" on:click=move |_| lab.cancel()>"Pause"</button>
+            }>
+                <button class="primary grow" data-testid="train" disabled=move || lab.busy() || missing() on:click=move |_| lab.train()>"Train"</button>
+            </Show>
+            {move || paused.get().map(|(run, name)| view! {
+                <button class="grow" data-testid="resume" title=format!("Go on with {name}") disabled=move || lab.busy() on:click=move |_| lab.resume(run)>"Resume"</button>
+            })}
+        </div>
+        <button class="wide" data-testid="compare-all" disabled=move || lab.busy() || missing() on:click=move |_| lab.compare_all()
+            title="Trains merged, each single adapter, plain average, scratch and head alone on the same examples">"Compare all"</button>
+        <Show when=missing><p class="why">"Drop a data set with the columns label and text1 to learn from."</p></Show>
+    }
+}
+
+/// What the run starts from.
+#[component]
+fn Starts() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let starts = Memo::new(move |_| {
+        let adapters = lab.adapters.get();
+        lab.choices.with(|c| Start::contenders(&c.inputs(&adapters).into_iter().cloned().collect::<Vec<_>>()))
+    });
+    view! {
+        <fieldset class="gallery">
+            <legend>"Start from"</legend>
+            {move || starts.get().into_iter().map(|start| {
+                let (own, chosen) = (start.clone(), start.clone());
+                view! {
+                    <label class="method">
+                        <input type="radio" name="start" data-testid=format!("start-{}", start.slug()) prop:checked=move || lab.choices.with(|c| c.start == own)
+                            on:change=move |_| lab.choices.update(|c| c.start = chosen.clone())/>
+                        <span>{start.label()}</span>
+                    </label>
+                }
+            }).collect_view()}
+        </fieldset>
+        <Show when=move || lab.choices.with(|c| c.start == Start::Scratch)>
+            <Number label="bottleneck" testid="bottleneck" min=1.0 max=4096.0 whole=true hint="Neurons a layer"
+                value=Signal::derive(move || lab.choices.with(|c| c.bottleneck as f64))
+                on_change=move |x: f64| lab.choices.update(|c| c.bottleneck = x as usize)/>
+        </Show>
+    }
+}
+
+/// A number among the settings.
+macro_rules! setting {
+    ($lab:ident, $label:literal, $testid:literal, $field:ident as $kind:ty, $min:expr, $max:expr, $whole:literal, $hint:literal) => {
+        view! {
+            <Number label=$label testid=$testid min=$min max=$max whole=$whole hint=$hint
+                value=Signal::derive(move || $lab.choices.with(|c| c.train.$field as f64))
+                on_change=move |x: f64| $lab.choices.update(|c| c.train.$field = x as $kind)/>
+        }
+    };
+}
+
+/// How it is learned.
+#[component]
+fn Settings() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let trained = Signal::derive(move || match lab.choices.with(|c| c.train.trained) {
+        Trained::All => "all".to_owned(),
+        Trained::Up => "up".to_owned(),
+        Trained::Head => "head".to_owned(),
+    });
+    view! {
+        <div class="field-row">
+            {setting!(lab, "epochs", "epochs", epochs as usize, 1.0, 10_000.0, true, "Passes over the examples")}
+            {setting!(lab, "learning rate", "learning-rate", learning_rate as f64, 0.0, 1.0, false, "Peak, reached after the warm-up")}
+            {setting!(lab, "batch", "batch-size", batch_size as usize, 1.0, 256.0, true, "Rows a step")}
+        </div>
+        <details class="more">
+            <summary>"More settings"</summary>
+            <Segments legend="Train, beside the head" value=trained
+                items=vec![
+                    Item::new("all", "adapter", "trained-all"),
+                    Item::new("up", "up projections", "trained-up"),
+                    Item::new("head", "nothing", "trained-head"),
+                ]
+                on_change=move |value: String| lab.choices.update(|c| c.train.trained = match value.as_str() {
+                    "up" => Trained::Up,
+                    "head" => Trained::Head,
+                    _ => Trained::All,
+                })/>
+            <div class="field-row">
+                {setting!(lab, "warm-up", "warmup", warmup as f64, 0.0, 1.0, false, "Share of all steps")}
+                {setting!(lab, "weight decay", "weight-decay", weight_decay as f64, 0.0, 10.0, false, "Decoupled, on weight matrices")}
+                {setting!(lab, "clip", "clip", clip as f64, 0.0, 1e6, false, "Largest global norm of the gradients")}
+                {setting!(lab, "dropout", "dropout", dropout as f64, 0.0, 0.95, false, "In the head")}
+                {setting!(lab, "patience", "patience", patience as usize, 0.0, 10_000.0, true, "Epochs without a better dev score after which to stop; 0 for never")}
+                {setting!(lab, "seed of training", "train-seed", seed as u64, 0.0, 4_294_967_295.0, true, "Of initial weights, shuffles and dropout")}
+            </div>
+        </details>
+    }
+}
+
+/// Curves, runs, examples, answers.
+#[component]
+pub fn Picture() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let focus = RwSignal::new(None::<Hit>);
+    let curves = Signal::derive(move || {
+        let mut lines: Vec<(String, crate::viz::Role, Vec<TrainPoint>)> = lab.runs.with(|runs| {
+            runs.iter().map(|run| (run.asked.name.clone(), pictures::start_role(lab, &run.asked.start), run.curve.clone())).collect()
+        });
+        let live = lab.live.get();
+        let end = live.as_ref().and_then(|live| live.total);
+        if let Some(live) = live {
+            lines.push((live.name.clone(), pictures::start_role(lab, &live.start), live.points));
+        }
+        let panel = |title: &str, unit, range, dots, read: fn(&TrainPoint) -> Option<f64>| Panel {
+            title: title.into(),
+            unit,
+            range,
+            runs: lines
+                .iter()
+                .map(|(name, role, points)| Run {
+                    name: name.clone(),
+                    role: *role,
+                    dots,
+                    points: points.iter().filter_map(|p| Some((p.step as f64, read(p)?))).collect(),
+                })
+                .collect(),
+        };
+        Curves {
+            title: "Loss and dev accuracy as training goes on".into(),
+            x: "step".into(),
+            end,
+            panels: vec![
+                panel("training loss (nats)", Unit::Plain, None, false, |p| Some(f64::from(p.loss))),
+                panel("dev accuracy", Unit::Percent, Some((0.0, 1.0)), true, |p| p.dev.map(|dev| f64::from(dev.accuracy))),
+            ],
+        }
+    });
+    let anything = move || lab.live.with(Option::is_some) || lab.runs.with(|runs| !runs.is_empty());
+    view! {
+        <div class="heading"><h2>"Few-shot learning"</h2></div>
+        <LiveFacts/>
+        <Show when=anything>
+            <Figure picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
+            <Runs/>
+        </Show>
+        <EpisodeTable/>
+        <Show when=move || lab.runs.with(|runs| runs.iter().any(|run| run.test.is_some()))>
+            <Predictions/>
+        </Show>
+    }
+}
+
+/// The run going on, in numbers.
+#[component]
+fn LiveFacts() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    view! {
+        {move || lab.live.get().map(|live| {
+            let last = live.points.last().copied();
+            let dev = live.points.iter().rev().find_map(|point| point.dev);
+            let number = |x: Option<f32>| x.map_or("—".to_owned(), |x| words::significant(f64::from(x), 3));
+            view! {
+                <dl class="facts inline-facts" data-testid="live" data-name=live.name.clone() data-step=last.map(|p| p.step.to_string())
+                    data-loss=last.map(|p| p.loss.to_string()) data-dev=dev.map(|d| d.accuracy.to_string())>
+                    <dt>"Training"</dt><dd>{live.name}</dd>
+                    <dt>"Step"</dt><dd>{last.map_or("—".to_owned(), |p| p.step.to_string())}{live.total.map(|total| format!(" of {total}"))}</dd>
+                    <dt>"Loss"</dt><dd>{number(last.map(|p| p.loss))}</dd>
+                    <dt>"Dev accuracy"</dt><dd>{dev.map_or("—".to_owned(), |d| words::score(d.accuracy))}</dd>
+                </dl>
+            }
+        })}
+    }
+}
+
+/// Every run, kept for comparison.
+#[component]
+fn Runs() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    view! {
+        <div class="scroll"><table class="data">
+            <thead><tr>
+                <th scope="col">"Run"</th><th scope="col" class="n">"k"</th><th scope="col" class="n">"Seed"</th>
+                <th scope="col" class="n">"Best epoch"</th><th scope="col" class="n">"Dev"</th><th scope="col" class="n">"Test"</th>
+                <th scope="col" class="n">"Time"</th><th scope="col"></th>
+            </tr></thead>
+            <tbody>
+                <For each=move || lab.runs.get() key=|run| (run.run, run.curve.len()) let:run>
+                    <RunRow run/>
+                </For>
+            </tbody>
+        </table></div>
+    }
+}
+
+#[component]
+fn RunRow(run: RunReport) -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let id = run.run;
+    let paused = run.status == RunStatus::Paused;
+    let status = match run.status {
+        RunStatus::Finished => "finished",
+        RunStatus::StoppedEarly => "stopped early",
+        RunStatus::Paused => "paused",
+    };
+    let score = |scores: Option<Scores>| scores.map_or("—".to_owned(), |scores| words::score(scores.accuracy));
+    view! {
+        <tr data-testid="run-row" data-name=run.asked.name.clone() data-status=status data-accuracy=run.test.map(|t| t.accuracy.to_string())
+            data-steps=run.curve.len()>
+            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::start_role(lab, &run.asked.start))) aria-hidden="true"></span>
+                {run.asked.name.clone()}{(run.status != RunStatus::Finished).then(|| view! { <small>" "{status}</small> })}</th>
+            <td class="n">{run.asked.episode.k}</td>
+            <td class="n">{run.asked.episode.seed.to_string()}</td>
+            <td class="n">{if run.best_epoch == 0 { "—".to_owned() } else { run.best_epoch.to_string() }}</td>
+            <td class="n">{score(run.dev)}</td>
+            <td class="n" title=if paused { "Test is not looked at while a run is paused" } else { "" }>{score(run.test)}</td>
+            <td class="n" title=format!("{} a step", words::duration(run.seconds_per_step))>{words::duration(run.seconds)}</td>
+            <td class="buttons">
+                {paused.then(|| view! { <button class="small" disabled=move || lab.busy() on:click=move |_| lab.resume(id)>"Resume"</button> })}
+                <button class="small" data-testid="download-curve" title="Loss and accuracy, step by step, as CSV" on:click=move |_| lab.export(Export::Curve(id))>"Curve"</button>
+                <button class="small" data-testid="download-run" title="Adapter and head as a zip that Python's adapters library loads, with the recipe"
+                    on:click=move |_| lab.export(Export::Run(id))>"Download"</button>
+                <button class="icon small" aria-label=format!("Forget {}", run.asked.name) on:click=move |_| lab.forget_run(id)>"×"</button>
+            </td>
+        </tr>
+    }
+}

@@ -1,0 +1,194 @@
+//! Runs compared: dots for seeds, differences paired by episode, a table, what is confused with what.
+
+use super::predictions::RunSelect;
+use crate::protocol::*;
+use crate::ui::browser;
+use crate::ui::charts::Figure;
+use crate::ui::components::fields::Select;
+use crate::ui::lab::Lab;
+use crate::ui::pictures;
+use crate::ui::state::results::{self, Group, Task};
+use crate::ui::state::words;
+use crate::viz::{Comparison, Confusion, Method, Role, Unit};
+use leptos::prelude::*;
+
+/// The task in sight: the last one judged.
+fn task(lab: Lab, chosen: RwSignal<usize>) -> Memo<Option<Task>> {
+    Memo::new(move |_| {
+        let tasks = lab.runs.with(|runs| results::tasks(runs));
+        tasks.get(chosen.get()).or(tasks.last()).copied()
+    })
+}
+
+/// Export, and on to another seed.
+#[component]
+pub fn Controls() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let none = move || lab.runs.with(|runs| runs.iter().all(|run| run.test.is_none()));
+    let export = move |_| {
+        let text = lab.data.with_untracked(|data| lab.runs.with_untracked(|runs| results::csv(runs, data)));
+        let file = FileBytes { path: "mera-results.csv".into(), bytes: text.into_bytes() };
+        if let Err(error) = browser::download(&file) {
+            lab.problem("download", browser::reason(&error));
+        }
+    };
+    let another = move |_| {
+        lab.choices.update(|choices| choices.episode.seed += 1);
+        lab.compare_all();
+    };
+    view! {
+        <button class="primary wide" data-testid="compare-all" disabled=move || lab.busy() || (lab.data.with(Vec::is_empty) && !lab.is_sample.get())
+            on:click=move |_| lab.compare_all()>"Compare all"</button>
+        <button class="wide" data-testid="another-seed" disabled=move || lab.busy() || none() on:click=another
+            title="The same comparison on other examples: one more dot for each">"Again with another seed"</button>
+        <button class="wide" data-testid="export-csv" disabled=none on:click=export>"Table as CSV"</button>
+    }
+}
+
+/// The picture.
+#[component]
+pub fn Picture() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    // Past the end means the last.
+    let chosen = RwSignal::new(usize::MAX);
+    let task = task(lab, chosen);
+    let groups = Memo::new(move |_| task.get().map(|task| lab.runs.with(|runs| results::groups(runs, task))).unwrap_or_default());
+    let role = move |name: &str| {
+        let start = lab.runs.with(|runs| runs.iter().find(|run| run.asked.name == name).map(|run| run.asked.start.clone()));
+        start.map_or(Role::Ink2, |start| pictures::start_role(lab, &start))
+    };
+    let majority = Memo::new(move |_| {
+        let task = task.get()?;
+        lab.episode.with(|drawn| drawn.as_ref().filter(|(spec, _)| Task::of(spec) == task).map(|(_, card)| card.majority))
+    });
+    let comparison = Signal::derive(move || Comparison {
+        title: "Accuracy on the test set".into(),
+        quantity: "accuracy".into(),
+        unit: Unit::Percent,
+        methods: groups.get().iter().map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() }).collect(),
+        baseline: majority.get().map(|m| ("majority".to_owned(), f64::from(m))),
+    });
+    let paired = Signal::derive(move || {
+        let all = groups.get();
+        let first = all.first().cloned();
+        let others = all.iter().skip(1);
+        Comparison {
+            title: first.as_ref().map_or(String::new(), |first| format!("What {} gains over each, seed by seed", first.name)),
+            quantity: "difference in accuracy".into(),
+            unit: Unit::Signed,
+            methods: others
+                .map(|other| Method {
+                    name: other.name.clone(),
+                    role: role(&other.name),
+                    values: first.as_ref().map(|first| first.minus(other)).unwrap_or_default(),
+                })
+                .filter(|method| !method.values.is_empty())
+                .collect(),
+            baseline: Some(("no difference".into(), 0.0)),
+        }
+    });
+    let tasks = Signal::derive(move || {
+        let tasks = lab.runs.with(|runs| results::tasks(runs));
+        tasks.iter().enumerate().map(|(place, task)| (place.to_string(), task_words(lab, task))).collect::<Vec<_>>()
+    });
+    let chosen_text = Signal::derive(move || {
+        let last = tasks.with(Vec::len).saturating_sub(1);
+        chosen.get().min(last).to_string()
+    });
+    view! {
+        <div class="heading">
+            <h2>"Results"</h2>
+            <Show when=move || tasks.with(|tasks| tasks.len() > 1)>
+                <Select label="Task" options=tasks value=chosen_text testid="task-select"
+                    on_change=move |value: String| chosen.set(value.parse().unwrap_or(usize::MAX))/>
+            </Show>
+        </div>
+        <Show when=move || groups.with(|groups| !groups.is_empty()) fallback=|| view! {
+            <p class="empty">"Nothing to compare yet. Train under Few-shot, or press Compare all."</p>
+        }>
+            <Show when=move || majority.get().is_some()>
+                <p class="quiet-words" data-testid="majority" data-value=move || majority.get().map(|m| m.to_string())>
+                    {move || majority.get().map(|m| format!("A constant answer scores {}.", words::score(m)))}
+                </p>
+            </Show>
+            <Figure picture=comparison file_name="accuracy"/>
+            <Show when=move || paired.with(|paired| !paired.methods.is_empty())>
+                <Figure picture=paired file_name="paired-differences"/>
+            </Show>
+            <Table groups=groups task=task/>
+            <ConfusionOf/>
+        </Show>
+    }
+}
+
+fn task_words(lab: Lab, task: &Task) -> String {
+    let name = lab.data.with(|all| all.iter().find(|card| card.id == task.data).map(|card| card.name.clone()));
+    format!("{} · {} a class", name.unwrap_or_else(|| "a removed data set".into()), task.k)
+}
+
+#[component]
+fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let rows = move || {
+        let Some(task) = task.get() else { return vec![] };
+        let order = |name: &str| groups.with(|groups| groups.iter().position(|group| group.name == name));
+        let mut rows: Vec<RunReport> = lab.runs.with(|runs| {
+            runs.iter().filter(|run| run.test.is_some() && Task::of(&run.asked.episode) == task).cloned().collect()
+        });
+        rows.sort_by_key(|run| (order(&run.asked.name), run.asked.episode.seed));
+        rows
+    };
+    view! {
+        <div class="scroll"><table class="data">
+            <caption>"Every run on this task"</caption>
+            <thead><tr>
+                <th scope="col">"Run"</th><th scope="col" class="n">"Seed"</th><th scope="col" class="n">"Accuracy"</th>
+                <th scope="col" class="n" title="Mean of the classes' F1">"Macro F1"</th>
+                <th scope="col" class="n" title="Parameters that were trained">"Trained"</th>
+                <th scope="col" class="n" title="Parameters of adapter and head, beside the model">"Added"</th>
+                <th scope="col" class="n">"Time"</th><th scope="col"></th>
+            </tr></thead>
+            <tbody>
+                {move || rows().into_iter().map(|run| {
+                    let id = run.run;
+                    let test = run.test.unwrap_or(Scores { accuracy: f32::NAN, macro_f1: f32::NAN, loss: f32::NAN });
+                    view! {
+                        <tr data-testid="result-row" data-name=run.asked.name.clone() data-seed=run.asked.episode.seed.to_string()
+                            data-accuracy=test.accuracy.to_string() data-macro-f1=test.macro_f1.to_string()>
+                            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::start_role(lab, &run.asked.start))) aria-hidden="true"></span>{run.asked.name.clone()}</th>
+                            <td class="n">{run.asked.episode.seed.to_string()}</td>
+                            <td class="n">{words::score(test.accuracy)}</td>
+                            <td class="n">{words::score(test.macro_f1)}</td>
+                            <td class="n" title=words::count(run.trainable_parameters)>{words::short(run.trainable_parameters)}</td>
+                            <td class="n" title=words::count(run.inference_parameters)>{words::short(run.inference_parameters)}</td>
+                            <td class="n">{words::duration(run.seconds)}</td>
+                            <td class="buttons"><button class="small" data-testid="download-run"
+                                title="Adapter and head as a zip that Python's adapters library loads, with the recipe"
+                                disabled=move || lab.busy() on:click=move |_| lab.export(Export::Run(id))>"Download"</button></td>
+                        </tr>
+                    }
+                }).collect_view()}
+            </tbody>
+        </table></div>
+    }
+}
+
+/// What one run takes for what.
+#[component]
+fn ConfusionOf() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let picture = Signal::derive(move || {
+        let run = lab.shown_run();
+        Confusion {
+            title: run.as_ref().map_or(String::new(), |run| format!("What {} takes for what", run.asked.name)),
+            labels: run.as_ref().map(|run| run.labels.clone()).unwrap_or_default(),
+            counts: run.map(|run| run.confusion.values.iter().map(|count| *count as u32).collect()).unwrap_or_default(),
+        }
+    });
+    view! {
+        <section data-testid="confusion">
+            <div class="heading"><h3>"Confusion"</h3><RunSelect/></div>
+            <Figure picture file_name="confusion"/>
+        </section>
+    }
+}
