@@ -1,10 +1,12 @@
 //! The frame of the page: header, the page in sight, the drop zone over everything.
 
 use super::browser::{files, theme};
+use super::charts::provide_scheme;
 use super::components::header::Header;
 use super::components::progress::ProgressLine;
 use super::lab::{Lab, Page};
 use super::pages::{device::DevicePage, lab::LabPage};
+use crate::viz::Scheme;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -20,6 +22,7 @@ fn App() -> impl IntoView {
     let lab = Lab::open();
     provide_context(lab);
     provide_context(themes);
+    provide_scheme(Signal::derive(move || if themes.dark.get() { Scheme::Dark } else { Scheme::Light }));
     let over = drop_zone(lab);
     let hash = window_event_listener(ev::hashchange, move |_| {
         let hash = super::browser::address::hash();

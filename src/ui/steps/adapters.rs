@@ -44,7 +44,8 @@ pub fn Picture() -> impl IntoView {
             quantity: "root mean square".into(),
             unit: Unit::Plain,
             groups: names.iter().map(|name| pictures::tick(name)).collect(),
-            group_dim: Dim::Layer,
+            group: "layer".into(),
+            dim: Dim::Layer,
             series: cards
                 .iter()
                 .map(|card| Series {
@@ -67,7 +68,7 @@ pub fn Picture() -> impl IntoView {
             </For>
         </ul>
         <Show when=move || norms.with(|bars| !bars.groups.is_empty())>
-            <Figure picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
+            <Figure<Bars> picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
         </Show>
     }
 }

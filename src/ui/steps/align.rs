@@ -220,7 +220,7 @@ fn Strip() -> impl IntoView {
         }
     };
     view! {
-        <Figure picture on_select=pick file_name="layers"/>
+        <Figure<LayerStrip> picture on_select=pick file_name="layers"/>
         <div class="pairs layers" role="group" aria-label="Layer">
             <span class="quiet-words">"Layer"</span>
             {move || locations.get().unwrap_or_default().into_iter().enumerate().map(|(place, location)| view! {
@@ -268,7 +268,7 @@ fn sides(lab: Lab, sight: &Sight, aligned: bool) -> (Side, Side) {
 #[component]
 fn Maps(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Option<Hit>>, select: Callback<Hit>) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let map = move |title: &'static str, quantity: &'static str, read: fn(&LocationAlignment) -> &Matrix| {
+    let map = move |title: &'static str, quantity: &'static str, scale: Scale, read: fn(&LocationAlignment) -> &Matrix| {
         Signal::derive(move || {
             let sight = sight.get();
             let (rows, columns) = match &sight {
@@ -280,17 +280,17 @@ fn Maps(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Opt
                 rows,
                 columns,
                 grid: sight.map(|sight| grid(read(&sight.location))).unwrap_or_default(),
-                scale: Scale::Sequential { max: None },
+                scale,
                 quantity: quantity.into(),
             }
         })
     };
-    let cost = map("Cost: how far apart two neurons are", "distance", |location| &location.cost);
-    let plan = map("Plan: who is moved onto whom", "mass", |location| &location.plan);
+    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Sequential { max: None }, |location| &location.cost);
+    let plan = map("Plan: who is moved onto whom", "mass", Scale::Sequential { max: None }, |location| &location.plan);
     view! {
         <div class="side-by-side">
-            <Figure picture=cost highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="cost"/>
-            <Figure picture=plan highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="plan"/>
+            <Figure<HeatMap> picture=cost highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="cost"/>
+            <Figure<HeatMap> picture=plan highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="plan"/>
         </div>
     }
 }
@@ -313,7 +313,7 @@ fn Strands(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
             threshold: 0.02,
         }
     });
-    view! { <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="ribbons"/> }
+    view! { <Figure<Ribbons> picture highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="ribbons"/> }
 }
 
 /// The weights of both adapters and of their mean, as stored or aligned.
@@ -387,10 +387,10 @@ fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
         {move || failed.get().map(|why| view! { <p class="why">{why}</p> })}
         <Show when=move || weights.with(Option::is_some) && !lab.is_sample.get()>
             <div class="stacked" data-testid="weights">
-                <Figure picture=reference highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-reference"/>
-                <Figure picture=other highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-other"/>
+                <Figure<HeatMap> picture=reference highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-reference"/>
+                <Figure<HeatMap> picture=other highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-other"/>
                 <Show when=no_average fallback=move || view! {
-                    <Figure picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
+                    <Figure<HeatMap> picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
                 }>
                     <p class="empty">"No plain average: the two have different numbers of neurons."</p>
                 </Show>

@@ -162,7 +162,7 @@ pub fn Picture() -> impl IntoView {
         <div class="heading"><h2>"Few-shot learning"</h2></div>
         <LiveFacts/>
         <Show when=anything>
-            <Figure picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
+            <Figure<Curves> picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
             <Runs/>
         </Show>
         <EpisodeTable/>
@@ -184,7 +184,7 @@ fn LiveFacts() -> impl IntoView {
             view! {
                 <dl class="facts inline-facts" data-testid="live" data-name=live.name.clone() data-step=last.map(|p| p.step.to_string())
                     data-loss=last.map(|p| p.loss.to_string()) data-dev=dev.map(|d| d.accuracy.to_string())>
-                    <dt>"Training"</dt><dd>{live.name}</dd>
+                    <dt>"Training"</dt><dd>{live.name.clone()}</dd>
                     <dt>"Step"</dt><dd>{last.map_or("—".to_owned(), |p| p.step.to_string())}{live.total.map(|total| format!(" of {total}"))}</dd>
                     <dt>"Loss"</dt><dd>{number(last.map(|p| p.loss))}</dd>
                     <dt>"Dev accuracy"</dt><dd>{dev.map_or("—".to_owned(), |d| words::score(d.accuracy))}</dd>

@@ -186,7 +186,8 @@ pub fn Picture() -> impl IntoView {
                 quantity: quantity.into(),
                 unit,
                 groups: names.iter().map(|name| pictures::tick(name)).collect(),
-                group_dim: Dim::Layer,
+                group: "layer".into(),
+                dim: Dim::Layer,
                 series: merges
                     .iter()
                     .enumerate()
@@ -218,8 +219,8 @@ pub fn Picture() -> impl IntoView {
             <p class="empty">"Nothing merged yet. Choose a method and press Merge; several are kept side by side."</p>
         </Show>
         <Show when=move || has_distance.get()>
-            <Figure picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>
-            <Figure picture=amplitude highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-amplitude"/>
+            <Figure<Bars> picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>
+            <Figure<Bars> picture=amplitude highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-amplitude"/>
         </Show>
         <Show when=move || !has_distance.get() && lab.merges.with(|all| !all.is_empty())>
             <p class="empty">"How far a merge is from the ensemble is measured on texts: drop a data set, or give your own under Align."</p>

@@ -60,7 +60,7 @@ pub fn Picture() -> impl IntoView {
                 non_linearity: adapter.map_or_else(|| "relu".into(), |adapter| adapter.non_linearity),
                 role: Role::Accent,
             };
-            view! { <Figure picture=Signal::stored(encoder) file_name="encoder-layer"/> }
+            view! { <Figure<Encoder> picture=Signal::stored(encoder) file_name="encoder-layer"/> }
         })
     };
     view! {

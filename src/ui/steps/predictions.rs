@@ -24,6 +24,7 @@ pub fn Predictions() -> impl IntoView {
         })
     };
     let labels = move || run.with(|run| run.as_ref().map(|run| run.labels.clone()).unwrap_or_default());
+    let more = move || rows().len() > many.get();
     let counts = move || {
         run.with(|run| {
             let run = run.as_ref()?;
@@ -59,7 +60,7 @@ pub fn Predictions() -> impl IntoView {
                     }}
                 </tbody>
             </table></div>
-            <Show when=move || (many.get() < rows().len())>
+            <Show when=more>
                 <button class="quiet" on:click=move |_| many.update(|many| *many += 50)>"Show more"</button>
             </Show>
         </section>
@@ -113,7 +114,7 @@ fn Own() -> impl IntoView {
             <button type="submit" data-testid="predict-go">"Classify"</button>
         </form>
         {move || answer.get().map(|(prediction, labels)| view! {
-            <div data-testid="prediction" data-label=prediction.label.clone() aria-live="polite"><Probabilities prediction labels/></div>
+            <div data-testid="prediction" data-label=prediction.label.clone() aria-live="polite"><Probabilities prediction=prediction.clone() labels/></div>
         })}
     }
 }

@@ -75,7 +75,7 @@ pub fn Picture() -> impl IntoView {
         Comparison {
             title: first.as_ref().map_or(String::new(), |first| format!("What {} gains over each, seed by seed", first.name)),
             quantity: "difference in accuracy".into(),
-            unit: Unit::Signed,
+            unit: Unit::Points,
             methods: others
                 .map(|other| Method {
                     name: other.name.clone(),
@@ -111,9 +111,9 @@ pub fn Picture() -> impl IntoView {
                     {move || majority.get().map(|m| format!("A constant answer scores {}.", words::score(m)))}
                 </p>
             </Show>
-            <Figure picture=comparison file_name="accuracy"/>
+            <Figure<Comparison> picture=comparison file_name="accuracy"/>
             <Show when=move || paired.with(|paired| !paired.methods.is_empty())>
-                <Figure picture=paired file_name="paired-differences"/>
+                <Figure<Comparison> picture=paired file_name="paired-differences"/>
             </Show>
             <Table groups=groups task=task/>
             <ConfusionOf/>
@@ -182,13 +182,13 @@ fn ConfusionOf() -> impl IntoView {
         Confusion {
             title: run.as_ref().map_or(String::new(), |run| format!("What {} takes for what", run.asked.name)),
             labels: run.as_ref().map(|run| run.labels.clone()).unwrap_or_default(),
-            counts: run.map(|run| run.confusion.values.iter().map(|count| *count as u32).collect()).unwrap_or_default(),
+            counts: run.map(|run| pictures::grid(&run.confusion)).unwrap_or_default(),
         }
     });
     view! {
         <section data-testid="confusion">
             <div class="heading"><h3>"Confusion"</h3><RunSelect/></div>
-            <Figure picture file_name="confusion"/>
+            <Figure<Confusion> picture file_name="confusion"/>
         </section>
     }
 }
