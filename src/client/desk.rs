@@ -344,9 +344,8 @@ impl Desk {
         {
             self.runs.insert(report.run, checkpoint.clone());
             if report.status != RunStatus::Paused {
-                self.journal.push(
-                    Resume { train: report.asked.clone(), run: None, checkpoint: Some(checkpoint) }.into(),
-                );
+                self.journal
+                    .push(Resume { train: report.asked.clone(), run: None, checkpoint: Some(checkpoint) }.into());
             }
         } else if builds_state(&command) {
             self.journal.push(command);

@@ -6,8 +6,8 @@ pub mod storage;
 pub mod theme;
 
 use crate::protocol::FileBytes;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 /// Seconds of a clock that only goes forward.

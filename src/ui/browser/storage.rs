@@ -1,8 +1,8 @@
 //! What the browser keeps for this page: cached files, their sizes, and a way to delete them.
 
 use super::promised;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 /// Caches of this application begin with this: other pages may share the origin.

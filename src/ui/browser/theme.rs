@@ -1,8 +1,8 @@
 //! Light or dark: by the system, unless the person has chosen.
 
 use leptos::prelude::*;
-use wasm_bindgen::prelude::*;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 
 const KEY: &str = "mera-theme";
 

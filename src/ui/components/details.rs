@@ -55,7 +55,10 @@ fn Explanation() -> impl IntoView {
 
 fn adapter(lab: Lab, id: AdapterId) -> AnyView {
     let merge = lab.merges.with(|all| all.iter().find(|merge| merge.adapter.id == id).cloned());
-    let card = lab.adapters.with(|cards| cards.iter().find(|card| card.id == id).cloned()).or(merge.map(|merge| merge.adapter));
+    let card = lab
+        .adapters
+        .with(|cards| cards.iter().find(|card| card.id == id).cloned())
+        .or(merge.map(|merge| merge.adapter));
     let Some(card) = card else { return view! { <p>"This adapter has been removed."</p> }.into_any() };
     let known = |text: &str| if text.is_empty() { "—".to_owned() } else { text.to_owned() };
     let widths = match (card.bottleneck.iter().min(), card.bottleneck.iter().max()) {
@@ -83,7 +86,9 @@ fn adapter(lab: Lab, id: AdapterId) -> AnyView {
 }
 
 fn method(lab: Lab, id: &str) -> AnyView {
-    let Some(card) = lab.methods.with(|all| all.iter().find(|card| card.id == id).cloned()) else { return ().into_any() };
+    let Some(card) = lab.methods.with(|all| all.iter().find(|card| card.id == id).cloned()) else {
+        return ().into_any();
+    };
     view! {
         <h3>{card.title}</h3>
         <p>{card.description}</p>

@@ -90,7 +90,8 @@ pub fn Number(
     let error_id = format!("{id}-error");
     let change = move |event: web_sys::Event| {
         let text = event_target_value(&event);
-        let read = text.trim().replace(',', ".").parse::<f64>().ok().filter(|x| x.is_finite() && (!whole || x.fract() == 0.0));
+        let read =
+            text.trim().replace(',', ".").parse::<f64>().ok().filter(|x| x.is_finite() && (!whole || x.fract() == 0.0));
         match read {
             Some(x) if x >= min && x <= max => {
                 set_bad.set(None);

@@ -29,7 +29,8 @@ pub fn ProgressLine() -> impl IntoView {
     let left = move || lab.activity.with(|a| a.as_ref().and_then(|a| a.meter.left(now())).map(words::time_left));
     // For screen readers in steps of ten, so that they are not talked over.
     let spoken = Memo::new(move |_| {
-        lab.activity.with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (a.meter.share() * 10.0).floor() * 10.0)))
+        lab.activity
+            .with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (a.meter.share() * 10.0).floor() * 10.0)))
     });
     view! {
         <footer class="progress" class:active=move || lab.activity.with(Option::is_some)

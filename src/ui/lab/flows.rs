@@ -158,7 +158,8 @@ impl Lab {
         if let Some(before) = before.filter(|before| before.name != card.name) {
             self.choices.update(|choices| choices.rename(&before.name, &card.name));
         }
-        self.loaded.update(|cards| cards.iter_mut().filter(|old| old.id == card.id).for_each(|old| *old = card.clone()));
+        self.loaded
+            .update(|cards| cards.iter_mut().filter(|old| old.id == card.id).for_each(|old| *old = card.clone()));
         Ok(())
     }
 
@@ -169,9 +170,8 @@ impl Lab {
                 Ok(()) => {
                     self.loaded.update(|cards| cards.retain(|card| card.id != id));
                     self.merges.update(|merges| merges.retain(|merge| merge.adapter.id != id));
-                    let concerns = |report: &AlignmentReport| {
-                        report.asked.reference == id || report.asked.others.contains(&id)
-                    };
+                    let concerns =
+                        |report: &AlignmentReport| report.asked.reference == id || report.asked.others.contains(&id);
                     if self.computed.with_untracked(|report| report.as_ref().is_some_and(concerns)) {
                         self.computed.set(None);
                     }
@@ -390,7 +390,8 @@ impl Lab {
     pub fn run_example(self) {
         spawn_local(async move {
             let sample = self.sample.get_untracked();
-            let singles: Vec<Start> = sample.iter().flat_map(|s| &s.adapters).map(|a| Start::Single(a.name.clone())).collect();
+            let singles: Vec<Start> =
+                sample.iter().flat_map(|s| &s.adapters).map(|a| Start::Single(a.name.clone())).collect();
             let mut starts = vec![Start::Merged];
             starts.extend(singles);
             starts.push(Start::Average);
@@ -477,10 +478,7 @@ impl Lab {
     }
 
     /// Reads the choices together with what there is.
-    pub fn with_all<T>(
-        self,
-        read: impl FnOnce(&crate::ui::state::Choices, &[AdapterCard], &[DataCard]) -> T,
-    ) -> T {
+    pub fn with_all<T>(self, read: impl FnOnce(&crate::ui::state::Choices, &[AdapterCard], &[DataCard]) -> T) -> T {
         let (adapters, data) = (self.adapters.get_untracked(), self.data.get_untracked());
         self.choices.with_untracked(|choices| read(choices, &adapters, &data))
     }

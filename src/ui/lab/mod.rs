@@ -156,10 +156,11 @@ impl Lab {
             }
             Some(report)
         });
-        let methods =
-            Memo::new(move |_| device.with(|device: &Option<DeviceReport>| {
+        let methods = Memo::new(move |_| {
+            device.with(|device: &Option<DeviceReport>| {
                 device.as_ref().map(|device| device.methods.clone()).unwrap_or_default()
-            }));
+            })
+        });
         let lab = Self {
             client: StoredValue::new_local(client),
             page: RwSignal::new(if browser::address::hash() == "#/device" { Page::Device } else { Page::Lab }),

@@ -33,7 +33,9 @@ pub fn LabPage() -> impl IntoView {
 fn Welcome() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let shown = move || lab.is_sample.get() && lab.plan.with(Option::is_none);
-    let names = move || lab.sample.with(|sample| sample.as_ref().map(|sample| (sample.plm.name.clone(), sample.adapters.len())));
+    let names = move || {
+        lab.sample.with(|sample| sample.as_ref().map(|sample| (sample.plm.name.clone(), sample.adapters.len())))
+    };
     view! {
         <Show when=shown>
             <section class="welcome">

@@ -256,7 +256,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let (choices, problems) = read("#/lab/nowhere?k=many&colour=red&seed=5&weight.a=-1");
-        assert_eq!(choices, Choices { episode: super::super::choices::EpisodeChoices { seed: 5, ..Default::default() }, ..Choices::new() });
+        assert_eq!(
+            choices,
+            Choices {
+                episode: super::super::choices::EpisodeChoices { seed: 5, ..Default::default() },
+                ..Choices::new()
+            }
+        );
         insta::assert_snapshot!(problems.join("\n"), @r"
         The link names a step `nowhere` that there is not.
         The link says `k=many`, which means nothing here; the default is used.

@@ -365,7 +365,10 @@ pub(super) mod tests {
         let adapters = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
         assert!(choices.align(&adapters[..1], &[]).is_err());
         let asked = choices.align(&adapters, &[data(0, "d")]).unwrap();
-        assert_eq!((asked.reference, asked.others, asked.texts), (AdapterId(1), vec![AdapterId(2), AdapterId(3)], Texts::None));
+        assert_eq!(
+            (asked.reference, asked.others, asked.texts),
+            (AdapterId(1), vec![AdapterId(2), AdapterId(3)], Texts::None)
+        );
         choices.align.by = AlignBy::Activations;
         insta::assert_snapshot!(
             choices.align(&adapters, &[]).unwrap_err(),

@@ -31,7 +31,9 @@ pub fn parse(text: &str) -> Result<FileSource, String> {
         _ => return Err(format!("`{text}` is not of the form owner/name.")),
     };
     let allowed = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if !allowed(name.0) || !allowed(name.1) {
         return Err(format!("`{text}` is not of the form owner/name."));

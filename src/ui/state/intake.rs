@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_second_model_is_named() {
-        let intake = sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
+        let intake =
+            sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
         insta::assert_snapshot!(intake.problems[0].message, @"a second model; `a` was taken, so drop this one by itself");
         assert!(intake.rest.is_empty());
     }

@@ -361,8 +361,7 @@ mod tests {
     #[test]
     fn the_sample_says_that_it_is_the_sample() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
-        let held =
-            Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
+        let held = Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
         let choices = Choices::new();
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
         assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));

@@ -139,12 +139,7 @@ mod tests {
         let episode = EpisodeSpec { data: DataId(0), test: None, k, seed, max_length: 128 };
         RunReport {
             run: RunId(0),
-            asked: Train {
-                name: name.into(),
-                start: RunStart::HeadOnly,
-                episode,
-                settings: TrainSettings::default(),
-            },
+            asked: Train { name: name.into(), start: RunStart::HeadOnly, episode, settings: TrainSettings::default() },
             status: RunStatus::Finished,
             curve: vec![],
             best_epoch: 2,

@@ -266,26 +266,34 @@ fn sides(lab: Lab, sight: &Sight, aligned: bool) -> (Side, Side) {
 
 /// Cost and plan, side by side.
 #[component]
-fn Maps(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Option<Hit>>, select: Callback<Hit>) -> impl IntoView {
+fn Maps(
+    sight: Memo<Option<Sight>>,
+    aligned: RwSignal<bool>,
+    focus: RwSignal<Option<Hit>>,
+    select: Callback<Hit>,
+) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let map = move |title: &'static str, quantity: &'static str, scale: Scale, read: fn(&LocationAlignment) -> &Matrix| {
-        Signal::derive(move || {
-            let sight = sight.get();
-            let (rows, columns) = match &sight {
-                Some(sight) => sides(lab, sight, aligned.get()),
-                None => (Side::new(Dim::Source, ""), Side::new(Dim::Reference, "")),
-            };
-            HeatMap {
-                title: title.into(),
-                rows,
-                columns,
-                grid: sight.map(|sight| grid(read(&sight.location))).unwrap_or_default(),
-                scale,
-                quantity: quantity.into(),
-            }
-        })
-    };
-    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Sequential { max: None }, |location| &location.cost);
+    let map =
+        move |title: &'static str, quantity: &'static str, scale: Scale, read: fn(&LocationAlignment) -> &Matrix| {
+            Signal::derive(move || {
+                let sight = sight.get();
+                let (rows, columns) = match &sight {
+                    Some(sight) => sides(lab, sight, aligned.get()),
+                    None => (Side::new(Dim::Source, ""), Side::new(Dim::Reference, "")),
+                };
+                HeatMap {
+                    title: title.into(),
+                    rows,
+                    columns,
+                    grid: sight.map(|sight| grid(read(&sight.location))).unwrap_or_default(),
+                    scale,
+                    quantity: quantity.into(),
+                }
+            })
+        };
+    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Sequential { max: None }, |location| {
+        &location.cost
+    });
     let plan = map("Plan: who is moved onto whom", "mass", Scale::Sequential { max: None }, |location| &location.plan);
     view! {
         <div class="side-by-side">
@@ -297,7 +305,12 @@ fn Maps(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Opt
 
 /// The plan as ribbons.
 #[component]
-fn Strands(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Option<Hit>>, select: Callback<Hit>) -> impl IntoView {
+fn Strands(
+    sight: Memo<Option<Sight>>,
+    aligned: RwSignal<bool>,
+    focus: RwSignal<Option<Hit>>,
+    select: Callback<Hit>,
+) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let picture = Signal::derive(move || {
         let sight = sight.get();
@@ -318,7 +331,12 @@ fn Strands(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
 
 /// The weights of both adapters and of their mean, as stored or aligned.
 #[component]
-fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<Option<Hit>>, select: Callback<Hit>) -> impl IntoView {
+fn Weights(
+    sight: Memo<Option<Sight>>,
+    aligned: RwSignal<bool>,
+    focus: RwSignal<Option<Hit>>,
+    select: Callback<Hit>,
+) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let weights = RwSignal::new(None::<(String, LocationWeights)>);
     let failed = RwSignal::new(None::<String>);
@@ -332,7 +350,8 @@ fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
         spawn_local(async move {
             let (other, location) = (wanted.other, wanted.location.clone());
             let answer = lab.ask(wanted).await;
-            let same = sight.with_untracked(|s| s.as_ref().is_some_and(|s| s.other == other && s.location.name == location));
+            let same =
+                sight.with_untracked(|s| s.as_ref().is_some_and(|s| s.other == other && s.location.name == location));
             if !same {
                 return;
             }
@@ -349,12 +368,15 @@ fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
     let clamp = Memo::new(move |_| {
         weights.with(|weights| {
             let (_, w) = weights.as_ref()?;
-            let mut sizes: Vec<f32> = [&w.reference, &w.stored].into_iter().flat_map(|m| m.values.iter().map(|x| x.abs())).collect();
+            let mut sizes: Vec<f32> =
+                [&w.reference, &w.stored].into_iter().flat_map(|m| m.values.iter().map(|x| x.abs())).collect();
             sizes.sort_unstable_by(f32::total_cmp);
             sizes.get((sizes.len().saturating_sub(1)) * 995 / 1000).copied()
         })
     });
-    let map = move |title: fn(bool) -> &'static str, side: fn(Lab, &Sight) -> Side, read: fn(&LocationWeights, bool) -> &Matrix| {
+    let map = move |title: fn(bool) -> &'static str,
+                    side: fn(Lab, &Sight) -> Side,
+                    read: fn(&LocationWeights, bool) -> &Matrix| {
         Signal::derive(move || {
             let moved = aligned.get();
             HeatMap {
@@ -367,7 +389,8 @@ fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
             }
         })
     };
-    let of_reference = |lab: Lab, s: &Sight| Side::new(Dim::Reference, lab.name(s.reference)).role(pictures::role(lab, s.reference));
+    let of_reference =
+        |lab: Lab, s: &Sight| Side::new(Dim::Reference, lab.name(s.reference)).role(pictures::role(lab, s.reference));
     let reference = map(|_| "The reference", of_reference, |w, _| &w.reference);
     let other = map(
         |moved| if moved { "The other, moved onto the reference's neurons" } else { "The other, as stored" },
@@ -379,7 +402,8 @@ fn Weights(sight: Memo<Option<Sight>>, aligned: RwSignal<bool>, focus: RwSignal<
         |_, _| Side::new(Dim::Reference, "merged").role(Role::Merged),
         |w, moved| if moved { &w.merged } else { &w.average },
     );
-    let no_average = move || !aligned.get() && weights.with(|w| w.as_ref().is_some_and(|(_, w)| w.average.values.is_empty()));
+    let no_average =
+        move || !aligned.get() && weights.with(|w| w.as_ref().is_some_and(|(_, w)| w.average.values.is_empty()));
     view! {
         <Show when=move || lab.is_sample.get()>
             <p class="empty">"The weights themselves are shown once the adapters are loaded: press Align, or run the example."</p>

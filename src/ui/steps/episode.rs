@@ -13,7 +13,11 @@ use leptos::task::spawn_local;
 pub fn EpisodeFields() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let names = Signal::derive(move || {
-        lab.data.get().into_iter().map(|card| (card.name.clone(), format!("{} · {}", card.name, words::plural(card.rows, "row")))).collect::<Vec<_>>()
+        lab.data
+            .get()
+            .into_iter()
+            .map(|card| (card.name.clone(), format!("{} · {}", card.name, words::plural(card.rows, "row"))))
+            .collect::<Vec<_>>()
     });
     let tests = Signal::derive(move || {
         let mut all = vec![(String::new(), "its other rows".to_owned())];
@@ -118,13 +122,16 @@ fn Drawn(card: EpisodeCard) -> impl IntoView {
         card.test,
         words::score(card.majority)
     );
-    let cut = (card.truncated > 0).then(|| format!(" {} cut to the longest length.", words::plural(card.truncated, "text")));
+    let cut =
+        (card.truncated > 0).then(|| format!(" {} cut to the longest length.", words::plural(card.truncated, "text")));
     let longest = card.labels.iter().map(|label| card.support.iter().filter(|row| &row.label == label).count()).max();
     let more = longest.is_some_and(|n| n > FIRST);
     let classes = StoredValue::new(
         card.labels
             .iter()
-            .map(|label| (label.clone(), card.support.iter().filter(|row| &row.label == label).cloned().collect::<Vec<_>>()))
+            .map(|label| {
+                (label.clone(), card.support.iter().filter(|row| &row.label == label).cloned().collect::<Vec<_>>())
+            })
             .collect::<Vec<_>>(),
     );
     view! {

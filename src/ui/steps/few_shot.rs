@@ -126,7 +126,9 @@ pub fn Picture() -> impl IntoView {
     let focus = RwSignal::new(None::<Hit>);
     let curves = Signal::derive(move || {
         let mut lines: Vec<(String, crate::viz::Role, Vec<TrainPoint>)> = lab.runs.with(|runs| {
-            runs.iter().map(|run| (run.asked.name.clone(), pictures::start_role(lab, &run.asked.start), run.curve.clone())).collect()
+            runs.iter()
+                .map(|run| (run.asked.name.clone(), pictures::start_role(lab, &run.asked.start), run.curve.clone()))
+                .collect()
         });
         let live = lab.live.get();
         let end = live.as_ref().and_then(|live| live.total);
@@ -153,7 +155,9 @@ pub fn Picture() -> impl IntoView {
             end,
             panels: vec![
                 panel("training loss (nats)", Unit::Plain, None, false, |p| Some(f64::from(p.loss))),
-                panel("dev accuracy", Unit::Percent, Some((0.0, 1.0)), true, |p| p.dev.map(|dev| f64::from(dev.accuracy))),
+                panel("dev accuracy", Unit::Percent, Some((0.0, 1.0)), true, |p| {
+                    p.dev.map(|dev| f64::from(dev.accuracy))
+                }),
             ],
         }
     });

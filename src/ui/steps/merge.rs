@@ -72,7 +72,8 @@ pub fn Controls() -> impl IntoView {
 fn Weight(card: AdapterCard) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let name = StoredValue::new(card.name.clone());
-    let value = Signal::derive(move || lab.choices.with(|c| c.merge.weights.get(&name.get_value()).copied().unwrap_or(1.0)));
+    let value =
+        Signal::derive(move || lab.choices.with(|c| c.merge.weights.get(&name.get_value()).copied().unwrap_or(1.0)));
     let change = move |x: f64| {
         lab.choices.update(|c| {
             if x == 1.0 {
@@ -137,9 +138,14 @@ fn Setting(method: String, parameter: ParameterCard) -> impl IntoView {
 fn Scale() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let options = Signal::derive(|| {
-        [("none", "as the method gives it"), ("keep", "amplitude of the inputs kept"), ("sum", "sum of functions, not mean"), ("factor", "times a factor")]
-            .map(|(value, words)| (value.to_owned(), words.to_owned()))
-            .to_vec()
+        [
+            ("none", "as the method gives it"),
+            ("keep", "amplitude of the inputs kept"),
+            ("sum", "sum of functions, not mean"),
+            ("factor", "times a factor"),
+        ]
+        .map(|(value, words)| (value.to_owned(), words.to_owned()))
+        .to_vec()
     });
     let value = Signal::derive(move || match lab.choices.with(|c| c.merge.scale) {
         OutputScale::None => "none".to_owned(),
@@ -175,11 +181,13 @@ fn Scale() -> impl IntoView {
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let focus = RwSignal::new(None::<Hit>);
-    let has_distance = Memo::new(move |_| lab.merges.with(|all| all.iter().any(|m| m.locations.iter().any(|l| l.ensemble.is_some()))));
+    let has_distance =
+        Memo::new(move |_| lab.merges.with(|all| all.iter().any(|m| m.locations.iter().any(|l| l.ensemble.is_some()))));
     let bars = move |title: &'static str, quantity: &'static str, unit: Unit, read: fn(&EnsembleDistance) -> f32| {
         Signal::derive(move || {
             let merges = lab.merges.get();
-            let names: Vec<String> = merges.first().map(|m| m.locations.iter().map(|l| l.name.clone()).collect()).unwrap_or_default();
+            let names: Vec<String> =
+                merges.first().map(|m| m.locations.iter().map(|l| l.name.clone()).collect()).unwrap_or_default();
             let many = merges.iter().filter(|m| m.spec.method != AVERAGE).count() > 1;
             Bars {
                 title: title.into(),
@@ -210,8 +218,10 @@ pub fn Picture() -> impl IntoView {
             }
         })
     };
-    let error = bars("Distance to the ensemble of the inputs, by layer", "relative error", Unit::Plain, |d| d.relative_error);
-    let amplitude = bars("Size of the output against the ensemble's, by layer", "amplitude ratio", Unit::Plain, |d| d.amplitude);
+    let error =
+        bars("Distance to the ensemble of the inputs, by layer", "relative error", Unit::Plain, |d| d.relative_error);
+    let amplitude =
+        bars("Size of the output against the ensemble's, by layer", "amplitude ratio", Unit::Plain, |d| d.amplitude);
     view! {
         <div class="heading"><h2>"Merge"</h2></div>
         <Stale step=Step::Merge again="Merge again" redo=move |()| lab.merge()/>

@@ -74,7 +74,14 @@ pub fn RunSelect() -> impl IntoView {
     let options = Signal::derive(move || {
         lab.runs.with(|runs| {
             let judged = runs.iter().filter(|run| run.test.is_some());
-            judged.map(|run| (run.run.0.to_string(), format!("{} · k {} · seed {}", run.asked.name, run.asked.episode.k, run.asked.episode.seed))).collect::<Vec<_>>()
+            judged
+                .map(|run| {
+                    (
+                        run.run.0.to_string(),
+                        format!("{} · k {} · seed {}", run.asked.name, run.asked.episode.k, run.asked.episode.seed),
+                    )
+                })
+                .collect::<Vec<_>>()
         })
     });
     let value = Signal::derive(move || lab.shown_run().map(|run| run.run.0.to_string()).unwrap_or_default());
@@ -88,7 +95,9 @@ pub fn RunSelect() -> impl IntoView {
 #[component]
 fn Own() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let run = Memo::new(move |_| lab.shown_run().map(|run| (run.run, run.labels, run.predictions.iter().any(|p| p.row.text2.is_some()))));
+    let run = Memo::new(move |_| {
+        lab.shown_run().map(|run| (run.run, run.labels, run.predictions.iter().any(|p| p.row.text2.is_some())))
+    });
     let (text, second) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let pairs = move || run.get().is_some_and(|(_, _, pairs)| pairs);
     let answer = RwSignal::new(None::<(Prediction, Vec<String>)>);

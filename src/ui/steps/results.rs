@@ -52,20 +52,28 @@ pub fn Picture() -> impl IntoView {
     // Past the end means the last.
     let chosen = RwSignal::new(usize::MAX);
     let task = task(lab, chosen);
-    let groups = Memo::new(move |_| task.get().map(|task| lab.runs.with(|runs| results::groups(runs, task))).unwrap_or_default());
+    let groups = Memo::new(move |_| {
+        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, task))).unwrap_or_default()
+    });
     let role = move |name: &str| {
-        let start = lab.runs.with(|runs| runs.iter().find(|run| run.asked.name == name).map(|run| run.asked.start.clone()));
+        let start =
+            lab.runs.with(|runs| runs.iter().find(|run| run.asked.name == name).map(|run| run.asked.start.clone()));
         start.map_or(Role::Ink2, |start| pictures::start_role(lab, &start))
     };
     let majority = Memo::new(move |_| {
         let task = task.get()?;
-        lab.episode.with(|drawn| drawn.as_ref().filter(|(spec, _)| Task::of(spec) == task).map(|(_, card)| card.majority))
+        lab.episode
+            .with(|drawn| drawn.as_ref().filter(|(spec, _)| Task::of(spec) == task).map(|(_, card)| card.majority))
     });
     let comparison = Signal::derive(move || Comparison {
         title: "Accuracy on the test set".into(),
         quantity: "accuracy".into(),
         unit: Unit::Percent,
-        methods: groups.get().iter().map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() }).collect(),
+        methods: groups
+            .get()
+            .iter()
+            .map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() })
+            .collect(),
         baseline: majority.get().map(|m| ("majority".to_owned(), f64::from(m))),
     });
     let paired = Signal::derive(move || {
@@ -73,7 +81,9 @@ pub fn Picture() -> impl IntoView {
         let first = all.first().cloned();
         let others = all.iter().skip(1);
         Comparison {
-            title: first.as_ref().map_or(String::new(), |first| format!("What {} gains over each, seed by seed", first.name)),
+            title: first
+                .as_ref()
+                .map_or(String::new(), |first| format!("What {} gains over each, seed by seed", first.name)),
             quantity: "difference in accuracy".into(),
             unit: Unit::Points,
             methods: others
