@@ -176,7 +176,7 @@ impl Inner {
             live.worker.post_message_with_transfer(&value, &transfer)
         });
         if let Err(error) = posted {
-            leptos::logging::error!("a request could not be posted: {error:?}");
+            (self.on_event)(Event::Notice(format!("A request could not be posted: {error:?}")));
         }
     }
 

@@ -5,6 +5,7 @@
 //! run that was under way goes on from its last checkpoint under the call that began it. All other open calls fail
 //! with [`FailureKind::WorkerLost`].
 
+use super::runs::RunBook;
 use crate::protocol::*;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -71,6 +72,8 @@ struct Slot {
     call: Option<JobId>,
     /// Whether that call was [`Resume`]: a run may go on under another command than it was asked for by.
     resumes: bool,
+    /// The run it goes on with, by the page's handle.
+    run: Option<RunId>,
     sent: bool,
     checkpoint: Option<Checkpoint>,
     attempts: u32,
@@ -98,7 +101,7 @@ pub struct Desk {
     slots: BTreeMap<JobId, Slot>,
     journal: Vec<Command>,
     replay: VecDeque<Command>,
-    runs: BTreeMap<RunId, Checkpoint>,
+    runs: RunBook,
     gpu_losses: u32,
     losses_in_a_row: u32,
     lost_for: Option<String>,
@@ -116,7 +119,7 @@ impl Desk {
             slots: BTreeMap::new(),
             journal: Vec::new(),
             replay: VecDeque::new(),
-            runs: BTreeMap::new(),
+            runs: RunBook::default(),
             gpu_losses: 0,
             losses_in_a_row: 0,
             lost_for: None,
@@ -125,12 +128,7 @@ impl Desk {
     }
 
     /// A call: its id, and what is to be done. It waits where the worker does not listen yet.
-    pub fn ask(&mut self, mut command: Command) -> (JobId, Vec<Effect>) {
-        if let Command::Resume(resume) = &mut command
-            && resume.checkpoint.is_none()
-        {
-            resume.checkpoint = resume.run.and_then(|run| self.runs.get(&run).cloned());
-        }
+    pub fn ask(&mut self, command: Command) -> (JobId, Vec<Effect>) {
         let job = self.enter(command, None);
         if let Some(slot) = self.slots.get_mut(&job) {
             slot.call = Some(job);
@@ -235,6 +233,7 @@ impl Desk {
         self.stage = Stage::Booting;
         self.running_on = None;
         self.replay.clear();
+        self.runs.lose_worker();
         let status = match &reason {
             Some(reason) => Status::Restarting { reason: reason.clone() },
             None => Status::Starting,
@@ -284,6 +283,7 @@ impl Desk {
                     if let Some(again) = self.slots.get_mut(&job) {
                         again.attempts = slot.attempts + 1;
                         again.resumes = slot.resumes;
+                        again.run = slot.run;
                     }
                 }
                 _ => effects.push(Effect::Finish(call, Box::new(Err(lost(reason))))),
@@ -326,7 +326,7 @@ impl Desk {
         effects
     }
 
-    fn done(&mut self, job: JobId, outcome: Outcome) -> Vec<Effect> {
+    fn done(&mut self, job: JobId, mut outcome: Outcome) -> Vec<Effect> {
         let Some(slot) = self.slots.remove(&job) else { return Vec::new() };
         let Request::Run { command, .. } = slot.request else { return Vec::new() };
         let mut effects = Vec::new();
@@ -334,21 +334,24 @@ impl Desk {
             self.running_on = Some(report.device);
             effects.push(Effect::Event(Event::Device(report.clone())));
         }
+        if let Outcome::Train(report) | Outcome::Resume(report) = &mut outcome {
+            let page = slot.run.unwrap_or_else(|| self.runs.new_handle());
+            self.runs.reported(page, report.run, slot.checkpoint.as_ref());
+            report.run = page;
+        }
         let Some(call) = slot.call else {
             effects.extend(self.go_on());
             return effects;
         };
         self.losses_in_a_row = 0;
-        if let Outcome::Train(report) | Outcome::Resume(report) = &outcome
-            && let Some(checkpoint) = slot.checkpoint
-        {
-            self.runs.insert(report.run, checkpoint.clone());
-            if report.status != RunStatus::Paused {
-                self.journal
-                    .push(Resume { train: report.asked.clone(), run: None, checkpoint: Some(checkpoint) }.into());
+        match &outcome {
+            // Its checkpoint is put in when it is sent again.
+            Outcome::Train(report) | Outcome::Resume(report) if report.status != RunStatus::Paused => {
+                let resume = Resume { train: report.asked.clone(), run: Some(report.run), checkpoint: None };
+                self.journal.push(resume.into());
             }
-        } else if builds_state(&command) {
-            self.journal.push(command);
+            _ if builds_state(&command) => self.journal.push(command),
+            _ => {}
         }
         let outcome = match outcome {
             Outcome::Train(report) if slot.resumes => Outcome::Resume(report),
@@ -362,20 +365,22 @@ impl Desk {
     fn enter(&mut self, command: Command, call: Option<JobId>) -> JobId {
         let job = JobId(self.next_job);
         self.next_job += 1;
-        let resumes = matches!(command, Command::Resume(_));
+        let (resumes, run) = match &command {
+            Command::Resume(resume) => (true, resume.run),
+            _ => (false, None),
+        };
         let request = Request::Run { job, version: VERSION, command };
-        self.slots.insert(job, Slot { request, call, resumes, sent: false, checkpoint: None, attempts: 0 });
+        self.slots.insert(job, Slot { request, call, resumes, run, sent: false, checkpoint: None, attempts: 0 });
         job
     }
 
     fn send(&mut self, job: JobId) -> Vec<Effect> {
-        match self.slots.get_mut(&job) {
-            Some(slot) => {
-                slot.sent = true;
-                vec![Effect::Send(job)]
-            }
-            None => Vec::new(),
+        let Some(slot) = self.slots.get_mut(&job) else { return Vec::new() };
+        slot.sent = true;
+        if let Request::Run { command, .. } = &mut slot.request {
+            self.runs.translate(command);
         }
+        vec![Effect::Send(job)]
     }
 }
 
@@ -616,10 +621,46 @@ mod tests {
         let mut desk = ready(DeviceKind::Cpu);
         let (job, _) = desk.ask(train().into());
         desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
-        desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) });
-        let (job, _) = desk.ask(Resume { train: train(), run: Some(RunId(5)), checkpoint: None }.into());
+        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) }));
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (names, _) = settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(names, ["Start"], "a paused run waits until it is wanted");
+        let (job, _) = desk.ask(Resume { train: train(), run: Some(run), checkpoint: None }.into());
         let Some(Request::Run { command: Command::Resume(resume), .. }) = desk.request(job) else { panic!() };
         assert_eq!(resume.checkpoint.as_ref().unwrap().step, 4);
+    }
+
+    #[test]
+    fn a_finished_run_keeps_its_handle_in_another_worker() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
+        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Finished)) }));
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let start = sent(&desk, &effects)[0].0;
+        let effects = desk.hear(Message::Done { job: start, outcome: report(DeviceKind::Cpu) });
+        let job = sent(&desk, &effects)[0].0;
+        let Some(Request::Run { command: Command::Resume(resume), .. }) = desk.request(job) else { panic!() };
+        assert_eq!((resume.run, resume.checkpoint.as_ref().unwrap().step), (None, 4));
+        let there = RunReport { run: RunId(90), ..run_report(RunStatus::Finished) };
+        desk.hear(Message::Done { job, outcome: Outcome::Resume(there) });
+        let (job, _) = desk.ask(Export::Run(run).into());
+        let Some(Request::Run { command: Command::Export(export), .. }) = desk.request(job) else { panic!() };
+        assert_eq!(*export, Export::Run(RunId(90)));
+    }
+
+    /// The run that an answer is about.
+    fn handle(effects: &[Effect]) -> RunId {
+        let of = |effect: &Effect| match effect {
+            Effect::Finish(_, result) => match result.as_ref() {
+                Ok(Outcome::Train(report) | Outcome::Resume(report)) => Some(report.run),
+                _ => None,
+            },
+            _ => None,
+        };
+        effects.iter().find_map(of).unwrap()
     }
 
     #[test]

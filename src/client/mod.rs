@@ -7,6 +7,7 @@
 #[cfg(feature = "ui")]
 mod browser;
 mod desk;
+mod runs;
 
 #[cfg(feature = "ui")]
 pub use browser::{Call, Client};

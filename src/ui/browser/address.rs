@@ -2,16 +2,19 @@
 
 use wasm_bindgen::JsValue;
 
-/// As it is.
+/// As it is. Choices may stand in the query instead, as someone would write them by hand: `?device=cpu`.
 #[must_use]
 pub fn hash() -> String {
-    web_sys::window().and_then(|window| window.location().hash().ok()).unwrap_or_default()
+    let Some(location) = web_sys::window().map(|window| window.location()) else { return String::new() };
+    let (hash, query) = (location.hash().unwrap_or_default(), location.search().unwrap_or_default());
+    if hash.is_empty() { query } else { hash }
 }
 
 /// Puts another in its place, without a new entry in the history.
 pub fn replace(hash: &str) {
-    if let Some(history) = web_sys::window().and_then(|window| window.history().ok()) {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(hash));
+    let Some(window) = web_sys::window() else { return };
+    if let (Ok(history), Ok(path)) = (window.history(), window.location().pathname()) {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{hash}")));
     }
 }
 

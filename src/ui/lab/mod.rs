@@ -1,6 +1,9 @@
 //! The state of the page as signals, and what changes it. Decisions are [`super::state`]'s; this only holds.
 
-mod flows;
+mod learn;
+mod load;
+mod make;
+mod whole;
 mod work;
 
 pub use work::{Activity, Live, Plan, Stage};
@@ -295,12 +298,6 @@ impl Lab {
     #[must_use]
     pub fn line(self, step: Step) -> Line {
         self.with_held(|held, choices| recipe::line(step, held, choices))
-    }
-
-    /// The merge that the choices ask for, where it has been made.
-    #[must_use]
-    pub fn current_merge(self) -> Option<MergeReport> {
-        self.with_held(|held, choices| recipe::current_merge(held, choices).cloned())
     }
 
     fn with_held<T>(self, read: impl FnOnce(&Held<'_>, &Choices) -> T) -> T {

@@ -169,3 +169,8 @@ impl Lab {
         }
     }
 }
+
+/// A failure that the person can do something about.
+pub(super) fn input(message: impl Into<String>) -> Failure {
+    Failure { kind: FailureKind::Input, message: message.into() }
+}

@@ -1,0 +1,154 @@
+//! Episodes and runs: drawn, trained, paused, taken up again, taken away.
+
+use super::work::input;
+use super::{Lab, Live};
+use crate::protocol::*;
+use crate::ui::browser;
+use crate::ui::state::{Start, Step, names};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+impl Lab {
+    /// Draws the chosen episode, where it is not the one that is drawn.
+    pub fn draw(self) {
+        spawn_local(async move {
+            if let Err(failure) = self.draw_now().await {
+                self.failed("Few-shot", &failure);
+            }
+        });
+    }
+
+    pub(super) async fn draw_now(self) -> Result<(), Failure> {
+        let Some(spec) = self.with_all(|choices, _, data| choices.episode(data)) else {
+            return Err(input("Drop a data set with labels to learn from."));
+        };
+        if self.episode.with_untracked(|drawn| drawn.as_ref().is_some_and(|(of, _)| *of == spec)) {
+            return Ok(());
+        }
+        self.need_plm().await?;
+        let card = self.work("Drawing examples", Some(Step::FewShot), DrawEpisode(spec.clone())).await?;
+        self.episode.set(Some((spec, card)));
+        Ok(())
+    }
+
+    /// Trains from the chosen start.
+    pub fn train(self) {
+        spawn_local(async move {
+            self.stop.set(false);
+            let start = self.choices.with_untracked(|choices| choices.start.clone());
+            let done = async {
+                self.need_plm().await?;
+                self.draw_now().await?;
+                self.train_now(&start, false).await
+            };
+            if let Err(failure) = done.await {
+                self.failed("Train", &failure);
+            }
+        });
+    }
+
+    /// Trains from a start; a run that is there already is left as it is unless `again`.
+    pub(super) async fn train_now(self, start: &Start, keep: bool) -> Result<(), Failure> {
+        let trained = self.choices.with_untracked(|choices| choices.train.trained);
+        let (from, name) = self.resolve(start).await?;
+        let name = names::of_run(&name, trained);
+        let asked = self.with_all(|choices, _, data| choices.train(&name, from, data)).map_err(input)?;
+        let there = |run: &RunReport| run.asked == asked && run.status != RunStatus::Paused;
+        if keep && self.runs.with_untracked(|runs| runs.iter().any(there)) {
+            return Ok(());
+        }
+        self.live.set(Some(Live { name: name.clone(), start: asked.start.clone(), points: vec![], total: None }));
+        let report = self.work(&format!("Training {name}"), Some(Step::FewShot), asked).await;
+        self.live.set(None);
+        self.put_run(report?);
+        Ok(())
+    }
+
+    /// Goes on with a paused run.
+    pub fn resume(self, run: RunId) {
+        spawn_local(async move {
+            self.stop.set(false);
+            let found = self.runs.with_untracked(|runs| runs.iter().find(|report| report.run == run).cloned());
+            let Some(paused) = found else { return };
+            let (name, start) = (paused.asked.name.clone(), paused.asked.start.clone());
+            self.live.set(Some(Live { name: name.clone(), start, points: paused.curve, total: None }));
+            let resume = Resume { train: paused.asked, run: Some(run), checkpoint: None };
+            let report = self.work(&format!("Training {name}"), Some(Step::FewShot), resume).await;
+            self.live.set(None);
+            match report {
+                Ok(report) => {
+                    self.runs.update(|runs| runs.retain(|old| old.run != run));
+                    self.put_run(report);
+                }
+                Err(failure) => self.failed("Resume", &failure),
+            }
+        });
+    }
+
+    fn put_run(self, report: RunReport) {
+        self.runs.update(|runs| {
+            runs.retain(|old| old.run != report.run && (old.asked != report.asked || old.status != RunStatus::Paused));
+            runs.push(report);
+        });
+    }
+
+    /// Takes a run out of sight.
+    pub fn forget_run(self, run: RunId) {
+        self.runs.update(|runs| runs.retain(|report| report.run != run));
+    }
+
+    /// What a run starts from, made where it is not there yet, and its name.
+    async fn resolve(self, start: &Start) -> Result<(RunStart, String), Failure> {
+        match start {
+            Start::Merged | Start::Average => {
+                let merge = self.merge_now(start).await?;
+                let methods = self.methods.get_untracked();
+                let name = self.loaded.with_untracked(|cards| names::of_merge(&merge.spec, &methods, cards));
+                Ok((RunStart::Adapter(merge.adapter.id), name))
+            }
+            Start::Single(name) => {
+                let found = self.loaded.with_untracked(|cards| cards.iter().find(|c| &c.name == name).map(|c| c.id));
+                let id = found.ok_or_else(|| input(format!("There is no adapter `{name}`: choose another start.")))?;
+                Ok((RunStart::Adapter(id), name.clone()))
+            }
+            Start::Scratch => {
+                let bottleneck = self.choices.with_untracked(|choices| choices.bottleneck);
+                Ok((RunStart::Scratch { bottleneck }, start.label()))
+            }
+            Start::HeadOnly => Ok((RunStart::HeadOnly, start.label())),
+        }
+    }
+
+    /// Writes a file and hands it to the person's downloads.
+    pub fn export(self, what: Export) {
+        spawn_local(async move {
+            match self.work("Writing a file", None, what).await {
+                Ok(file) => {
+                    if let Err(error) = browser::download(&file) {
+                        self.problem(file.path, browser::reason(&error));
+                    }
+                }
+                Err(failure) => self.failed("download", &failure),
+            }
+        });
+    }
+
+    /// Starts the engine anew on a device.
+    pub fn use_device(self, device: DeviceChoice) {
+        self.choices.update(|choices| choices.device = device);
+        self.device.set(None);
+        self.client().restart(device);
+    }
+
+    /// Reads the choices together with what there is.
+    pub fn with_all<T>(self, read: impl FnOnce(&crate::ui::state::Choices, &[AdapterCard], &[DataCard]) -> T) -> T {
+        let (adapters, data) = (self.adapters.get_untracked(), self.data.get_untracked());
+        self.choices.with_untracked(|choices| read(choices, &adapters, &data))
+    }
+
+    /// The paused run of the chosen start, where there is one.
+    #[must_use]
+    pub fn paused(self) -> Option<RunReport> {
+        self.runs.with(|runs| runs.iter().rev().find(|run| run.status == RunStatus::Paused).cloned())
+    }
+}

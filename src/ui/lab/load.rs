@@ -1,0 +1,184 @@
+//! Models, adapters and data: loaded, renamed, removed.
+
+use super::Lab;
+use super::work::input;
+use crate::protocol::*;
+use crate::ui::state::{Step, hub, intake};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+impl Lab {
+    /// Loads the model that is served with the page.
+    pub fn open_served_plm(self) {
+        spawn_local(async move {
+            if let Err(failure) = self.load_served_plm().await {
+                self.failed("model", &failure);
+            }
+        });
+    }
+
+    async fn load_served_plm(self) -> Result<(), Failure> {
+        let sample = self.sample.get_untracked();
+        let sample = sample.ok_or_else(|| input("No model is served with this page: choose your own."))?;
+        self.load_plm(sample.open_plm()).await
+    }
+
+    async fn load_plm(self, open: OpenPlm) -> Result<(), Failure> {
+        let label = format!("Loading {}", open.name);
+        let card = self.work(&label, Some(Step::Model), open).await?;
+        if self.plm.with_untracked(Option::is_some) {
+            // What hung on the model before it is gone with it.
+            self.episode.set(None);
+            self.computed.set(None);
+            self.runs.set(vec![]);
+        }
+        if !card.unused.is_empty() {
+            let line = format!("{} of its tensors are not used: {}", card.unused.len(), card.unused.join(", "));
+            self.inform(card.name.clone(), line);
+        }
+        self.plm.set(Some(card));
+        Ok(())
+    }
+
+    /// Loads the served model where none is loaded yet.
+    pub(super) async fn need_plm(self) -> Result<(), Failure> {
+        if self.plm.with_untracked(Option::is_some) { Ok(()) } else { self.load_served_plm().await }
+    }
+
+    /// Loads a model from the hub.
+    pub fn open_hub_plm(self, text: &str) {
+        match hub::parse(text) {
+            Ok(source) => {
+                let FileSource::Hub { id, .. } = &source else { return };
+                let open = OpenPlm { name: id.clone(), files: vec![source] };
+                spawn_local(async move {
+                    if let Err(failure) = self.load_plm(open).await {
+                        self.failed("model", &failure);
+                    }
+                });
+            }
+            Err(line) => self.problem("Hub", line),
+        }
+    }
+
+    /// Loads adapters from the hub.
+    pub fn open_hub_adapter(self, text: &str) {
+        match hub::parse(text) {
+            Ok(source) => spawn_local(self.take_in(vec![source])),
+            Err(line) => self.problem("Hub", line),
+        }
+    }
+
+    /// Takes in whatever was dropped or picked.
+    pub async fn open_files(self, files: Vec<FileBytes>, problems: Vec<Problem>) {
+        for problem in problems {
+            self.problem(problem.path, problem.message);
+        }
+        let sorted = intake::sort(files);
+        for problem in sorted.problems {
+            self.problem(problem.path, problem.message);
+        }
+        if let Some((name, files)) = sorted.plm {
+            let open = OpenPlm { name: name.clone(), files: files.into_iter().map(FileSource::Bytes).collect() };
+            match self.load_plm(open).await {
+                Ok(()) => self.go(Step::Model),
+                Err(failure) => self.failed(&name, &failure),
+            }
+        }
+        if !sorted.rest.is_empty() {
+            self.take_in(sorted.rest.into_iter().map(FileSource::Bytes).collect()).await;
+        }
+    }
+
+    async fn take_in(self, files: Vec<FileSource>) {
+        match self.work("Reading what was dropped", Some(Step::Adapters), Open { files }).await {
+            Ok(opened) => {
+                let (adapters, data) = (opened.adapters.len(), opened.data.len());
+                self.keep(opened);
+                match (adapters, data) {
+                    (0, 0) => {}
+                    (0, _) => self.go(Step::FewShot),
+                    _ => self.go(Step::Adapters),
+                }
+            }
+            Err(failure) => self.failed("", &failure),
+        }
+    }
+
+    fn keep(self, opened: Opened) {
+        if let Some(newest) = opened.data.last() {
+            let name = newest.name.clone();
+            self.choices.update(|choices| choices.episode.data = Some(name));
+        }
+        if !opened.adapters.is_empty() {
+            self.touched.set(true);
+        }
+        self.loaded.update(|cards| cards.extend(opened.adapters));
+        self.data.update(|cards| cards.extend(opened.data));
+        for problem in opened.problems {
+            self.problem(problem.path, problem.message);
+        }
+    }
+
+    /// Loads the sample's adapters and task, once.
+    pub(super) async fn load_sample(self) -> Result<(), Failure> {
+        let sample = self.sample.get_untracked().ok_or_else(|| input("There is no sample with this page."))?;
+        let there = |name: &str| self.loaded.with_untracked(|cards| cards.iter().any(|card| card.name == name));
+        let task = self.data.with_untracked(|cards| cards.iter().any(|card| card.name == sample.task_name()));
+        if sample.adapters.iter().all(|adapter| there(&adapter.name)) && task {
+            return Ok(());
+        }
+        let opened = self.work("Loading the sample's adapters", Some(Step::Adapters), sample.open()).await?;
+        self.keep(opened);
+        let task = sample.task_name().to_owned();
+        self.choices.update(|choices| choices.episode.data = Some(task));
+        for adapter in &sample.adapters {
+            let card = self.loaded.with_untracked(|cards| cards.iter().find(|card| card.name == adapter.name).cloned());
+            if let Some(card) = card.filter(|card| card.track != adapter.track) {
+                self.edit_now(EditAdapter { id: card.id, name: None, track: Some(adapter.track.clone()) }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Renames an adapter or puts it on a track.
+    pub fn edit(self, edit: EditAdapter) {
+        spawn_local(async move {
+            if let Err(failure) = self.edit_now(edit).await {
+                self.failed("adapter", &failure);
+                // Puts the old name back into its field.
+                self.loaded.notify();
+            }
+        });
+    }
+
+    async fn edit_now(self, edit: EditAdapter) -> Result<(), Failure> {
+        let card = self.ask(edit).await?;
+        let before = self.loaded.with_untracked(|cards| cards.iter().find(|old| old.id == card.id).cloned());
+        if let Some(before) = before.filter(|before| before.name != card.name) {
+            self.choices.update(|choices| choices.rename(&before.name, &card.name));
+        }
+        self.loaded
+            .update(|cards| cards.iter_mut().filter(|old| old.id == card.id).for_each(|old| *old = card.clone()));
+        Ok(())
+    }
+
+    /// Forgets an adapter.
+    pub fn remove(self, id: AdapterId) {
+        spawn_local(async move {
+            match self.ask(RemoveAdapter { id }).await {
+                Ok(()) => {
+                    self.loaded.update(|cards| cards.retain(|card| card.id != id));
+                    self.merges.update(|merges| merges.retain(|merge| merge.adapter.id != id));
+                    let concerns =
+                        |report: &AlignmentReport| report.asked.reference == id || report.asked.others.contains(&id);
+                    if self.computed.with_untracked(|report| report.as_ref().is_some_and(concerns)) {
+                        self.computed.set(None);
+                    }
+                    self.detail.set(None);
+                }
+                Err(failure) => self.failed("adapter", &failure),
+            }
+        });
+    }
+}

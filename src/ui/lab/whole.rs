@@ -1,0 +1,113 @@
+//! Lists of jobs: the comparison, and the whole way on the sample.
+
+use super::{Lab, Stage};
+use crate::protocol::*;
+use crate::ui::state::{Start, Step};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+impl Lab {
+    /// Trains every start on the same episode, one after the other.
+    pub fn compare_all(self) {
+        let starts = self.with_all(|choices, adapters, _| {
+            Start::contenders(&choices.inputs(adapters).into_iter().cloned().collect::<Vec<_>>())
+        });
+        spawn_local(async move {
+            let labels = ["Examples".to_owned()].into_iter().chain(starts.iter().map(Start::label)).collect();
+            self.begin("Compare all", labels);
+            let outcome = self.go_through(0, &starts).await;
+            let finished = outcome.is_ok() && !self.stopped();
+            self.end("Compare all", outcome);
+            if finished {
+                self.plan.set(None);
+                self.show(Step::Results);
+            }
+        });
+    }
+
+    /// Draws the episode and trains from each start; its stages begin at `first`.
+    async fn go_through(self, first: usize, starts: &[Start]) -> Result<(), Failure> {
+        self.stage(first, Stage::Running);
+        self.need_plm().await?;
+        self.draw_now().await?;
+        self.stage(first, Stage::Done);
+        for (place, start) in starts.iter().enumerate() {
+            self.halt()?;
+            self.stage(first + 1 + place, Stage::Running);
+            self.train_now(start, true).await?;
+            self.halt()?;
+            self.stage(first + 1 + place, Stage::Done);
+        }
+        Ok(())
+    }
+
+    /// The whole way on the sample: what the page is for, in one press.
+    pub fn run_example(self) {
+        spawn_local(async move {
+            let sample = self.sample.get_untracked();
+            let singles: Vec<Start> =
+                sample.iter().flat_map(|s| &s.adapters).map(|a| Start::Single(a.name.clone())).collect();
+            let mut starts = vec![Start::Merged];
+            starts.extend(singles);
+            starts.push(Start::Average);
+            let before = ["Model", "Adapters", "Align", "Merge", "Examples"].into_iter().map(str::to_owned);
+            self.begin("Run the example", before.chain(starts.iter().map(Start::label)).collect());
+            self.follow.set(true);
+            let outcome = self.example(&starts).await;
+            let finished = outcome.is_ok();
+            self.end("Run the example", outcome);
+            if finished {
+                self.plan.set(None);
+                self.lead(Step::Results);
+            }
+        });
+    }
+
+    async fn example(self, starts: &[Start]) -> Result<(), Failure> {
+        self.choices.update(|choices| {
+            choices.merge = Default::default();
+            choices.start = Start::Merged;
+        });
+        self.stage(0, Stage::Running);
+        self.lead(Step::Model);
+        self.need_plm().await?;
+        self.stage(0, Stage::Done);
+        self.halt()?;
+
+        self.stage(1, Stage::Running);
+        self.lead(Step::Adapters);
+        self.load_sample().await?;
+        self.stage(1, Stage::Done);
+        self.halt()?;
+
+        self.stage(2, Stage::Running);
+        self.lead(Step::Align);
+        self.align_now().await?;
+        self.stage(2, Stage::Done);
+        self.halt()?;
+
+        self.stage(3, Stage::Running);
+        self.lead(Step::Merge);
+        self.merge_now(&Start::Merged).await?;
+        self.stage(3, Stage::Done);
+        self.halt()?;
+
+        self.lead(Step::FewShot);
+        self.go_through(4, starts).await
+    }
+
+    /// Shows a step while the person follows along.
+    fn lead(self, step: Step) {
+        if self.follow.get_untracked() {
+            self.show(step);
+        }
+    }
+
+    /// Ends a list of jobs that the person has stopped.
+    fn halt(self) -> Result<(), Failure> {
+        if self.stopped() {
+            return Err(Failure { kind: FailureKind::Cancelled, message: "Stopped.".into() });
+        }
+        Ok(())
+    }
+}
