@@ -3,9 +3,10 @@
 //! Not part of `cargo xtask test`: it downloads hundreds of megabytes. The golden fixtures that it writes are in the
 //! repository, and the tests read those.
 
+use crate::plm;
 use crate::project::Project;
 use crate::shell::{self, which};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,20 +14,62 @@ use std::process::Command;
 const PACKAGES: &[&str] =
     &["torch==2.15.*", "transformers==4.57.6", "adapters==1.3.0", "POT==0.9.7", "safetensors==0.8.*"];
 
-/// Makes the environment, then runs every `check.py` under tests/, or with `fixtures` every `generate.py`.
+/// What writes the golden fixtures: a script, where it is run from, its arguments. What a script reads that another
+/// wrote stands after it.
+const FIXTURES: &[(&str, &str, &[&str])] = &[
+    ("tests/fixtures/pot/make.py", ".", &[]),
+    ("tests/fixtures/merge/make.py", ".", &[]),
+    ("tests/fixtures/tokenizer/make.py", ".", &["www/models/all-minilm-l6-v2/tokenizer.json"]),
+    ("tests/fixtures/adapterhub/make.py", "tests/fixtures/adapterhub", &[]),
+    ("tests/fixtures/adapterhub/make_hostile.py", "tests/fixtures/adapterhub", &[]),
+    ("tests/fixtures/model/tiny/generate.py", ".", &[]),
+    ("tests/fixtures/model/tiny_adapter/generate.py", ".", &[]),
+    ("tests/fixtures/model/minilm/generate.py", ".", &["--plm", PLM]),
+    ("tests/fixtures/model/minilm_adapter/generate.py", ".", &["--plm", PLM]),
+    ("tests/fixtures/train/trajectory/generate.py", ".", &[]),
+];
+
+/// The model that fixtures and checks need.
+const PLM: &str = "www/models/all-minilm-l6-v2";
+
+/// Makes the environment. Then merges the sample adapters and lets `adapters` load what came out; or, with `fixtures`,
+/// writes the golden fixtures again.
 ///
 /// # Errors
 /// When Python is missing, a package can't be installed, or a script fails.
 pub fn run(project: &Project, fixtures: bool) -> Result<()> {
-    let name = if fixtures { "generate.py" } else { "check.py" };
+    plm::fetch_served(project)?;
     let python = environment(project)?;
-    let mut scripts = Vec::new();
-    find(&project.root.join("tests"), name, &mut scripts)?;
-    scripts.sort();
-    for script in &scripts {
-        shell::run(Command::new(&python).arg(script).current_dir(&project.root))?;
+    if !fixtures {
+        return check(project, &python);
     }
-    println!("{} scripts called {name} ran", scripts.len());
+    for (script, folder, arguments) in FIXTURES {
+        let mut command = Command::new(&python);
+        command.arg(project.root.join(script)).args(*arguments);
+        shell::run(command.current_dir(project.root.join(folder)))?;
+    }
+    println!("{} scripts ran; `git status` tells what they changed", FIXTURES.len());
+    Ok(())
+}
+
+/// What `mera merge` writes, by each method, is loaded by `adapters` and computes what it should.
+fn check(project: &Project, python: &Path) -> Result<()> {
+    let samples = project.root.join("www/samples/adapters");
+    let mut adapters = Vec::new();
+    for entry in std::fs::read_dir(&samples).with_context(|| format!("{} can't be read", samples.display()))? {
+        adapters.extend(Some(entry?.path()).filter(|path| path.join("adapter_config.json").is_file()));
+    }
+    adapters.sort();
+    ensure!(adapters.len() > 1, "{} holds no adapters to merge", samples.display());
+    for method in ["sum", "average", "mera_wts", "concat"] {
+        let out = project.target.join("oracle-merged").join(method);
+        let mut merge = shell::cargo_command(project, &["run", "--quiet", "--features", "cli", "--bin", "mera", "--"]);
+        merge.args(["merge", "--method", method, "-o"]).arg(&out).args(&adapters);
+        shell::run(&mut merge)?;
+        let mut check = Command::new(python);
+        check.arg(project.root.join("tests/fixtures/interop/check.py")).arg(PLM).arg(&out);
+        shell::run(check.current_dir(&project.root))?;
+    }
     Ok(())
 }
 
@@ -43,16 +86,4 @@ fn environment(project: &Project) -> Result<PathBuf> {
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     shell::run(install.args(["--extra-index-url", "https://download.pytorch.org/whl/cpu"]).args(PACKAGES))?;
     Ok(python)
-}
-
-fn find(folder: &Path, name: &str, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            find(&path, name, found)?;
-        } else if path.file_name().is_some_and(|file| file == name) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

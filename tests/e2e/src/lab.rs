@@ -26,19 +26,26 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Serves the built page under a sub-path, as a static host might, and opens it with a query such as
-    /// `?device=cpu`.
+    /// Serves the built page and opens it with what stands behind its address, such as `#/lab/align?device=cpu`.
     ///
     /// # Errors
     /// When the page is not built, or the browser does not start.
-    pub async fn open(query: &str) -> Result<Self> {
-        let server = StaticServer::start(&path_from_environment("DIST")?, 0, "/some/lab/")?;
+    pub async fn open(link: &str) -> Result<Self> {
+        Self::open_folder(&path_from_environment("DIST")?, link).await
+    }
+
+    /// Serves a folder under a sub-path, as a static host might, and opens it.
+    ///
+    /// # Errors
+    /// When the browser does not start.
+    pub async fn open_folder(folder: &Path, link: &str) -> Result<Self> {
+        let server = StaticServer::start(folder, 0, "/some/lab/")?;
         let driver = Driver::start()?;
         let client = driver.open().await?;
         let downloads = TempDir::new()?;
         let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
         devtools(&client, "Browser.setDownloadBehavior", behaviour).await?;
-        client.goto(&format!("{}{query}", server.url())).await?;
+        client.goto(&format!("{}{link}", server.url())).await?;
         Ok(Self { client, downloads, server, _driver: driver })
     }
 
@@ -71,6 +78,16 @@ impl Lab {
                 Err(_) => tokio::time::sleep(POLL).await,
             }
         }
+    }
+
+    /// Chooses a radio button or a check box, which may be hidden behind its label.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn choose(&self, handle: &str) -> Result<()> {
+        let element = serde_json::to_value(self.find(handle).await?)?;
+        self.client.execute("arguments[0].click()", vec![element]).await.with_context(|| format!("{handle} := on"))?;
+        Ok(())
     }
 
     /// Writes a value into a field, or picks it in a selection, and leaves it.
@@ -212,6 +229,29 @@ impl Lab {
     pub async fn download(&self, handle: &str) -> Result<PathBuf> {
         let before = self.downloaded()?;
         self.press(handle).await?;
+        self.new_file(&before, handle).await
+    }
+
+    /// Presses a tool of the figure whose title begins so, and returns the file that it downloads.
+    ///
+    /// # Errors
+    /// When there is no such figure or tool, or nothing new arrives in time.
+    pub async fn download_of_figure(&self, title: &str, tool: &str) -> Result<PathBuf> {
+        let before = self.downloaded()?;
+        let script = "const [title, tool] = arguments; \
+            const figure = [...document.querySelectorAll('figure')] \
+                .find(figure => figure.querySelector('.figure-title')?.textContent.startsWith(title)); \
+            const button = [...(figure?.querySelectorAll('button') ?? [])] \
+                .find(button => button.textContent.trim() === tool); \
+            button?.click(); return !!button;";
+        let pressed = self.client.execute(script, vec![json!(title), json!(tool)]).await?;
+        if pressed != json!(true) {
+            bail!("there is no figure {title}… with a tool {tool}");
+        }
+        self.new_file(&before, title).await
+    }
+
+    async fn new_file(&self, before: &[PathBuf], handle: &str) -> Result<PathBuf> {
         let start = Instant::now();
         loop {
             let new = self.downloaded()?.into_iter().find(|path| !before.contains(path));
@@ -266,6 +306,6 @@ impl Lab {
 
 /// The selector of a handle: `train` is `[data-testid="train"]`, and `run-row[data-name="x"]` narrows it.
 fn css(handle: &str) -> String {
-    let (name, narrower) = handle.split_at(handle.find(['[', ' ', ':']).unwrap_or(handle.len()));
+    let (name, narrower) = handle.split_at(handle.find(['[', ' ']).unwrap_or(handle.len()));
     format!("[data-testid=\"{name}\"]{narrower}")
 }

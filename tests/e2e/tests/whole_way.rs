@@ -1,1 +1,325 @@
-//! The whole way of a visitor, with numbers compared to the native command's.
+//! The whole way of a visitor, with real files dropped on the built page, and its numbers against the native command's.
+#![allow(clippy::unwrap_used)]
+
+use anyhow::{Context, Result, ensure};
+use e2e::lab::{Lab, SOON};
+use e2e::native::{largest_difference, mera, mera_json, unzip, zip_folder};
+use e2e::{path_from_environment, root};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long one long step may take on a busy machine without a GPU.
+const LONG: Duration = Duration::from_secs(300);
+
+/// The sample adapters, in the order in which they are dropped; the first is the reference.
+const ADAPTERS: [&str; 3] = ["mnli", "snli", "paws"];
+
+/// The page shows the worked sample before there is an engine, and the numbers are what the command computes.
+#[tokio::test]
+async fn the_sample_is_there_before_the_engine() -> Result<()> {
+    let folder = TempDir::new()?;
+    let without_engine = folder.path().join("dist");
+    std::fs::create_dir(&without_engine)?;
+    for entry in std::fs::read_dir(path_from_environment("DIST")?)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        if !name.to_string_lossy().starts_with("worker") {
+            link(&path, &without_engine.join(name))?;
+        }
+    }
+    let lab = Lab::open_folder(&without_engine, "#/lab/align").await?;
+    let result = async {
+        lab.find("align-facts").await?;
+        ensure!(lab.count("run-example").await? == 1, "there is no button to run the example");
+        compare_alignment(&lab, &sample("mnli"), &sample("snli")).await?;
+        lab.press("step-adapters").await?;
+        lab.until_count("adapter-row", SOON, 3).await
+    };
+    let result = result.await;
+    lab.close_after("the_sample_is_there_before_the_engine", result).await
+}
+
+/// One button goes the whole way on the sample; the page chooses the device itself and says why.
+#[tokio::test]
+async fn one_click_runs_the_example() -> Result<()> {
+    let lab = Lab::open("#/lab/align?k=2&epochs=2&length=32").await?;
+    let result = async {
+        lab.press("run-example").await?;
+        let finished = |status: &str| status == "finished" || status == "stopped early";
+        lab.until("run-row", "data-status", 3 * LONG, finished).await?;
+        lab.until("device-chip", "data-status", SOON, |status| status == "ready").await?;
+        lab.press("step-results").await?;
+        lab.until("result-row", "data-accuracy", LONG, in_unit_interval).await?;
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+        lab.press("page-device").await?;
+        let said = lab.client().find(fantoccini::Locator::Css("main")).await?.text().await?;
+        ensure!(said.contains("WebGPU"), "the page does not say what became of WebGPU: {said}");
+        Ok(())
+    };
+    let result = result.await;
+    lab.close_after("one_click_runs_the_example", result).await
+}
+
+/// Three adapters and a data file of one's own, to a fine-tuned merge that Python loads.
+#[tokio::test]
+async fn own_files_all_the_way() -> Result<()> {
+    let files = OwnFiles::prepare()?;
+    let lab = Lab::open("#/lab/adapters?device=cpu").await?;
+    let result = async {
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        drop_adapters(&lab, &files).await?;
+        bad_files(&lab, &files).await?;
+        align(&lab).await?;
+        merge(&lab).await?;
+        learn(&lab, &files).await?;
+        compare(&lab).await
+    };
+    let result = result.await;
+    lab.close_after("own_files_all_the_way", result).await
+}
+
+/// A folder, a zip and loose files.
+async fn drop_adapters(lab: &Lab, files: &OwnFiles) -> Result<()> {
+    lab.drop_files(&[&files.folder]).await?;
+    lab.until_count("adapter-row", LONG, 1).await?;
+    lab.drop_files(&[&files.zip]).await?;
+    lab.until_count("adapter-row", LONG, 2).await?;
+    lab.drop_files(&files.loose.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await?;
+    lab.until_count("adapter-row", LONG, 3).await?;
+    let names = lab.attributes("adapter-row", "data-name").await?;
+    ensure!(names[..2] == ADAPTERS[..2], "the adapters are called {names:?}");
+    Ok(())
+}
+
+/// What can't be used is told, one line each, and nothing that was loaded is lost.
+async fn bad_files(lab: &Lab, files: &OwnFiles) -> Result<()> {
+    let before = lab.count("problem").await?;
+    for (index, (path, named)) in files.bad.iter().enumerate() {
+        lab.drop_files(&[path]).await?;
+        lab.until_count("problem", LONG, before + index + 1).await?;
+        let lines = lab.texts("problem").await?;
+        let line = lines.last().context("no line")?;
+        ensure!(line.contains(named), "{} is told as {line:?}, without {named:?}", path.display());
+    }
+    ensure!(lab.count("adapter-row").await? == 3, "an adapter got lost");
+    Ok(())
+}
+
+async fn align(lab: &Lab) -> Result<()> {
+    lab.press("step-align").await?;
+    lab.choose("align-by-weights").await?;
+    lab.choose("solver-exact").await?;
+    lab.press("align-go").await?;
+    lab.until("step-align", "data-standing", LONG, |standing| standing == "ready").await?;
+    compare_alignment(lab, &sample("mnli"), &sample("snli")).await?;
+    lab.press("pair-1").await?;
+    compare_alignment(lab, &sample("mnli"), &sample("paws")).await?;
+
+    // The plan as the page gives it away: its mass is 1.
+    let table = lab.download_of_figure("Plan", "CSV").await?;
+    let table = std::fs::read_to_string(table)?;
+    let mass: f64 = table.lines().skip(1).filter_map(|line| line.rsplit(',').next()?.parse::<f64>().ok()).sum();
+    ensure!((mass - 1.0).abs() < 1e-4, "the plan's mass is {mass}:\n{}", table.lines().take(5).collect::<String>());
+    Ok(())
+}
+
+/// Every layer's numbers on the page against `mera align --by weights`.
+async fn compare_alignment(lab: &Lab, reference: &Path, other: &Path) -> Result<()> {
+    let words = [OsString::from("align"), "--by".into(), "weights".into(), reference.into(), other.into()];
+    let native = mera_json(&words)?;
+    let locations = native["locations"].as_array().context("mera align gives no locations")?;
+    ensure!(locations.len() == 6, "mera align gives {} locations", locations.len());
+    ensure!(lab.count("layer-6").await? == 0, "the page shows more than six layers");
+    for (layer, location) in locations.iter().enumerate() {
+        lab.press(&format!("layer-{layer}")).await?;
+        let name = location["name"].as_str().context("a location without a name")?;
+        lab.until("align-facts", "data-location", SOON, |shown| shown == name).await?;
+        for (attribute, key) in [
+            ("data-diagonal", "diagonal_share"),
+            ("data-cost-before", "cost_before"),
+            ("data-cost-after", "cost_after"),
+        ] {
+            let (page, command) = (lab.number("align-facts", attribute).await?, location[key].as_f64());
+            let command = command.with_context(|| format!("mera align gives no {key} at {name}"))?;
+            ensure!((page - command).abs() < 1e-4, "{key} at {name} is {page} on the page, {command} by the command");
+        }
+    }
+    Ok(())
+}
+
+async fn merge(lab: &Lab) -> Result<()> {
+    lab.press("step-merge").await?;
+    lab.choose("method-mera_wts").await?;
+    lab.press("merge-go").await?;
+    let row = "merge-row[data-method=\"mera_wts\"]";
+    lab.until(row, "data-method", LONG, |_| true).await?;
+    let zip = unzip(&lab.download(&format!("{row} [data-testid=\"download-adapter\"]")).await?)?;
+    let file = |end: &str| {
+        let found = zip.iter().find(|(name, _)| name.ends_with(end));
+        found.map(|(_, bytes)| bytes).with_context(|| format!("the zip holds {:?}, no {end}", zip.keys()))
+    };
+    for end in ["adapter_config.json", "pytorch_adapter.bin"] {
+        file(end)?;
+    }
+    let recipe: serde_json::Value = serde_json::from_slice(file("recipe.json")?)?;
+    ensure!(recipe.to_string().contains("mera_wts"), "the recipe does not name the method: {recipe}");
+
+    let out = TempDir::new()?;
+    let folder = out.path().join("merged");
+    let mut words: Vec<OsString> = vec!["merge".into(), "--method".into(), "mera_wts".into(), "-o".into()];
+    words.push(folder.clone().into());
+    words.extend(ADAPTERS.map(|name| sample(name).into()));
+    mera(&words)?;
+    let native =
+        std::fs::read(folder.join("adapter.safetensors")).context("mera merge wrote no adapter.safetensors")?;
+    let difference = largest_difference(file("adapter.safetensors")?, &native)?;
+    ensure!(difference < 1e-5, "the page's merge differs from the command's by {difference}");
+    Ok(())
+}
+
+/// Data, examples, training; paused, taken up again.
+async fn learn(lab: &Lab, files: &OwnFiles) -> Result<()> {
+    lab.drop_files(&[&files.data]).await?;
+    lab.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
+    // Six examples, three a step, twelve epochs: 24 steps.
+    for (field, value) in [
+        ("k", "2"),
+        ("seed", "13"),
+        ("max-length", "32"),
+        ("epochs", "12"),
+        ("batch-size", "3"),
+        ("learning-rate", "0.002"),
+    ] {
+        lab.fill(field, value).await?;
+    }
+    lab.choose("start-merged").await?;
+    lab.press("train").await?;
+    lab.until("live", "data-step", LONG, |step| step.parse::<usize>().is_ok_and(|step| step >= 3)).await?;
+    let first_loss = lab.number("live", "data-loss").await?;
+    let pressed = Instant::now();
+    lab.press("pause").await?;
+    lab.until("run-row", "data-status", LONG, |status| status == "paused").await?;
+    println!("pause was heard after {:?}", pressed.elapsed());
+    ensure!(first_loss.is_finite() && first_loss > 0.0, "the loss is {first_loss}");
+    let steps = lab.number("run-row", "data-steps").await?;
+    ensure!(steps < 24.0, "it was paused after its end");
+    ensure!(lab.attributes("run-row", "data-accuracy").await?.is_empty(), "a paused run has been judged");
+
+    lab.press("resume").await?;
+    lab.until("run-row", "data-status", LONG, |status| status == "finished").await?;
+    ensure!(lab.number("run-row", "data-steps").await? == 24.0, "the run has not gone all its steps");
+    let accuracy = lab.number("run-row", "data-accuracy").await?;
+    ensure!((0.0..=1.0).contains(&accuracy), "the accuracy is {accuracy}");
+
+    let curve = std::fs::read_to_string(lab.download("run-row [data-testid=\"download-curve\"]").await?)?;
+    let losses: Vec<f64> = curve.lines().skip(1).filter_map(|line| line.split(',').nth(2)?.parse().ok()).collect();
+    ensure!(losses.len() == 24, "the curve has {} losses:\n{curve}", losses.len());
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..6]), mean(&losses[18..]));
+    ensure!(last < 0.8 * first, "the loss did not fall: {first} at first, {last} at last");
+
+    // What was trained comes back in.
+    let zip = lab.download("run-row [data-testid=\"download-run\"]").await?;
+    let names: Vec<String> = unzip(&zip)?.into_keys().collect();
+    ensure!(names.iter().any(|name| name.ends_with("head_config.json")), "the zip holds {names:?}, no head");
+    Ok(())
+}
+
+/// The merge beside each single adapter, the plain average, one from scratch, and the head alone.
+async fn compare(lab: &Lab) -> Result<()> {
+    lab.fill("epochs", "1").await?;
+    lab.press("step-results").await?;
+    lab.press("compare-all").await?;
+    // The run of twelve epochs is there already.
+    lab.until_count("result-row", 4 * LONG, 8).await?;
+    for accuracy in lab.attributes("result-row", "data-accuracy").await? {
+        ensure!(in_unit_interval(&accuracy), "an accuracy is {accuracy}");
+    }
+    let table = std::fs::read_to_string(lab.download("export-csv").await?)?;
+    ensure!(table.lines().count() == 9, "the exported table is\n{table}");
+    Ok(())
+}
+
+fn in_unit_interval(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
+}
+
+/// The files of a visitor.
+struct OwnFiles {
+    _folder: TempDir,
+    folder: PathBuf,
+    zip: PathBuf,
+    loose: Vec<PathBuf>,
+    data: PathBuf,
+    /// Files that can't be used, with a word that the line about each must hold.
+    bad: Vec<(PathBuf, &'static str)>,
+}
+
+impl OwnFiles {
+    fn prepare() -> Result<Self> {
+        let temporary = TempDir::new()?;
+        let place = |name: &str| temporary.path().join(name);
+        let zip = place("snli.zip");
+        zip_folder(&sample("snli"), &zip)?;
+        let mut loose = Vec::new();
+        for entry in std::fs::read_dir(sample("paws"))? {
+            loose.push(entry?.path());
+        }
+        loose.sort();
+
+        // Sixteen rows a label of the sample task.
+        let task = std::fs::read_to_string(root().join("www/samples/task/everyday-nli.tsv"))?;
+        let mut lines = task.lines();
+        let mut rows = vec![lines.next().context("the sample task is empty")?];
+        let mut seen = std::collections::BTreeMap::<&str, usize>::new();
+        for line in lines {
+            let label = line.split('\t').next().unwrap_or_default();
+            let count = seen.entry(label).or_default();
+            *count += 1;
+            if *count <= 16 {
+                rows.push(line);
+            }
+        }
+        let data = place("own-task.tsv");
+        std::fs::write(&data, rows.join("\n"))?;
+
+        let hostile = root().join("tests/fixtures/adapterhub/hostile/os_system.bin");
+        let bad_folder = place("hostile");
+        std::fs::create_dir(&bad_folder)?;
+        std::fs::copy(hostile, bad_folder.join("pytorch_adapter.bin"))?;
+        std::fs::copy(sample("mnli").join("adapter_config.json"), bad_folder.join("adapter_config.json"))?;
+        let truncated = place("truncated.zip");
+        let bytes = std::fs::read(&zip)?;
+        std::fs::write(&truncated, &bytes[..bytes.len() / 2])?;
+        let (empty, columns) = (place("empty.tsv"), place("columns.tsv"));
+        std::fs::write(&empty, "")?;
+        std::fs::write(&columns, "class\tsentence\n1\tfine\n")?;
+        let bad = vec![(bad_folder, "os"), (truncated, "truncated.zip"), (empty, "empty.tsv"), (columns, "text1")];
+        Ok(Self { folder: sample("mnli"), zip, loose, data, bad, _folder: temporary })
+    }
+}
+
+fn sample(name: &str) -> PathBuf {
+    root().join("www/samples/adapters").join(name)
+}
+
+#[cfg(unix)]
+fn link(from: &Path, to: &Path) -> Result<()> {
+    Ok(std::os::unix::fs::symlink(from, to)?)
+}
+
+#[cfg(not(unix))]
+fn link(from: &Path, to: &Path) -> Result<()> {
+    if from.is_dir() {
+        std::fs::create_dir(to)?;
+        for entry in std::fs::read_dir(from)? {
+            let path = entry?.path();
+            link(&path, &to.join(path.file_name().unwrap_or_default()))?;
+        }
+        return Ok(());
+    }
+    std::fs::copy(from, to)?;
+    Ok(())
+}
