@@ -43,7 +43,7 @@ pub fn build(project: &Project, profile: Profile) -> Result<()> {
     let wasm_bindgen = ensure(project, &WASM_BINDGEN)?;
     let trunk = ensure(project, &TRUNK)?;
     let mut command = Command::new(trunk.join(TRUNK.program));
-    command.args(["build", "--cargo-profile", profile.name(), "--public-url", "./", "--offline"]);
+    command.args(["build", "--cargo-profile", profile.name(), "--locked", "--skip-version-check"]);
     // Found in PATH at the right version, wasm-bindgen is not downloaded by trunk.
     command.current_dir(&project.root).env("PATH", path_with(&wasm_bindgen)?);
     command.env("CARGO_TARGET_DIR", &project.target).env_remove("NO_COLOR");
