@@ -20,7 +20,6 @@ const FIRST_WIDTH: f64 = 640.0;
 #[component]
 pub fn Figure<P>(
     /// What is drawn, again whenever it changes.
-    #[prop(into)]
     picture: Signal<P>,
     /// What is highlighted beside what is pointed at here.
     #[prop(optional, into)]
