@@ -7,13 +7,13 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`method`] | what a method is: card, needs, laws, result |
+//! | [`mod@method`] | what a method is: card, needs, laws, result |
 //! | [`inputs`] | what goes in, checked; the features that adapters see |
 //! | [`settings`] | `NAME=VALUE` pairs against a card's parameters |
 //! | [`axes`] | which axis of which tensor runs over the neurons |
 //! | [`params`] | one location's tensors as `f64` matrices, and the function they are |
-//! | [`align`] | matching neurons by optimal transport |
-//! | [`linear`], [`mera`], [`concat`] | the methods, one file a family |
+//! | [`mod@align`] | matching neurons by optimal transport |
+//! | [`linear`], [`mera`], [`mod@concat`] | the methods, one file a family |
 //! | [`fit`] | a step that some methods end with: the up side fitted to the mean of functions |
 //! | [`scale`] | the output scale of any merge |
 //! | [`ensemble`] | how far a merge is from the mean of the inputs' functions |

@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(300);
 /// The sample adapters, in the order in which they are dropped; the first is the reference.
 const ADAPTERS: [&str; 3] = ["mnli", "snli", "paws"];
 
-/// The page shows the worked sample before there is an engine, and the numbers are what the command computes.
+/// The page shows the worked sample before there is an engine.
 #[tokio::test]
 async fn the_sample_is_there_before_the_engine() -> Result<()> {
     let folder = TempDir::new()?;
@@ -33,7 +33,9 @@ async fn the_sample_is_there_before_the_engine() -> Result<()> {
     let result = async {
         lab.find("align-facts").await?;
         ensure!(lab.count("run-example").await? == 1, "there is no button to run the example");
-        compare_alignment(&lab, &sample("mnli"), &sample("snli")).await?;
+        let stored = std::fs::read(path_from_environment("DIST")?.join("samples/alignment.json"))?;
+        let stored: serde_json::Value = serde_json::from_slice(&stored)?;
+        compare_alignment(&lab, &stored["pairs"][0]).await?;
         lab.press("step-adapters").await?;
         lab.until_count("adapter-row", SOON, 3).await
     };
@@ -71,7 +73,7 @@ async fn own_files_all_the_way() -> Result<()> {
         lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
         drop_adapters(&lab, &files).await?;
         bad_files(&lab, &files).await?;
-        align(&lab).await?;
+        align(&lab, &files).await?;
         merge(&lab).await?;
         learn(&lab, &files).await?;
         compare(&lab).await
@@ -107,30 +109,42 @@ async fn bad_files(lab: &Lab, files: &OwnFiles) -> Result<()> {
     Ok(())
 }
 
-async fn align(lab: &Lab) -> Result<()> {
+async fn align(lab: &Lab, files: &OwnFiles) -> Result<()> {
     lab.press("step-align").await?;
     lab.choose("align-by-weights").await?;
     lab.choose("solver-exact").await?;
     lab.press("align-go").await?;
     lab.until("step-align", "data-standing", LONG, |standing| standing == "ready").await?;
-    compare_alignment(lab, &sample("mnli"), &sample("snli")).await?;
+    let native = |words: &[OsString], other: &str| {
+        let files = [sample("mnli").into_os_string(), sample(other).into_os_string()];
+        mera_json(&[&["align".into(), "--by".into()], words, &files].concat())
+    };
+    compare_alignment(lab, &native(&["weights".into()], "snli")?).await?;
     lab.press("pair-1").await?;
-    compare_alignment(lab, &sample("mnli"), &sample("paws")).await?;
+    compare_alignment(lab, &native(&["weights".into()], "paws")?).await?;
 
     // The plan as the page gives it away: its mass is 1.
     let table = lab.download_of_figure("Plan", "CSV").await?;
     let table = std::fs::read_to_string(table)?;
     let mass: f64 = table.lines().skip(1).filter_map(|line| line.rsplit(',').next()?.parse::<f64>().ok()).sum();
     ensure!((mass - 1.0).abs() < 1e-4, "the plan's mass is {mass}:\n{}", table.lines().take(5).collect::<String>());
-    Ok(())
+
+    // By what the neurons do on texts of one's own.
+    lab.press("pair-0").await?;
+    lab.choose("align-by-activations").await?;
+    lab.fill("own-texts", &std::fs::read_to_string(&files.texts)?).await?;
+    lab.until("step-align", "data-standing", SOON, |standing| standing == "stale").await?;
+    lab.press("align-go").await?;
+    lab.until("step-align", "data-standing", LONG, |standing| standing == "ready").await?;
+    let plm = root().join("www/models/all-minilm-l6-v2");
+    let words = ["activations".into(), "--plm".into(), plm.into(), "--texts".into(), files.texts.clone().into()];
+    compare_alignment(lab, &native(&words, "snli")?).await
 }
 
-/// Every layer's numbers on the page against `mera align --by weights`.
-async fn compare_alignment(lab: &Lab, reference: &Path, other: &Path) -> Result<()> {
-    let words = [OsString::from("align"), "--by".into(), "weights".into(), reference.into(), other.into()];
-    let native = mera_json(&words)?;
-    let locations = native["locations"].as_array().context("mera align gives no locations")?;
-    ensure!(locations.len() == 6, "mera align gives {} locations", locations.len());
+/// Every layer's numbers on the page against those of `mera align`, or of a stored alignment.
+async fn compare_alignment(lab: &Lab, expected: &serde_json::Value) -> Result<()> {
+    let locations = expected["locations"].as_array().context("there are no locations to compare with")?;
+    ensure!(locations.len() == 6, "there are {} locations to compare with", locations.len());
     ensure!(lab.count("layer-6").await? == 0, "the page shows more than six layers");
     for (layer, location) in locations.iter().enumerate() {
         lab.press(&format!("layer-{layer}")).await?;
@@ -141,9 +155,9 @@ async fn compare_alignment(lab: &Lab, reference: &Path, other: &Path) -> Result<
             ("data-cost-before", "cost_before"),
             ("data-cost-after", "cost_after"),
         ] {
-            let (page, command) = (lab.number("align-facts", attribute).await?, location[key].as_f64());
-            let command = command.with_context(|| format!("mera align gives no {key} at {name}"))?;
-            ensure!((page - command).abs() < 1e-4, "{key} at {name} is {page} on the page, {command} by the command");
+            let (page, expected) = (lab.number("align-facts", attribute).await?, location[key].as_f64());
+            let expected = expected.with_context(|| format!("there is no {key} at {name} to compare with"))?;
+            ensure!((page - expected).abs() < 1e-4, "{key} at {name} is {page} on the page, expected {expected}");
         }
     }
     Ok(())
@@ -253,6 +267,8 @@ struct OwnFiles {
     zip: PathBuf,
     loose: Vec<PathBuf>,
     data: PathBuf,
+    /// Texts, a pair a line.
+    texts: PathBuf,
     /// Files that can't be used, with a word that the line about each must hold.
     bad: Vec<(PathBuf, &'static str)>,
 }
@@ -284,6 +300,9 @@ impl OwnFiles {
         }
         let data = place("own-task.tsv");
         std::fs::write(&data, rows.join("\n"))?;
+        let texts = place("texts.txt");
+        let pairs = rows[1..13].iter().filter_map(|row| Some(row.split_once('\t')?.1)).collect::<Vec<_>>();
+        std::fs::write(&texts, pairs.join("\n"))?;
 
         let hostile = root().join("tests/fixtures/adapterhub/hostile/os_system.bin");
         let bad_folder = place("hostile");
@@ -297,7 +316,7 @@ impl OwnFiles {
         std::fs::write(&empty, "")?;
         std::fs::write(&columns, "class\tsentence\n1\tfine\n")?;
         let bad = vec![(bad_folder, "os"), (truncated, "truncated.zip"), (empty, "empty.tsv"), (columns, "text1")];
-        Ok(Self { folder: sample("mnli"), zip, loose, data, bad, _folder: temporary })
+        Ok(Self { folder: sample("mnli"), zip, loose, data, texts, bad, _folder: temporary })
     }
 }
 
