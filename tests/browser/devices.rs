@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// WebGPU, opened as the worker opens it.
-pub struct SharedGpu;
+pub(crate) struct SharedGpu;
 
 impl OpenGpu for SharedGpu {
     fn open(&self) -> OpenedGpu<'_> {
@@ -29,7 +29,7 @@ impl OpenGpu for SharedGpu {
 }
 
 /// The device WebGPU, without autodiff.
-pub async fn webgpu() -> Device {
+pub(crate) async fn webgpu() -> Device {
     SharedGpu.open().await.expect("the tests need a browser with WebGPU").device
 }
 

@@ -5,7 +5,7 @@ macro_rules! embed {
 }
 
 /// By their path in `tests/fixtures`.
-pub const FILES: &[(&str, &[u8])] = embed![
+pub(crate) const FILES: &[(&str, &[u8])] = embed![
     "model/tiny/config.json",
     "model/tiny/tokenizer.json",
     "model/tiny/model.safetensors",

@@ -26,9 +26,10 @@ pub(super) fn clippy(project: &Project, _: &mut Tally) -> Result<()> {
 }
 
 pub(super) fn clippy_wasm(project: &Project, _: &mut Tally) -> Result<()> {
-    for (feature, program) in [("worker", "worker"), ("ui", "app")] {
-        let mut command = cargo_command(project, &["clippy", "--lib", "--bin", program, "--features", feature]);
-        command.args(WASM).args(["--", "-D", "warnings"]);
+    let worker = ["--bin", "worker", "--test", "browser", "--features", "worker"];
+    for targets in [worker.as_slice(), &["--bin", "app", "--features", "ui"]] {
+        let mut command = cargo_command(project, &["clippy", "--lib"]);
+        command.args(targets).args(WASM).args(["--", "-D", "warnings"]);
         run(command.env("CLIPPY_CONF_DIR", project.root.join("xtask/clippy_wasm")))?;
     }
     Ok(())
