@@ -8,6 +8,8 @@
 
 #[cfg(any(feature = "ui", test))]
 pub mod client;
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod cli;
 #[cfg(feature = "engine")]
 pub mod engine;
 #[cfg(feature = "engine")]

@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     Room { name: "worker", may_import: &["engine", "protocol"], core: false },
     Room { name: "client", may_import: &["protocol"], core: false },
     Room { name: "ui", may_import: &["client", "viz", "protocol"], core: false },
-    Room { name: "cli", may_import: &["engine", "experiment", "protocol"], core: false },
+    Room { name: "cli", may_import: &["engine", "experiment", "format", "protocol"], core: false },
 ];
 
 /// What a core room never says, and why.

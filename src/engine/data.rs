@@ -54,6 +54,18 @@ impl DataSets {
         self.loaded.get(&id).map(|(dataset, _)| dataset).ok_or(EngineError::NoData(id))
     }
 
+    /// The data set `id`, which judges what is learned from `dataset`: the same labels, texts of the same kind.
+    pub(super) fn get_like(&self, id: DataId, dataset: &Dataset) -> Result<&Dataset, EngineError> {
+        let test = self.get(id)?;
+        test.label_ids_among(&dataset.labels)?;
+        if test.is_pair() != dataset.is_pair() {
+            let kind = |pair| if pair { "pairs of texts" } else { "single texts" };
+            let error = format!("it has {}, {} has {}", kind(test.is_pair()), dataset.name, kind(dataset.is_pair()));
+            return Err(EngineError::Labels { test: test.name.clone(), error });
+        }
+        Ok(test)
+    }
+
     /// SHA-256 of its file.
     pub(super) fn sha256(&self, id: DataId) -> &str {
         self.loaded.get(&id).map_or("", |(_, sha256)| sha256)
@@ -67,15 +79,7 @@ impl DataSets {
         let test = match spec.test {
             None => episode.rest.iter().map(|&row| (spec.data, row)).collect(),
             Some(id) => {
-                let test = self.get(id)?;
-                test.label_ids_among(&dataset.labels)
-                    .map_err(|error| EngineError::Labels { test: test.name.clone(), error: error.to_string() })?;
-                if test.is_pair() != dataset.is_pair() {
-                    let kind = |pair| if pair { "pairs of texts" } else { "single texts" };
-                    let error =
-                        format!("it has {}, {} has {}", kind(test.is_pair()), dataset.name, kind(dataset.is_pair()));
-                    return Err(EngineError::Labels { test: test.name.clone(), error });
-                }
+                let test = self.get_like(id, dataset)?;
                 (0..test.rows.len()).map(|row| (id, row)).collect()
             }
         };

@@ -15,6 +15,8 @@ use std::pin::Pin;
 pub struct GpuDevice {
     /// The plain (not autodiff) device.
     pub device: Device,
+    /// What runs on it.
+    pub kind: DeviceKind,
     /// Name of the adapter.
     pub adapter: String,
     /// Whether it is a CPU in disguise, slower than the CPU itself.
@@ -88,7 +90,7 @@ pub(super) async fn choose(
         );
         return Ok((Device::flex().autodiff(), report));
     }
-    report.device = DeviceKind::WebGpu;
+    report.device = opened.kind;
     report.max_binding_bytes = opened.max_binding_bytes;
     report.reason = if test.passed {
         format!("{name} agrees with the CPU")
@@ -175,7 +177,7 @@ fn scaled(params: TensorSet, factor: f32) -> Result<TensorSet, ModelError> {
 }
 
 /// Weights of the whole encoder, N(0, 0.2), norms at 1.
-fn random_encoder(config: &BertConfig, random: &mut impl rand::Rng) -> Result<TensorSet, ModelError> {
+pub(super) fn random_encoder(config: &BertConfig, random: &mut impl rand::Rng) -> Result<TensorSet, ModelError> {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let mut shapes: Vec<(String, Vec<usize>)> = vec![
         ("embeddings.word_embeddings.weight".into(), vec![config.vocab_size, hidden]),

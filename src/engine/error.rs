@@ -118,6 +118,9 @@ pub enum EngineError {
         /// What it is.
         what: String,
     },
+    /// An adapter without a head can't answer.
+    #[error("adapter {0} has no prediction head to answer with")]
+    NoHead(String),
     /// Texts are needed and none are given.
     #[error("{0} needs texts: a few-shot task, or lines of your own")]
     NoTexts(&'static str),

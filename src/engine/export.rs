@@ -2,8 +2,8 @@
 
 use super::training::without_head;
 use super::{Engine, EngineError, recipe};
-use crate::format::{self, AdapterFile, AdapterForm, HeadConfig, PlmSignature, Weights, archive};
-use crate::protocol::{Export, FileBytes, RunStart};
+use crate::format::{self, AdapterFile, AdapterForm, HeadConfig, NamedBytes, PlmSignature, Weights, archive};
+use crate::protocol::{AdapterId, Export, FileBytes, RunStart};
 use crate::tensors::TensorSet;
 
 impl Engine {
@@ -11,8 +11,7 @@ impl Engine {
         match export {
             Export::Adapter(id) => {
                 let adapter = self.adapters.get(*id)?;
-                let recipe = recipe::of_adapter(self, adapter);
-                zipped(&adapter.file, &recipe)
+                zipped(&adapter.file, &self.recipe(*id)?)
             }
             Export::Run(id) => {
                 let (file, recipe) = (self.trained(*id)?, recipe::of_run(self, *id)?);
@@ -33,17 +32,36 @@ impl Engine {
         }
     }
 
+    /// How the adapter `id` came about.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn recipe(&self, id: AdapterId) -> Result<serde_json::Value, EngineError> {
+        Ok(recipe::of_adapter(self, self.adapters.get(id)?))
+    }
+
     /// What the run `id` has trained, as a file in AdapterHub's layout.
     ///
     /// # Errors
     /// When there is no such run, it has no epoch behind it, or it trained no adapter.
     pub fn trained(&self, id: crate::protocol::RunId) -> Result<AdapterFile, EngineError> {
         let (asked, params, labels) = self.runs.best(id)?;
+        self.trained_file(&asked.name, &asked.start, params, labels)
+    }
+
+    /// Adapter and head out of `params`, as a file that means what `start` means.
+    pub(super) fn trained_file(
+        &self,
+        name: &str,
+        start: &RunStart,
+        params: &TensorSet,
+        labels: &[String],
+    ) -> Result<AdapterFile, EngineError> {
         let plm = self.plm()?;
         let adapter = without_head(params);
         if adapter.is_empty() {
             return Err(EngineError::Unsupported {
-                adapter: asked.name.clone(),
+                adapter: name.to_owned(),
                 what: "a head without an adapter".to_owned(),
             });
         }
@@ -53,21 +71,30 @@ impl Engine {
             .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
             .collect();
         let head = format::Head::new(HeadConfig::new(labels.to_vec()), plm.card.hidden, head)?;
-        let (signature, form) = match asked.start {
+        let (signature, form) = match *start {
             RunStart::Adapter(id) => {
                 let from = self.adapters.get(id)?;
                 (from.file.plm.clone(), from.file.config.form.clone())
             }
             _ => (PlmSignature::bert(Some(plm.card.name.clone()), plm.card.hidden), AdapterForm::seq_bn()),
         };
-        Ok(AdapterFile::new(super::adapters::cleaned(&asked.name), signature, form, adapter, Some(head))?)
+        Ok(AdapterFile::new(super::adapters::cleaned(name), signature, form, adapter, Some(head))?)
     }
+}
+
+/// The files of an adapter's folder in AdapterHub's layout, with its recipe.
+///
+/// # Errors
+/// When the adapter can't be written.
+pub fn folder(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<Vec<NamedBytes>, EngineError> {
+    let mut files = format::write_adapterhub(adapter, Weights::Both)?;
+    files.push(("recipe.json".to_owned(), recipe::print(recipe)));
+    Ok(files)
 }
 
 fn zipped(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<FileBytes, EngineError> {
     let name = &adapter.name;
-    let mut files = format::write_adapterhub(adapter, Weights::Both)?;
-    files.push(("recipe.json".to_owned(), recipe::print(recipe)));
+    let files = folder(adapter, recipe)?;
     let files: Vec<_> = files.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)).collect();
     Ok(FileBytes { path: format!("{name}.zip"), bytes: archive::pack(&files)? })
 }

@@ -7,6 +7,8 @@
 
 mod adapters;
 mod alignment;
+mod answers;
+mod benchmark;
 mod data;
 mod device;
 mod error;
@@ -17,14 +19,19 @@ mod plm;
 mod recipe;
 mod texts;
 mod training;
+mod whole;
 
 pub use adapters::{Adapters, LoadedAdapter, Origin, proposed_track};
+pub use answers::{Answers, RowAnswer};
+pub use benchmark::{Benchmark, BenchmarkReport, Quartiles, StepTime};
 pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
 pub use error::EngineError;
+pub use export::folder;
 pub use observer::{Cancelled, Observer, Quiet, Ready};
 pub use plm::Plm;
 pub use training::Runs;
+pub use whole::{WholeReport, WholeRun};
 
 use crate::protocol::{Command, DeviceKind, DeviceReport, FileBytes, FileSource, Outcome};
 use burn::tensor::Device;

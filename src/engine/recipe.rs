@@ -1,8 +1,8 @@
 //! `recipe.json`: everything that went into an adapter, so that anyone can make it again.
 
 use super::training::start_name;
-use super::{Engine, EngineError, LoadedAdapter, Origin, VERSION};
-use crate::protocol::{EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
+use super::{Engine, EngineError, LoadedAdapter, Origin, VERSION, WholeReport, WholeRun};
+use crate::protocol::{DataId, EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
 use serde_json::{Value, json};
 
 /// How `adapter` came about.
@@ -14,10 +14,7 @@ pub(super) fn of_adapter(engine: &Engine, adapter: &LoadedAdapter) -> Value {
 pub(super) fn of_run(engine: &Engine, id: RunId) -> Result<Value, EngineError> {
     let (asked, ..) = engine.runs.best(id)?;
     let report = engine.runs.report(id)?;
-    let start = match asked.start {
-        RunStart::Adapter(id) => origin(engine, engine.adapters.get(id)?),
-        _ => json!({ "made": start_name(&asked.start, &engine.adapters) }),
-    };
+    let start = start(engine, &asked.start)?;
     Ok(json!({
         "engine": VERSION,
         "plm": plm(engine),
@@ -35,6 +32,26 @@ pub(super) fn of_run(engine: &Engine, id: RunId) -> Result<Value, EngineError> {
     }))
 }
 
+/// How a run on whole data sets came about.
+pub(super) fn of_whole(engine: &Engine, asked: &WholeRun, report: &WholeReport) -> Result<Value, EngineError> {
+    Ok(json!({
+        "engine": VERSION,
+        "plm": plm(engine),
+        "device": engine.kind.label(),
+        "start": start(engine, &asked.start)?,
+        "data": data(engine, asked.data),
+        "rows": report.rows,
+        "dev": asked.dev.map(|id| data(engine, id)),
+        "max_length": asked.max_length,
+        "training": asked.settings,
+        "result": {
+            "best_epoch": report.best_epoch,
+            "dev": report.dev,
+            "trainable_parameters": report.trainable_parameters,
+        },
+    }))
+}
+
 /// As a file.
 pub(super) fn print(recipe: &Value) -> Vec<u8> {
     format!("{recipe:#}\n").into_bytes()
@@ -47,7 +64,7 @@ fn plm(engine: &Engine) -> Value {
 fn origin(engine: &Engine, adapter: &LoadedAdapter) -> Value {
     let name = &adapter.file.name;
     match &adapter.origin {
-        Origin::File => json!({ "name": name, "file": adapter.file.path, "sha256": adapter.sha256() }),
+        Origin::File => json!({ "name": name, "file": short(&adapter.file.path), "sha256": adapter.sha256() }),
         Origin::Merged { spec, inputs } => merged(engine, name, spec, inputs),
         Origin::Trained(settings) => json!({ "name": name, "training": settings }),
     }
@@ -72,16 +89,29 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, Stri
     })
 }
 
-fn episode(engine: &Engine, spec: &EpisodeSpec) -> Value {
-    let data = |id| {
-        json!({
-            "name": engine.data.get(id).map(|data| data.name.clone()).unwrap_or_default(),
-            "sha256": engine.data.sha256(id),
-        })
-    };
+fn start(engine: &Engine, start: &RunStart) -> Result<Value, EngineError> {
+    Ok(match *start {
+        RunStart::Adapter(id) => origin(engine, engine.adapters.get(id)?),
+        _ => json!({ "made": start_name(start, &engine.adapters) }),
+    })
+}
+
+/// The last two parts of a path: the rest is one machine's, and none of the reader's business.
+fn short(path: &str) -> &str {
+    path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+fn data(engine: &Engine, id: DataId) -> Value {
     json!({
-        "data": data(spec.data),
-        "test": spec.test.map(data),
+        "name": engine.data.get(id).map(|data| short(&data.name)).unwrap_or_default(),
+        "sha256": engine.data.sha256(id),
+    })
+}
+
+fn episode(engine: &Engine, spec: &EpisodeSpec) -> Value {
+    json!({
+        "data": data(engine, spec.data),
+        "test": spec.test.map(|id| data(engine, id)),
         "k": spec.k,
         "seed": spec.seed,
         "max_length": spec.max_length,

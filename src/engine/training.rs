@@ -103,10 +103,14 @@ impl Engine {
 
     /// The adapter and the new head that a run starts from, and what they mean. The head depends on the seed alone, so
     /// that runs of one seed differ in their adapters only.
-    fn start_of(&self, train: &Train, labels: usize) -> Result<(TensorSet, Architecture), EngineError> {
+    pub(super) fn start_of(
+        &self,
+        start: &RunStart,
+        seed: u64,
+        labels: usize,
+    ) -> Result<(TensorSet, Architecture), EngineError> {
         let card = &self.plm()?.card;
-        let seed = train.settings.seed;
-        let (mut params, architecture) = match train.start {
+        let (mut params, architecture) = match *start {
             RunStart::Adapter(id) => {
                 let architecture = Architecture {
                     head_activation: crate::model::HeadActivation::Tanh,
@@ -129,7 +133,7 @@ impl Engine {
 
     fn new_run(&self, train: Train) -> Result<Run, EngineError> {
         let episode = self.prepare_episode(&train.episode)?;
-        let (params, architecture) = self.start_of(&train, episode.labels.len())?;
+        let (params, architecture) = self.start_of(&train.start, train.settings.seed, episode.labels.len())?;
         let settings = run_settings(&train.settings);
         let few_shot = FewShotRun::new(architecture, &params, episode.run_data.clone(), settings, &self.device)?;
         Ok(Run { asked: train, few_shot, episode, seconds: 0.0, step_seconds: Vec::new(), report: None })
@@ -260,10 +264,11 @@ pub(super) fn start_name(start: &RunStart, adapters: &Adapters) -> String {
     }
 }
 
-fn run_settings(settings: &TrainSettings) -> RunSettings {
+pub(super) fn run_settings(settings: &TrainSettings) -> RunSettings {
     RunSettings {
         epochs: settings.epochs,
         batch_size: settings.batch_size,
+        batching: train::Batching::Shuffled,
         learning_rate: settings.learning_rate,
         warmup: settings.warmup,
         weight_decay: settings.weight_decay,
@@ -279,11 +284,11 @@ fn run_settings(settings: &TrainSettings) -> RunSettings {
     }
 }
 
-fn scores(scores: train::Scores) -> Scores {
+pub(super) fn scores(scores: train::Scores) -> Scores {
     Scores { accuracy: scores.accuracy, macro_f1: scores.macro_f1, loss: scores.loss }
 }
 
-fn train_point(report: &StepReport) -> TrainPoint {
+pub(super) fn train_point(report: &StepReport) -> TrainPoint {
     TrainPoint {
         step: report.step,
         epoch: report.epoch,
@@ -293,7 +298,7 @@ fn train_point(report: &StepReport) -> TrainPoint {
     }
 }
 
-fn prediction(logits: &[f32], labels: &[String]) -> Prediction {
+pub(super) fn prediction(logits: &[f32], labels: &[String]) -> Prediction {
     let label = labels.get(argmax(logits)).cloned().unwrap_or_default();
     Prediction { label, probabilities: softmax(logits) }
 }

@@ -46,6 +46,8 @@ pub struct DeviceReport {
 pub enum DeviceKind {
     /// burn on WebGPU.
     WebGpu,
+    /// burn on CUDA, natively only.
+    Cuda,
     /// burn's Flex, on the CPU.
     Cpu,
 }
@@ -56,6 +58,7 @@ impl DeviceKind {
     pub fn label(self) -> &'static str {
         match self {
             DeviceKind::WebGpu => "WebGPU",
+            DeviceKind::Cuda => "CUDA",
             DeviceKind::Cpu => "CPU",
         }
     }

@@ -14,7 +14,7 @@ pub mod trainer;
 pub use evaluation::{Answer, Evaluation};
 pub use metrics::{Confusion, Scores};
 pub use optimizer::{AdamW, AdamWConfig};
-pub use run::{Best, FewShotRun, RunData, RunSettings, RunStatus, Snapshot, StepReport, Trained};
+pub use run::{Batching, Best, FewShotRun, RunData, RunSettings, RunStatus, Snapshot, StepReport, Trained};
 pub use schedule::LinearSchedule;
 pub use trainer::{Architecture, LabelledInput, Step, Trainer};
 

@@ -42,6 +42,25 @@ impl Trained {
     }
 }
 
+/// Which rows share a batch in training; either way at random, from the seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batching {
+    /// Any: a batch of few examples is a fair sample of them.
+    #[default]
+    Shuffled,
+    /// Rows of like length: on a large set most of the padding goes, and with it time.
+    Grouped,
+}
+
+impl Batching {
+    fn order(self, seed: u64, epoch: u32) -> Order {
+        match self {
+            Batching::Shuffled => Order::Shuffled { seed, epoch },
+            Batching::Grouped => Order::Grouped { seed, epoch },
+        }
+    }
+}
+
 /// Settings of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunSettings {
@@ -49,6 +68,8 @@ pub struct RunSettings {
     pub epochs: usize,
     /// Rows a step, 1 or more.
     pub batch_size: usize,
+    /// Which rows share a step.
+    pub batching: Batching,
     /// Peak, above 0.
     pub learning_rate: f64,
     /// Share of all steps, 0 to 1.
@@ -338,7 +359,7 @@ impl FewShotRun {
             fill: Fill::Full,
         };
         if self.plan.0 != epoch {
-            let order = Order::Shuffled { seed: self.settings.seed, epoch: epoch as u32 };
+            let order = self.settings.batching.order(self.settings.seed, epoch as u32);
             self.plan = (epoch, batch::plan(&self.data.encoded, &self.data.support, shape, order)?);
         }
         let sources = self.plan.1.get(step % self.steps_per_epoch).map(Vec::as_slice).unwrap_or_default();

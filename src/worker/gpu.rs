@@ -1,7 +1,7 @@
 //! WebGPU as the browser has it.
 
 use crate::engine::{GpuDevice, OpenGpu, OpenedGpu};
-use crate::protocol::Message;
+use crate::protocol::{DeviceKind, Message};
 use burn::tensor::Device;
 use burn_wgpu::wgpu::DeviceLostReason;
 use js_sys::{Promise, Reflect};
@@ -62,7 +62,8 @@ async fn open() -> Result<GpuDevice, String> {
             super::post(&Message::Lost { reason: format!("the GPU was lost: {message}") });
         }
     });
-    Ok(GpuDevice { device, adapter: name, software, max_binding_bytes: limit.map(|bytes| bytes as u64) })
+    let max_binding_bytes = limit.map(|bytes| bytes as u64);
+    Ok(GpuDevice { device, kind: DeviceKind::WebGpu, adapter: name, software, max_binding_bytes })
 }
 
 fn get(object: &JsValue, key: &str) -> JsValue {

@@ -1,0 +1,93 @@
+//! `README.md` of an adapter that was trained here: what it does, what it learned from, how to make it again.
+
+use super::files;
+use super::train::Train;
+use crate::engine::{VERSION, WholeReport};
+use crate::protocol::{DataCard, PlmCard};
+use std::path::Path;
+
+/// The card.
+pub(super) fn of(
+    train: &Train,
+    plm: &PlmCard,
+    data: &DataCard,
+    dev: Option<&DataCard>,
+    report: &WholeReport,
+) -> String {
+    let name = &report.file.name;
+    let labels: Vec<&str> = data.labels.iter().map(|(label, _)| label.as_str()).collect();
+    let widths: Vec<usize> = report.file.config.bottlenecks.values().copied().collect();
+    let neurons = widths.first().copied().unwrap_or(0);
+    let kind = if data.pairs { "pairs of texts" } else { "single texts" };
+    let hash = |key: &str| report.recipe[key]["sha256"].as_str().unwrap_or_default().to_owned();
+    let set = |path: &Path, key: &str, rows: usize| format!("`{}`, {rows} rows, SHA-256 `{}`", tail(path), hash(key));
+    let mut rows = vec![
+        ("task", format!("classification of {kind}: {}", labels.join(", "))),
+        ("PLM", format!("{}, SHA-256 of its weights `{}`", plm.name, plm.sha256)),
+        (
+            "adapter",
+            format!(
+                "`{}` of {neurons} neurons at {} layers",
+                report.file.config.form.architecture.name(),
+                widths.len()
+            ),
+        ),
+        ("trained parameters", report.trainable_parameters.to_string()),
+        ("learned from", set(&train.data, "data", report.rows)),
+    ];
+    if let (Some(path), Some(dev)) = (&train.dev, dev) {
+        rows.push(("dev", set(path, "dev", dev.rows)));
+    }
+    if let Some(dev) = report.dev {
+        let reached = format!("accuracy {:.4}, macro F1 {:.4}, loss {:.4}", dev.accuracy, dev.macro_f1, dev.loss);
+        rows.push(("on dev", reached));
+    }
+    rows.push(("kept", format!("epoch {} of {}", report.best_epoch, train.epochs)));
+    rows.push(("made by", VERSION.to_owned()));
+    let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {value} |\n")).collect();
+    format!(
+        "# {name}\n\n| | |\n|---|---|\n{rows}\n\
+         Made by\n\n    {}\n\n\
+         and loaded by\n\n```python\n\
+         from adapters import AutoAdapterModel\n\n\
+         model = AutoAdapterModel.from_pretrained(\"{}\")\n\
+         model.load_adapter(\"{name}\", set_active=True)\n```\n",
+        command(train, name),
+        plm.name,
+    )
+}
+
+/// The command with every setting; of paths only the end, for the rest is one machine's.
+fn command(train: &Train, name: &str) -> String {
+    let mut words = vec![
+        "mera train".to_owned(),
+        format!("--plm {}", files::base_name(&train.plm, "model")),
+        format!("--data {}", tail(&train.data)),
+    ];
+    words.extend(train.dev.as_deref().map(|path| format!("--dev {}", tail(path))));
+    words.extend(train.adapter.as_deref().map(|path| format!("--adapter {}", tail(path))));
+    match (&train.adapter, train.bottleneck) {
+        (Some(_), _) => {}
+        (None, Some(neurons)) => words.push(format!("--bottleneck {neurons}")),
+        (None, None) => words.push(format!("--reduction-factor {}", train.reduction_factor)),
+    }
+    words.push(format!("--epochs {} --batch-size {}", train.epochs, train.batch_size));
+    words.push(format!("--learning-rate {} --warmup {}", train.learning_rate, train.warmup));
+    words.push(format!("--weight-decay {} --clip {} --dropout {}", train.weight_decay, train.clip, train.dropout));
+    words.push(format!("--patience {} --max-length {} --seed {}", train.patience, train.max_length, train.seed));
+    words.extend(train.limit.map(|rows| format!("--limit {rows}")));
+    words.push(format!("-o {name}"));
+    words.join(" \\\n        ")
+}
+
+/// The last two parts of a path.
+fn tail(path: &Path) -> String {
+    let parts: Vec<String> = path
+        .components()
+        .filter_map(|part| match part {
+            std::path::Component::Normal(part) => Some(part.to_string_lossy().into_owned()),
+            _ => None,
+        })
+        .collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}

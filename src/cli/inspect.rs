@@ -1,0 +1,204 @@
+//! `mera inspect`: what is in a file, folder or archive.
+
+use super::device::Device;
+use super::error::CliError;
+use super::files;
+use super::session::{Session, as_given};
+use super::{say, say_json};
+use crate::format::{self, AdapterFile, DataFile, Found, PlmFile};
+use crate::protocol::{DataCard, FileBytes, FileSource, OpenPlm, PlmCard};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Say what is in files, folders or archives: adapters, PLMs, data sets, and what is wrong with them
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Files, folders or zip archives
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl Inspect {
+    pub(super) fn run(&self) -> Result<(), CliError> {
+        let mut session = Session::new(Device::Cpu)?;
+        let mut things = Vec::new();
+        for path in &self.paths {
+            things.extend(look(&mut session, path)?);
+        }
+        if self.json {
+            return say_json(&Value::Array(things));
+        }
+        things.iter().try_for_each(print)
+    }
+}
+
+/// Every thing found at `path`, and every file that is none.
+fn look(session: &mut Session, path: &Path) -> Result<Vec<Value>, CliError> {
+    let given: Vec<_> = files::read_tree(path)?.into_iter().map(|file| (file.path, file.bytes)).collect();
+    let Found { adapters, plms, data, problems, .. } = format::detect(given);
+    let mut things: Vec<Value> = adapters.iter().map(|adapter| of_adapter(path, adapter)).collect();
+    for plm in plms {
+        things.push(of_plm(session, path, plm)?);
+    }
+    things.extend(data.iter().map(|file| of_data(session, path, file)));
+    things.extend(problems.iter().map(
+        |problem| json!({ "kind": "unusable", "path": as_given(path, &problem.path), "problems": [problem.message()] }),
+    ));
+    if things.is_empty() {
+        let nothing = "there is no adapter, no language model and no data set in it";
+        things.push(json!({ "kind": "unusable", "path": files::shown(path), "problems": [nothing] }));
+    }
+    Ok(things)
+}
+
+fn of_adapter(given: &Path, adapter: &AdapterFile) -> Value {
+    let tensors: Vec<Value> = adapter
+        .params
+        .iter()
+        .map(|(name, tensor)| json!({ "name": name, "shape": tensor.shape(), "dtype": format!("{:?}", tensor.dtype()).to_lowercase() }))
+        .collect();
+    let bottlenecks: Vec<usize> = adapter.config.bottlenecks.values().copied().collect();
+    let form = &adapter.config.form;
+    let files: Vec<Value> = adapter
+        .files
+        .iter()
+        .map(|file| json!({ "path": as_given(given, &file.path), "sha256": file.sha256 }))
+        .collect();
+    json!({
+        "kind": "adapter",
+        "path": folder(given, &adapter.path),
+        "name": adapter.name,
+        "architecture": form.architecture.name(),
+        "plm": {
+            "family": adapter.plm.model_type,
+            "name": adapter.plm.model_name,
+            "hidden": adapter.plm.hidden_size,
+        },
+        "layers": adapter.layers(),
+        "bottleneck": bottlenecks,
+        "locations": adapter.config.bottlenecks.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        "non_linearity": form.non_linearity,
+        "scaling": form.scaling,
+        "parameters": adapter.params.parameters(),
+        "tensors": tensors,
+        "head": adapter.head.as_ref().map(|head| json!({
+            "labels": head.config.labels,
+            "layers": head.config.layers,
+            "activation": head.config.activation,
+            "parameters": head.params.parameters(),
+        })),
+        "written_by": adapter.version,
+        "files": files,
+        "problems": adapter.problems.iter().map(|p| as_given(given, &p.to_string())).collect::<Vec<_>>(),
+    })
+}
+
+/// Loaded, for a PLM that can't be is none.
+fn of_plm(session: &mut Session, given: &Path, plm: PlmFile) -> Result<Value, CliError> {
+    let path = folder(given, &plm.path);
+    let file = |name: &str, bytes| FileSource::Bytes(FileBytes { path: name.to_owned(), bytes });
+    let files = vec![
+        file("config.json", plm.config),
+        file("tokenizer.json", plm.tokenizer),
+        file(plm.weights_name, plm.weights),
+    ];
+    match session.ask(OpenPlm { name: path.clone(), files }) {
+        Ok(PlmCard {
+            family,
+            layers,
+            hidden,
+            heads,
+            intermediate,
+            vocabulary,
+            max_length,
+            parameters,
+            sha256,
+            unused,
+            ..
+        }) => Ok(json!({
+            "kind": "plm", "path": path, "family": family, "layers": layers, "hidden": hidden, "heads": heads,
+            "intermediate": intermediate, "vocabulary": vocabulary, "max_length": max_length,
+            "parameters": parameters, "sha256": sha256, "unused": unused, "problems": [],
+        })),
+        Err(CliError::Engine(error)) => {
+            let problem = error.to_string();
+            Ok(json!({ "kind": "plm", "path": path, "problems": [problem.trim_start_matches(&format!("{path}: "))] }))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn of_data(session: &mut Session, given: &Path, file: &DataFile) -> Value {
+    let path = as_given(given, &file.path);
+    match session.engine.add_data(&path, &file.bytes) {
+        Ok(DataCard { rows, labels, pairs, .. }) => {
+            let labels: serde_json::Map<String, Value> =
+                labels.into_iter().map(|(label, count)| (label, json!(count))).collect();
+            json!({ "kind": "data", "path": path, "rows": rows, "pairs": pairs, "labels": labels, "problems": [] })
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            json!({ "kind": "data", "path": path, "problems": [problem.trim_start_matches(&format!("{path}: "))] })
+        }
+    }
+}
+
+/// Where a thing was found; at the root of what was given, the path is the one that was given.
+fn folder(given: &Path, found: &str) -> String {
+    if found.is_empty() { files::shown(given) } else { as_given(given, found) }
+}
+
+/// A few lines for a person.
+fn print(thing: &Value) -> Result<(), CliError> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+    let kind = text(&thing["kind"]);
+    let of = |key: &str| text(&thing[key]);
+    say(&format!("{}: {kind}", of("path")))?;
+    match kind.as_str() {
+        "adapter" => {
+            let mut widths = list(&thing["bottleneck"]);
+            widths.dedup();
+            say(&format!(
+                "    {} {} for {} ({}, {} wide), {} layers, bottleneck {}, {}, {} parameters",
+                of("architecture"),
+                of("name"),
+                text(&thing["plm"]["name"]),
+                text(&thing["plm"]["family"]),
+                text(&thing["plm"]["hidden"]),
+                of("layers"),
+                widths.join(", "),
+                of("non_linearity"),
+                of("parameters"),
+            ))?;
+            match &thing["head"] {
+                Value::Null => say("    no prediction head")?,
+                head => say(&format!("    head: {}", list(&head["labels"]).join(", ")))?,
+            }
+        }
+        "plm" if thing.get("family").is_some() => say(&format!(
+            "    {}, {} layers, {} wide, {} heads, {} tokens, {} parameters",
+            of("family"),
+            of("layers"),
+            of("hidden"),
+            of("heads"),
+            of("vocabulary"),
+            of("parameters"),
+        ))?,
+        "data" if thing.get("rows").is_some() => {
+            let labels = thing["labels"].as_object().into_iter().flatten();
+            let labels: Vec<String> = labels.map(|(label, count)| format!("{label} {count}")).collect();
+            let texts = if thing["pairs"] == true { "pairs of texts" } else { "texts" };
+            say(&format!("    {} {texts}; {}", of("rows"), labels.join(", ")))?;
+        }
+        _ => {}
+    }
+    list(&thing["problems"]).iter().try_for_each(|problem| say(&format!("    problem: {problem}")))
+}
