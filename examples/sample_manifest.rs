@@ -42,17 +42,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let task = ("everyday-nli.tsv".to_owned(), TASK.to_owned());
     let data = ask(&mut engine, Open { files: sources(&www, std::slice::from_ref(&task))? })?.data;
-    let data = data.first().ok_or("the task can't be read")?;
+    data.first().ok_or("the task can't be read")?;
 
     // As the page's own settings have it, so that the picture does not jump when the engine takes over.
     let (reference, others) = cards.split_first().ok_or("there are no sample adapters")?;
-    let episode = EpisodeSpec { data: data.id, test: None, k: 16, seed: 13, max_length: 64 };
     let align = Align {
         reference: reference.id,
         others: others.iter().map(|card| card.id).collect(),
-        by: AlignBy::Activations,
+        by: AlignBy::Weights,
         solver: Solver::Exact,
-        texts: Texts::Episode(episode),
+        texts: Texts::None,
     };
     let alignment = ask(&mut engine, align)?;
     let manifest = json!({
