@@ -53,6 +53,16 @@ pub struct Call<T> {
     read: fn(Outcome) -> Option<T>,
 }
 
+/// Where the worker is. A page that was opened with `?hub=` hands it on: a mirror of the hub on its own server.
+fn worker_url() -> String {
+    let query = web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default();
+    let hub = web_sys::UrlSearchParams::new_with_str(&query).ok().and_then(|query| query.get("hub"));
+    match hub {
+        Some(hub) => format!("{WORKER}?hub={}", String::from(js_sys::encode_uri_component(&hub))),
+        None => WORKER.to_owned(),
+    }
+}
+
 impl<T> Call<T> {
     /// Names the job, for [`Client::cancel`].
     #[must_use]
@@ -183,7 +193,7 @@ impl Inner {
     fn spawn(self: &Rc<Self>) {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = match Worker::new_with_options(WORKER, &options) {
+        let worker = match Worker::new_with_options(&worker_url(), &options) {
             Ok(worker) => worker,
             Err(error) => {
                 let effects = self.desk.borrow_mut().lose(&format!("This browser starts no worker: {error:?}"));

@@ -159,7 +159,8 @@ async fn keep(cache: &Cache, url: &str, bytes: &[u8]) {
     let _ = JsFuture::from(cache.put_with_str(url, &response)).await;
 }
 
-/// Where the Hub is: Hugging Face's, or what the page was told in `?hub=`.
+/// Where the Hub is: Hugging Face's, or what the page was told in `?hub=` (its content security policy keeps that to its
+/// own server).
 fn hub() -> String {
     let location = Reflect::get(&js_sys::global(), &"location".into()).unwrap_or(JsValue::UNDEFINED);
     let query = Reflect::get(&location, &"search".into()).ok().and_then(|query| query.as_string());
