@@ -5,8 +5,9 @@
 //! heads/base.py, `PredictionHead.build`).
 
 use super::super::FormatError;
+use super::PlmSignature;
+use super::check::expect_shape;
 use super::fields::{self, Object};
-use super::{PlmSignature, expect_shape};
 use crate::tensors::{Tensor, TensorSet};
 use serde_json::{Value, json};
 
@@ -241,7 +242,7 @@ fn split(key: &str) -> Option<(&str, &str, &str)> {
 
 /// The name of the head in a file: the configuration's where it occurs, else the only one.
 fn own_name(tensors: &TensorSet, configured: &str) -> Result<String, FormatError> {
-    super::own_name(tensors.names().filter_map(|key| Some(split(key)?.0)), configured)
+    super::read::own_name(tensors.names().filter_map(|key| Some(split(key)?.0)), configured)
 }
 
 /// Exactly the tensors that the configuration asks for, finite, in a fixed order.

@@ -1,8 +1,9 @@
 //! Reading what the library wrote, writing it back, and everything that can be wrong with it.
 
 use super::super::fixtures::folder;
-use super::super::{NamedBytes, archive};
+use super::super::{NamedBytes, archive, safetensors, torch};
 use super::*;
+use crate::tensors::Tensor;
 use crate::tensors::adapter::Site;
 use insta::assert_snapshot;
 

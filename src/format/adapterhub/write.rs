@@ -37,7 +37,7 @@ pub fn write_adapterhub(adapter: &AdapterFile, weights: Weights) -> Result<Vec<N
     let tensors = adapter.params.iter().map(|(param, tensor)| {
         let (location, part) = Location::parse_param(param).ok_or_else(|| FormatError::UnknownTensor {
             tensor: param.to_owned(),
-            owner: super::owner(&adapter.config.form),
+            owner: super::check::owner(&adapter.config.form),
         })?;
         Ok((family.key(location, part, name), tensor.clone()))
     });

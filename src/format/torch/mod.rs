@@ -11,7 +11,9 @@
 //! objects where a hostile file should be refused by name, has no bound on what a file unpacks to, and forgets the
 //! order of the tensors. Layout and names: torch/serialization.py and torch/_utils.py of torch 2.
 
+mod op;
 mod unpickle;
+mod view;
 mod write;
 
 pub use write::write;
@@ -22,7 +24,7 @@ use super::error::{Count, FormatError};
 use crate::tensors::{Tensor, TensorSet};
 use indexmap::IndexMap;
 use std::io::{Cursor, Read};
-use unpickle::TensorRef;
+use view::{TensorRef, view};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -80,49 +82,6 @@ fn check_size(tensors: &[(String, TensorRef)], limit: usize) -> Result<(), Forma
         Some(needed) if needed <= limit => Ok(()),
         _ => Err(FormatError::Expands { needed: Count(needed), limit }),
     }
-}
-
-/// Copies a view out of its storage's bytes.
-fn view(name: &str, tensor: &TensorRef, storage: &[u8]) -> Result<Tensor, FormatError> {
-    let element = tensor.storage.element;
-    let available = storage.len() / element.size();
-    let outside = |needed| FormatError::OutOfStorage { tensor: name.to_owned(), needed: Count(needed), available };
-    let needed = tensor.extent().ok_or_else(|| outside(None))?;
-    if needed > available {
-        return Err(outside(Some(needed)));
-    }
-    let count = tensor.elements().ok_or_else(|| outside(None))?;
-    let values = if count == 0 {
-        Vec::new()
-    } else if tensor.is_contiguous() {
-        // Within the storage, so neither product overflows.
-        let start = tensor.offset * element.size();
-        element.decode(storage.get(start..start + count * element.size()).unwrap_or_default())
-    } else {
-        gather(&element.decode(storage), tensor, count)
-    };
-    let tensor = Tensor::new(tensor.shape.clone(), values).map_err(|_| outside(Some(needed)))?;
-    Ok(tensor.stored_as(element.dtype()))
-}
-
-/// The `count` elements of a strided view, in row-major order. The view must lie within `storage`.
-fn gather(storage: &[f32], tensor: &TensorRef, count: usize) -> Vec<f32> {
-    let mut index = vec![0usize; tensor.shape.len()];
-    let mut at = tensor.offset;
-    let mut values = Vec::with_capacity(count);
-    for _ in 0..count {
-        values.push(storage.get(at).copied().unwrap_or_default());
-        for axis in (0..index.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < tensor.shape[axis] {
-                at += tensor.strides[axis];
-                break;
-            }
-            at -= (tensor.shape[axis] - 1) * tensor.strides[axis];
-            index[axis] = 0;
-        }
-    }
-    values
 }
 
 /// The zip archive and the folder in it that holds the records.
@@ -286,9 +245,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_pickle_nested_a_million_deep_costs_no_stack() {
-        let mut pickle = vec![unpickle::op::PROTO, 2, unpickle::op::NONE];
-        pickle.resize(1_000_000, unpickle::op::TUPLE1);
-        pickle.push(unpickle::op::STOP);
+        let mut pickle = vec![op::PROTO, 2, op::NONE];
+        pickle.resize(1_000_000, op::TUPLE1);
+        pickle.push(op::STOP);
         assert_snapshot!(read(&archive(&[("data.pkl", &pickle)])).unwrap_err(), @"the pickle is wrong at byte 1000001: it holds no dictionary of tensors");
     }
 

@@ -6,7 +6,8 @@
 
 use super::super::elements::Element;
 use super::super::error::FormatError;
-use super::STORAGES;
+use super::view::{StorageRef, TensorRef};
+use super::{STORAGES, op};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -15,53 +16,6 @@ const MAX_AXES: usize = 16;
 
 /// Longest name of a tensor or storage, in bytes.
 const MAX_NAME: usize = 4096;
-
-/// A storage: a record of the archive.
-#[derive(Debug)]
-pub(super) struct StorageRef {
-    pub(super) key: String,
-    pub(super) element: Element,
-}
-
-/// A view into a storage; all counts in elements.
-#[derive(Clone, Debug)]
-pub(super) struct TensorRef {
-    pub(super) storage: Rc<StorageRef>,
-    pub(super) offset: usize,
-    pub(super) shape: Vec<usize>,
-    pub(super) strides: Vec<usize>,
-}
-
-impl TensorRef {
-    /// Number of elements; `None` where it overflows.
-    pub(super) fn elements(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))
-    }
-
-    /// One more than the last element of the storage that the view touches; `None` where it overflows.
-    pub(super) fn extent(&self) -> Option<usize> {
-        if self.shape.contains(&0) {
-            return Some(0);
-        }
-        let last = self
-            .shape
-            .iter()
-            .zip(&self.strides)
-            .try_fold(self.offset, |sum, (&n, &stride)| sum.checked_add((n - 1).checked_mul(stride)?))?;
-        last.checked_add(1)
-    }
-
-    /// Whether the view's elements lie one after the other, in row-major order.
-    pub(super) fn is_contiguous(&self) -> bool {
-        let mut expected = 1usize;
-        self.shape.contains(&0)
-            || self.shape.iter().zip(&self.strides).rev().all(|(&n, &stride)| {
-                let fits = n == 1 || stride == expected;
-                expected = expected.saturating_mul(n);
-                fits
-            })
-    }
-}
 
 /// The tensors of a pickled `{name: tensor}`, in order.
 pub(super) fn state_dict(pickle: &[u8]) -> Result<Vec<(String, TensorRef)>, FormatError> {
@@ -135,46 +89,6 @@ impl Value {
             Self::Tensor(_) => "a tensor",
         }
     }
-}
-
-/// The instructions read, by Python's names.
-#[rustfmt::skip]
-pub(super) mod op {
-    pub(in super::super) const PROTO: u8 = 0x80;
-    pub(in super::super) const FRAME: u8 = 0x95;
-    pub(in super::super) const STOP: u8 = b'.';
-    pub(in super::super) const MARK: u8 = b'(';
-    pub(in super::super) const NONE: u8 = b'N';
-    pub(in super::super) const NEWTRUE: u8 = 0x88;
-    pub(in super::super) const NEWFALSE: u8 = 0x89;
-    pub(in super::super) const BININT: u8 = b'J';
-    pub(in super::super) const BININT1: u8 = b'K';
-    pub(in super::super) const BININT2: u8 = b'M';
-    pub(in super::super) const LONG1: u8 = 0x8a;
-    pub(in super::super) const BINFLOAT: u8 = b'G';
-    pub(in super::super) const BINUNICODE: u8 = b'X';
-    pub(in super::super) const SHORT_BINUNICODE: u8 = 0x8c;
-    pub(in super::super) const EMPTY_TUPLE: u8 = b')';
-    pub(in super::super) const TUPLE1: u8 = 0x85;
-    pub(in super::super) const TUPLE2: u8 = 0x86;
-    pub(in super::super) const TUPLE3: u8 = 0x87;
-    pub(in super::super) const TUPLE: u8 = b't';
-    pub(in super::super) const EMPTY_LIST: u8 = b']';
-    pub(in super::super) const APPEND: u8 = b'a';
-    pub(in super::super) const APPENDS: u8 = b'e';
-    pub(in super::super) const EMPTY_DICT: u8 = b'}';
-    pub(in super::super) const SETITEM: u8 = b's';
-    pub(in super::super) const SETITEMS: u8 = b'u';
-    pub(in super::super) const BINPUT: u8 = b'q';
-    pub(in super::super) const LONG_BINPUT: u8 = b'r';
-    pub(in super::super) const MEMOIZE: u8 = 0x94;
-    pub(in super::super) const BINGET: u8 = b'h';
-    pub(in super::super) const LONG_BINGET: u8 = b'j';
-    pub(in super::super) const GLOBAL: u8 = b'c';
-    pub(in super::super) const STACK_GLOBAL: u8 = 0x93;
-    pub(in super::super) const BINPERSID: u8 = b'Q';
-    pub(in super::super) const REDUCE: u8 = b'R';
-    pub(in super::super) const BUILD: u8 = b'b';
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@
 
 use super::super::elements::encode;
 use super::super::error::FormatError;
-use super::unpickle::op;
+use super::op;
 use crate::tensors::{Tensor, TensorSet};
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
