@@ -93,8 +93,8 @@ pub(super) fn swatches(x: f64, width: f64, entries: &[(Swatch, Role, String)]) -
     }
     let (mut left, mut top, mut marks) = (x, 0.0, Vec::new());
     for (swatch, role, text) in entries {
-        let text = fitted(text, TICK, width - 22.0);
-        let wide = 22.0 + text_width(&text, TICK);
+        let text = fitted(text, TICK, width - 24.0);
+        let wide = 24.0 + text_width(&text, TICK);
         if left > x && left + wide > x + width {
             (left, top) = (x, top + ROW);
         }
@@ -106,7 +106,7 @@ pub(super) fn swatches(x: f64, width: f64, entries: &[(Swatch, Role, String)]) -
             Swatch::Dot => Mark::circle(left + 6.0, middle, 4.0).fill(*role),
             Swatch::Ring => Mark::circle(left + 6.0, middle, 3.5).fill(Role::Ground).stroke(*role, 1.5),
         });
-        marks.push(Mark::text(left + 18.0, top + 11.5, text));
+        marks.push(Mark::text(left + 20.0, top + 11.5, text));
         left += wide + 18.0;
     }
     (marks, top + ROW + 4.0)

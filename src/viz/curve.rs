@@ -144,8 +144,8 @@ impl Panel {
             Some(range) => range,
             None => (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)),
         };
-        // A quantity that can't fall below 0 stands on it where that costs little room.
-        let low = if self.range.is_none() && low > 0.0 && low < 0.5 * high { 0.0 } else { low };
+        // What stays above 0 stands on it, so that the axis holds still while a curve falls; unless little would be seen.
+        let low = if self.range.is_none() && low > 0.0 && low < 0.9 * high { 0.0 } else { low };
         match self.unit {
             Unit::Count => Ticks::whole(low, high, 5),
             _ => Ticks::around(low, high, 5),

@@ -46,6 +46,11 @@ impl Hit {
         [Some(self.first), self.second].into_iter().flatten().find(|(d, _)| *d == dim).map(|(_, index)| index)
     }
 
+    /// Whether both speak of something the same.
+    pub fn shares(&self, other: &Hit) -> bool {
+        [Some(self.first), self.second].into_iter().flatten().any(|(dim, index)| other.get(dim) == Some(index))
+    }
+
     /// Whether both speak of something the same and of nothing differently: they share a kind of index, and agree on
     /// every one they share.
     pub fn agrees(&self, other: &Hit) -> bool {

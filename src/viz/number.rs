@@ -197,6 +197,21 @@ pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
     kept.trim_end().to_owned() + "…"
 }
 
+/// A text in as many lines as it needs to fit into a width.
+pub(super) fn wrapped(text: &str, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if text_width(line, size) + text_width(word, size) + 0.3 * size <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +246,12 @@ mod tests {
         assert_eq!(fitted("sst2", 12.0, 100.0), "sst2");
         let cut = fitted("a rather long name of an adapter", 12.0, 80.0);
         assert!(cut.ends_with('…') && text_width(&cut, 12.0) <= 84.0, "{cut}");
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words() {
+        assert_eq!(wrapped("thickness is mass", 12.0, 70.0), ["thickness", "is mass"]);
+        assert_eq!(wrapped("thickness is mass", 12.0, 700.0), ["thickness is mass"]);
     }
 
     proptest! {

@@ -101,6 +101,8 @@ impl Scene {
             match (&mark.shape, mark.hit) {
                 (Shape::Cells(cells), _) => marks.extend(cells.overlay(hit)),
                 (_, Some(own)) if own.agrees(hit) => marks.push(emphasized(mark)),
+                // Of a pair without a ribbon of its own, those of both.
+                (Shape::Ribbon(_), Some(own)) if ends.is_empty() && own.shares(hit) => marks.push(mark.clone()),
                 // The far ends of highlighted ribbons don't recede with the others.
                 (Shape::Rect(..) | Shape::Text(_), Some(own)) if ends.iter().any(|ribbon| ribbon.agrees(&own)) => {
                     marks.push(mark.clone());

@@ -4,7 +4,7 @@
 use super::chrome;
 use super::color::Role;
 use super::mark::{Band, Frame, Mark};
-use super::number::{NAME, TICK, Unit, fitted, text_width};
+use super::number::{NAME, TICK, Unit, fitted, text_width, wrapped};
 use super::scene::{Area, Region};
 use super::{Grid, Hit, Picture, Scene, Side, Table, mass, significant};
 
@@ -149,13 +149,16 @@ impl Picture for Ribbons {
             false => "Thickness: mass.".to_owned(),
         };
         let bottom = top + height;
-        marks.push(Mark::text(0.5 * width, bottom + 20.0, fitted(&note, TICK, width - 8.0)).middle());
+        let lines = wrapped(&note, TICK, width - 8.0);
+        for (number, line) in lines.iter().enumerate() {
+            marks.push(Mark::text(0.5 * width, bottom + 20.0 + 15.0 * number as f64, line.as_str()).middle());
+        }
 
         Scene {
             title: self.title.clone(),
             summary: self.summary(total),
             width,
-            height: bottom + 28.0,
+            height: bottom + 13.0 + 15.0 * lines.len() as f64,
             marks,
             regions,
             table: self.table(&pairs),
@@ -277,6 +280,8 @@ mod tests {
         let overlay = scene.overlay(&neuron);
         assert_eq!(bands(&overlay).len(), 2);
         assert_eq!(boxes(&overlay, Dim::Reference).len(), 2);
+        // Source 1 and reference 0 share no ribbon: those of both are shown.
+        assert_eq!(bands(&scene.overlay(&Hit::two(Dim::Source, 1, Dim::Reference, 0))).len(), 2);
         for (i, j, band) in bands(&scene.marks) {
             let middle = 0.5 * (band.x0 + band.x1);
             let hit = scene.hit_at(band.x0 + 0.25 * (middle - band.x0), band.top(band.x0 + 1.0) + 0.5 * band.thickness);

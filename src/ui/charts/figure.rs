@@ -147,7 +147,7 @@ where
                     style:max-width=move || scene.with(|scene| format!("{}px", scene.width))
                     viewBox=move || scene.with(|scene| format!("0 0 {} {}", scene.width, scene.height))
                     role="img"
-                    aria-label=move || scene.with(|scene| format!("{}. {}", scene.title, scene.summary))
+                    aria-label=move || scene.with(|scene| spoken(scene, on_select.is_some()))
                     tabindex=move || scene.with(|scene| if scene.can_be_pointed_at() { "0" } else { "-1" })
                     on:pointermove=move |event: PointerEvent| point(under(event.client_x(), event.client_y()))
                     on:pointerdown=move |event: PointerEvent| point(under(event.client_x(), event.client_y()))
@@ -170,6 +170,16 @@ where
             </div>
         </figure>
     }
+}
+
+/// What a screen reader says of a figure before anything is pointed at.
+fn spoken(scene: &Scene, selects: bool) -> String {
+    let keys = match (scene.can_be_pointed_at(), selects) {
+        (true, true) => " Arrow keys move through it, Enter selects.",
+        (true, false) => " Arrow keys move through it.",
+        (false, _) => "",
+    };
+    format!("{}. {}{keys}", scene.title, scene.summary)
 }
 
 /// What can be saved of a figure.
