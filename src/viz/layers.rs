@@ -52,9 +52,14 @@ impl Picture for LayerStrip {
         }
         let width = chrome::usable(width).min(920.0);
         let shares = Ticks { values: vec![0.0, 0.5, 1.0], step: 0.5 };
-        let costs = self.layers.iter().flat_map(|l| [l.cost_before.unwrap_or(f32::NAN), l.cost_after]);
-        let highest = costs.filter(|c| c.is_finite()).fold(0.0_f32, f32::max);
-        let costs = Ticks::around(0.0, f64::from(highest), 3);
+        let finite = |layer: &LayerRow| [layer.cost_before, Some(layer.cost_after)].into_iter().flatten();
+        let known = || self.layers.iter().flat_map(finite).filter(|c| c.is_finite());
+        // Places of points, not lengths of bars: what differs is shown large, without the way from 0.
+        let range = (known().fold(f32::MAX, f32::min), known().fold(f32::MIN, f32::max));
+        let costs = match known().next() {
+            Some(_) => Ticks::around(f64::from(range.0), f64::from(range.1), 3),
+            None => Ticks::around(0.0, 1.0, 3),
+        };
         let left = chrome::room_left(&shares, Unit::Percent).max(chrome::room_left(&costs, Unit::Plain)).ceil();
 
         let mut entries =
@@ -62,9 +67,14 @@ impl Picture for LayerStrip {
         if self.chance.is_some() {
             entries.push((Swatch::Dash, Role::Ink, "by chance".to_owned()));
         }
-        let (legend, legend_height) = chrome::swatches(left, width - left, &entries);
-        let upper = Frame::new(left, legend_height + 24.0, width - left - 6.0, 84.0);
-        let lower = Frame::new(left, upper.bottom() + 36.0, upper.width, 84.0);
+        let (upper_title, lower_title) = ("mass on the diagonal", "mean distance of matched neurons");
+        // The legend stands beside the first title where there is room.
+        let beside = left + text_width(upper_title, TICK) + 24.0;
+        let room: f64 = entries.iter().map(|(.., text)| text_width(text, TICK) + 42.0).sum();
+        let (legend_left, drop) = if beside + room <= width { (beside, 0.0) } else { (left, 24.0) };
+        let (legend, _) = chrome::swatches(legend_left, width - legend_left, &entries);
+        let upper = Frame::new(left, drop + 22.0, width - left - 6.0, 56.0);
+        let lower = Frame::new(left, upper.bottom() + 34.0, upper.width, 76.0);
         let pitch = upper.width / self.layers.len() as f64;
 
         let mixed = self.layers.iter().any(|l| l.name.contains("attention"));
@@ -76,11 +86,8 @@ impl Picture for LayerStrip {
             marks.push(Mark::rect(x, y, pitch, tall).stroke(Role::Accent, 1.5).corner(4.0));
         }
         marks.extend(legend);
-        marks.push(Mark::text(left, upper.y - 9.0, "mass on the diagonal").fill(Role::Ink));
-        marks.push(
-            Mark::text(left, lower.y - 9.0, fitted("mean distance between matched neurons", TICK, width - left))
-                .fill(Role::Ink),
-        );
+        marks.push(Mark::text(left, upper.y - 10.0, upper_title).fill(Role::Ink));
+        marks.push(Mark::text(left, lower.y - 10.0, fitted(lower_title, TICK, width - left)).fill(Role::Ink));
         marks.extend(chrome::values_left(upper, &shares, Unit::Percent));
         marks.extend(chrome::values_left(lower, &costs, Unit::Plain));
         let height_of = |share: f64| chrome::project(share, (0.0, 1.0), (upper.bottom(), upper.y));
