@@ -73,6 +73,79 @@ fn a_seq_bn_adapter_and_its_head() {
 }
 
 #[test]
+fn a_fusion_of_three_adapters_and_its_head() {
+    let device = Device::flex();
+    let encoder = tiny_encoder(&device);
+    let batch = input(&json(&fixture("model/tiny/expected.json")));
+    let files = ["layer/model_adapter_fusion.safetensors", "head/model_head.safetensors"]
+        .map(|file| tensors(&fixture(&format!("model/tiny_adapter/fusion/{file}"))));
+    let expected = tensors(&fixture("model/tiny_adapter/expected_fusion.safetensors"));
+    let params = RunParams::stack(&[&canonical(&files)], &device).unwrap();
+    let adapters = fused_adapters(&device);
+    let fusion = Fusion::new(&adapters, &params).recording();
+    let states = encoder.hidden_states(&batch, &fusion).unwrap();
+    let head = Head { params: &params, activation: HeadActivation::Tanh };
+    let logits = head.forward(states.last().unwrap().clone(), None).unwrap();
+    for (index, state) in states.into_iter().enumerate() {
+        let expected = expected.get(&format!("hidden_states.{index}")).unwrap();
+        let difference = largest_difference(&values(state), expected.values(), &batch.attention_mask);
+        assert!(difference < 1e-4, "hidden state {index} differs by {difference}");
+    }
+    let attention = fusion.into_attention();
+    assert_eq!(attention.len(), 2);
+    for (location, attention) in attention {
+        let expected = expected.get(&format!("fusion_attention.{location}")).unwrap();
+        let difference = largest_difference(&values(attention), expected.values(), &batch.attention_mask);
+        assert!(difference < 1e-4, "attention at {location} differs by {difference}");
+    }
+    let difference = largest_difference(&values(logits), expected.get("logits").unwrap().values(), &[1; 6]);
+    assert!(difference < 1e-4, "logits differ by {difference}");
+}
+
+#[test]
+fn a_new_fusion_starts_as_the_library_has_it() {
+    let device = Device::flex();
+    let adapters = fused_adapters(&device);
+    let mut random = mera_lab::text::random::generator(7, mera_lab::text::random::Purpose::Weights, 0);
+    let params = fusion::initial(&adapters, &mut random).unwrap();
+    let library = canonical(&[tensors(&fixture("model/tiny_adapter/fusion/layer/model_adapter_fusion.safetensors"))]);
+    let shapes = |set: &mera_lab::tensors::TensorSet| -> std::collections::BTreeMap<String, Vec<usize>> {
+        set.iter().map(|(name, tensor)| (name.to_owned(), tensor.shape().to_vec())).collect()
+    };
+    assert_eq!(shapes(&params), shapes(&library));
+    let value = params.get("layer.1.output.fusion.value.weight").unwrap().values();
+    assert!(value.iter().enumerate().all(|(index, &v)| v == if index % 33 == 0 { 1.0 } else { 1e-6 }));
+    for name in ["query", "key"] {
+        assert!(params.get(&format!("layer.1.output.fusion.{name}.bias")).unwrap().values().iter().all(|v| *v == 0.0));
+        let weight = params.get(&format!("layer.1.output.fusion.{name}.weight")).unwrap().values();
+        let square = weight.iter().map(|v| v * v).sum::<f32>() / weight.len() as f32;
+        // The deviation of 1024 draws is off by 2.2 % (one in its own deviation); this allows four of them.
+        assert!((square.sqrt() / 0.02 - 1.0).abs() < 0.09, "{name}: {}", square.sqrt());
+    }
+    // 0.01 · (1e-6)² a value off the diagonal, as good as nothing; at 2 on the diagonal, 0.01 a value.
+    let penalty = |params| values(fusion::penalty(&RunParams::stack(&[params], &device).unwrap()).unwrap())[0];
+    assert!(penalty(&params) < 1e-10);
+    let doubled = params.iter().map(|(name, tensor)| {
+        let doubled = tensor.values().iter().map(|value| value * 2.0).collect();
+        (name.to_owned(), mera_lab::tensors::Tensor::new(tensor.shape(), doubled).unwrap())
+    });
+    assert!((penalty(&doubled.collect()) - 0.01 * 2.0 * 32.0).abs() < 1e-6);
+}
+
+#[test]
+fn adapters_of_other_places_or_widths_are_told_apart() {
+    let device = Device::flex();
+    let mut random = mera_lab::text::random::generator(7, mera_lab::text::random::Purpose::Weights, 0);
+    let mut new = |name: &str, layers, hidden| {
+        let params = adapter::initial(layers, hidden, 2, &mut random).unwrap();
+        FrozenAdapter::new(name, &params, AdapterForm::default(), &device).unwrap()
+    };
+    let error = |adapters: &[FrozenAdapter]| gated::initial(adapters).unwrap_err();
+    insta::assert_snapshot!(error(&[new("mr", 2, 8), new("sst2", 2, 8), new("cr", 1, 8)]), @"adapters differ: mr sits at layer.0.output (8 wide), layer.1.output (8 wide); cr at layer.0.output (8 wide)");
+    insta::assert_snapshot!(error(&[new("mr", 1, 8), new("cr", 1, 16)]), @"adapters differ: mr sits at layer.0.output (8 wide); cr at layer.0.output (16 wide)");
+}
+
+#[test]
 fn runs_in_one_pass_do_not_touch_each_other() {
     let device = Device::flex();
     let encoder = tiny_encoder(&device);

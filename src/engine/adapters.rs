@@ -2,13 +2,13 @@
 
 use super::{Engine, EngineError, Observer, fetched};
 use crate::format::{self, AdapterFile, Architecture};
-use crate::model::{HeadActivation, NonLinearity};
+use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
     AdapterCard, AdapterId, EditAdapter, FileSource, MergeSpec, Opened, Phase, Problem, TrainSettings,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
-use crate::train::Architecture as RunArchitecture;
+use crate::train::{Architecture as RunArchitecture, Body};
 use indexmap::IndexMap;
 
 /// Where an adapter is from.
@@ -54,11 +54,11 @@ impl LoadedAdapter {
         self.file.files.iter().find(weights).map_or("", |file| &file.sha256)
     }
 
-    /// What the model needs to know to run it.
+    /// How it computes.
     ///
     /// # Errors
     /// When it is of a kind that the model does not compute.
-    pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
+    pub fn form(&self) -> Result<AdapterForm, EngineError> {
         let form = &self.file.config.form;
         let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
         if form.architecture != Architecture::SeqBn {
@@ -66,12 +66,21 @@ impl LoadedAdapter {
         }
         let non_linearity = NonLinearity::from_name(&form.non_linearity)
             .ok_or_else(|| unsupported(format!("the non-linearity {}", form.non_linearity)))?;
+        Ok(AdapterForm { non_linearity, scaling: f64::from(form.scaling) })
+    }
+
+    /// What the model needs to know to run it and its head.
+    ///
+    /// # Errors
+    /// When it or its head is of a kind that the model does not compute.
+    pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
+        let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
         let head_activation = match self.file.head.as_ref().and_then(|head| head.config.activation.as_deref()) {
             Some(name) => HeadActivation::from_name(name)
                 .ok_or_else(|| unsupported(format!("a head with the activation {name}")))?,
             None => HeadActivation::default(),
         };
-        Ok(RunArchitecture { non_linearity, scaling: f64::from(form.scaling), head_activation })
+        Ok(RunArchitecture { body: Body::Adapter(self.form()?), head_activation })
     }
 
     fn card(&self, id: AdapterId) -> AdapterCard {

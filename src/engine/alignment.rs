@@ -74,13 +74,10 @@ impl Engine {
         for &id in ids {
             let adapter = self.adapters.get(id)?;
             adapters.push(Input { name: &adapter.file.name, params: self.adapter_params(id)? });
-            kinds.push((adapter.file.name.as_str(), adapter.architecture()?));
+            kinds.push((adapter.file.name.as_str(), adapter.form()?));
         }
         if let Some((first, others)) = kinds.split_first() {
-            let same = |kind: &crate::train::Architecture| {
-                (kind.non_linearity, kind.scaling) == (first.1.non_linearity, first.1.scaling)
-            };
-            if let Some(other) = others.iter().find(|(_, kind)| !same(kind)) {
+            if let Some(other) = others.iter().find(|(_, form)| *form != first.1) {
                 return Err(EngineError::Unsupported {
                     adapter: other.0.to_owned(),
                     what: format!(

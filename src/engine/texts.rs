@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError, Observer};
 use crate::model::params::read;
-use crate::model::{BottleneckAdapters, Recorder, RunParams};
+use crate::model::{AdapterForm, BottleneckAdapters, Recorder, RunParams};
 use crate::protocol::{AdapterId, Phase, Texts};
 use crate::tensors::adapter::Location;
 use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
@@ -93,13 +93,9 @@ impl Engine {
     async fn observe_now(&self, id: AdapterId, observer: &mut dyn Observer) -> Result<Observed, EngineError> {
         let plm = self.plm()?;
         let tokenizer = &plm.tokenizer;
-        let architecture = self.adapters.get(id)?.architecture()?;
+        let AdapterForm { non_linearity, scaling } = self.adapters.get(id)?.form()?;
         let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
-        let adapters = BottleneckAdapters {
-            params: &params,
-            non_linearity: architecture.non_linearity,
-            scaling: architecture.scaling,
-        };
+        let adapters = BottleneckAdapters { params: &params, non_linearity, scaling };
         let mut encoded = Vec::new();
         let mut tokens = Vec::new();
         for (text1, text2) in &self.texts.texts {

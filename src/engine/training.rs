@@ -242,7 +242,7 @@ impl Run {
             labels,
             predictions,
             trainable_parameters: self.few_shot.trainer().trainable_parameters(),
-            inference_parameters: self.few_shot.trainer().params().parameters(),
+            inference_parameters: self.few_shot.trainer().inference_parameters(),
             seconds: self.seconds,
             seconds_per_step: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
         }

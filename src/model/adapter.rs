@@ -97,10 +97,27 @@ impl NonLinearity {
     }
 }
 
+/// How an adapter computes, beside its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdapterForm {
+    /// σ.
+    pub non_linearity: NonLinearity,
+    /// Of the adapter's output before the residual is added.
+    pub scaling: f64,
+}
+
+impl Default for AdapterForm {
+    /// That of `seq_bn`: relu, and 1.
+    fn default() -> Self {
+        Self { non_linearity: Relu, scaling: 1.0 }
+    }
+}
+
 /// The adapters of R runs, over rows grouped by run: rows `r · B .. (r + 1) · B` belong to run `r`.
 #[derive(Clone, Copy, Debug)]
 pub struct BottleneckAdapters<'a> {
-    /// Parameters under [`Location::param`] names; a location without them has no adapter.
+    /// Parameters under [`Location::param`] names; a location without them has no adapter. Those of one run serve all
+    /// rows, whatever number of runs these belong to.
     pub params: &'a RunParams,
     /// σ.
     pub non_linearity: NonLinearity,
@@ -113,7 +130,7 @@ impl BottleneckAdapters<'_> {
     ///
     /// # Shapes
     /// - `x`, output: `[runs · B, len, hidden]`
-    fn bottleneck(&self, location: Location, x: Tensor<3>) -> Option<Tensor<3>> {
+    pub(super) fn bottleneck(&self, location: Location, x: Tensor<3>) -> Option<Tensor<3>> {
         let part = |part| self.params.get(&location.param(part)).cloned();
         let [rows, len, hidden] = x.dims();
         let runs = self.params.runs();
@@ -131,10 +148,21 @@ impl Sublayer for BottleneckAdapters<'_> {
         if self.params.get(&location.param(Part::DownWeight)).is_none() {
             return norm.forward(sum);
         }
-        match self.bottleneck(location, norm.forward(sum.clone())) {
-            Some(adapted) => norm.forward(adapted + sum),
-            None => norm.forward(sum),
-        }
+        adapted(sum, norm, |x| self.bottleneck(location, x))
+    }
+}
+
+/// Pfeiffer's placement: `LN(adapter(LN(sum)) + sum)`, where `sum` is the sub-layer's output and its input; `LN(sum)`
+/// where there is no adapter.
+pub(super) fn adapted(
+    sum: Tensor<3>,
+    norm: &LayerNorm,
+    adapter: impl FnOnce(Tensor<3>) -> Option<Tensor<3>>,
+) -> Tensor<3> {
+    let x = norm.forward(sum.clone());
+    match adapter(x.clone()) {
+        Some(adapted) => norm.forward(adapted + sum),
+        None => x,
     }
 }
 

@@ -6,11 +6,17 @@
 
 pub mod adapter;
 pub mod bert;
+pub mod frozen;
+pub mod fusion;
+pub mod gated;
 pub mod head;
 pub mod params;
 
-pub use adapter::{BottleneckAdapters, NoAdapters, NonLinearity, Recorder, Sublayer};
+pub use adapter::{AdapterForm, BottleneckAdapters, NoAdapters, NonLinearity, Recorder, Sublayer};
 pub use bert::{BertConfig, Encoder, EncoderInput};
+pub use frozen::FrozenAdapter;
+pub use fusion::Fusion;
+pub use gated::Gated;
 pub use head::{Head, HeadActivation};
 pub use params::{Initializer, RunParams};
 
@@ -70,6 +76,18 @@ pub enum ModelError {
         left: Vec<usize>,
         /// In the other.
         right: Vec<usize>,
+    },
+    /// Adapters to be used together that sit in other places, or are of another width.
+    #[error("adapters differ: {left} sits at {left_places}; {right} at {right_places}")]
+    Together {
+        /// The first adapter.
+        left: String,
+        /// The other.
+        right: String,
+        /// Where the first sits.
+        left_places: String,
+        /// Where the other sits.
+        right_places: String,
     },
     /// A token that the embedding table has no row for.
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]

@@ -9,13 +9,28 @@ use rand::Rng;
 /// Parameters of R runs by canonical name.
 ///
 /// A matrix that files hold as `[output, input]` stands here as `[runs, input, output]`, a vector of `n` as
-/// `[runs, 1, n]`: everything has rank 3, so forward, optimiser and checkpoint know one kind of tensor.
+/// `[runs, 1, n]`, a table of embeddings, which is read by row, as files have it, `[runs, rows, hidden]`: everything has
+/// rank 3, so forward, optimiser and checkpoint know one kind of tensor.
 #[derive(Clone, Debug, Default)]
 pub struct RunParams {
     tensors: IndexMap<String, Tensor<3>>,
-    vectors: Vec<bool>,
+    layouts: Vec<Layout>,
     runs: usize,
 }
+
+/// How a tensor of a file stands behind the run axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// Transposed.
+    Matrix,
+    /// As one row.
+    Vector,
+    /// As it is.
+    Table,
+}
+
+/// What the names of tables of embeddings end in, as Hugging Face names them.
+const TABLE: &str = "_embeddings.weight";
 
 impl RunParams {
     /// Stacks the parameters of runs onto `device`.
@@ -25,8 +40,13 @@ impl RunParams {
     pub fn stack(runs: &[&TensorSet], device: &Device) -> Result<Self, ModelError> {
         let Some(first) = runs.first() else { return Ok(Self::default()) };
         let mut tensors = IndexMap::new();
-        let mut vectors = Vec::new();
+        let mut layouts = Vec::new();
         for (name, stored) in first.iter() {
+            let layout = match stored.shape() {
+                [_, _] if name.ends_with(TABLE) => Layout::Table,
+                [_, _] => Layout::Matrix,
+                _ => Layout::Vector,
+            };
             let mut values = Vec::with_capacity(stored.len() * runs.len());
             for run in runs {
                 let shape = run.get(name).map(Stored::shape).unwrap_or_default();
@@ -37,16 +57,21 @@ impl RunParams {
                         right: shape.to_vec(),
                     });
                 }
-                values.extend(run.get(name).map(transposed).unwrap_or_default());
+                match (layout, run.get(name)) {
+                    (Layout::Matrix, Some(matrix)) => values.extend(transposed(matrix)),
+                    (_, Some(tensor)) => values.extend_from_slice(tensor.values()),
+                    (_, None) => {}
+                }
             }
-            let shape = match *stored.shape() {
-                [output, input] => [runs.len(), input, output],
+            let shape = match (layout, stored.shape()) {
+                (Layout::Matrix, &[output, input]) => [runs.len(), input, output],
+                (Layout::Table, &[rows, hidden]) => [runs.len(), rows, hidden],
                 _ => [runs.len(), 1, stored.len()],
             };
-            vectors.push(stored.shape().len() == 1);
+            layouts.push(layout);
             tensors.insert(name.to_owned(), Tensor::from_data(TensorData::new(values, shape), device));
         }
-        Ok(Self { tensors, vectors, runs: runs.len() })
+        Ok(Self { tensors, layouts, runs: runs.len() })
     }
 
     /// Reads the runs back, in the layout of files.
@@ -55,15 +80,15 @@ impl RunParams {
     /// When the device fails.
     pub async fn unstack(&self) -> Result<Vec<TensorSet>, ModelError> {
         let mut runs = vec![TensorSet::new(); self.runs];
-        for ((name, tensor), &vector) in self.tensors.iter().zip(&self.vectors) {
+        for ((name, tensor), layout) in self.tensors.iter().zip(&self.layouts) {
             let [_, input, output] = tensor.dims();
             let values = read(tensor.clone()).await?;
             for (run, values) in runs.iter_mut().zip(values.chunks_exact((input * output).max(1))) {
-                let stored = if vector {
-                    Stored::new([output], values.to_vec())
-                } else {
-                    Stored::new([input, output], values.to_vec())
-                        .and_then(|matrix| Stored::new([output, input], transposed(&matrix)))
+                let stored = match layout {
+                    Layout::Vector => Stored::new([output], values.to_vec()),
+                    Layout::Table => Stored::new([input, output], values.to_vec()),
+                    Layout::Matrix => Stored::new([input, output], values.to_vec())
+                        .and_then(|matrix| Stored::new([output, input], transposed(&matrix))),
                 };
                 run.insert(name.clone(), stored.map_err(|error| ModelError::Device(error.to_string()))?);
             }
@@ -83,7 +108,14 @@ impl RunParams {
         self.tensors.values().map(|tensor| tensor.shape().num_elements()).sum::<usize>() / self.runs.max(1)
     }
 
-    /// `[runs, input, output]` or `[runs, 1, n]`.
+    /// Whether files hold the tensor called `name` as a vector: a bias, a norm, gates.
+    #[must_use]
+    pub fn is_vector(&self, name: &str) -> bool {
+        let layout = self.tensors.get_index_of(name).and_then(|index| self.layouts.get(index));
+        layout == Some(&Layout::Vector)
+    }
+
+    /// `[runs, input, output]`, `[runs, 1, n]` or `[runs, rows, hidden]`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tensor<3>> {
         self.tensors.get(name)

@@ -16,7 +16,7 @@ pub use metrics::{Confusion, Scores};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use run::{Batching, Best, FewShotRun, RunData, RunSettings, RunStatus, Snapshot, StepReport, Trained};
 pub use schedule::LinearSchedule;
-pub use trainer::{Architecture, LabelledInput, Step, Trainer};
+pub use trainer::{Architecture, Body, GATE_RATE, LabelledInput, Step, Trainer};
 
 use crate::model::ModelError;
 use crate::text::BatchError;

@@ -12,13 +12,13 @@ use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
 use crate::text::random::{Purpose, generator};
 use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use rand::Rng;
 
 /// What is trained beside the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trained {
-    /// The whole adapter.
+    /// Everything that a run has.
     #[default]
     All,
     /// Its up projections.
@@ -28,16 +28,16 @@ pub enum Trained {
 }
 
 impl Trained {
-    /// Whether the parameter called `name` is trained.
+    /// Whether the parameter called `name` is trained: the head always is; what is no adapter (a fusion, gates, the
+    /// encoder) knows no up side, and is trained whole or not at all.
     #[must_use]
     pub fn includes(self, name: &str) -> bool {
-        match Location::parse_param(name) {
-            None => true,
-            Some((_, part)) => match self {
-                Trained::All => true,
-                Trained::Up => matches!(part, Part::UpWeight | Part::UpBias),
-                Trained::Head => false,
-            },
+        let is_up = |(_, part)| matches!(part, Part::UpWeight | Part::UpBias);
+        match self {
+            _ if name.starts_with("head.") => true,
+            Trained::All => true,
+            Trained::Up => Location::parse_param(name).is_none_or(is_up),
+            Trained::Head => false,
         }
     }
 }
@@ -247,18 +247,16 @@ impl FewShotRun {
         let trained = self.settings.trained;
         self.trainer.params =
             stacked.map(|name, tensor| if trained.includes(name) { tensor.require_grad() } else { tensor });
-        let count = self.trainer.optimizer.parameters();
-        let plain = self.device.clone().inner();
-        let moment = |name: &str| {
-            let values = snapshot.moments.get(name)?.values().to_vec();
-            (values.len() == count).then(|| Tensor::from_data(TensorData::new(values, [1, count]), &plain))
+        let moments: Vec<_> = ["mean", "square"].into_iter().filter_map(|name| snapshot.moments.get(name)).collect();
+        let runs = match moments[..] {
+            [mean, square] => vec![[mean, square].map(|moment| moment.values().to_vec())],
+            _ => Vec::new(),
         };
-        self.trainer.optimizer.moments = match (moment("mean"), moment("square")) {
-            (Some(mean), Some(square)) => Some([mean, square]),
-            (None, None) if snapshot.curve.is_empty() => None,
-            _ => return Err(TrainError::Checkpoint(format!("its moments are not of {count} parameters"))),
-        };
-        self.trainer.optimizer.steps = snapshot.curve.len();
+        let steps = snapshot.curve.len();
+        if runs.is_empty() != (steps == 0) || !self.trainer.optimizer.restore(steps, &runs) {
+            let count = self.trainer.optimizer.parameters();
+            return Err(TrainError::Checkpoint(format!("its moments are not of {count} parameters")));
+        }
         self.best = snapshot.best;
         self.curve = snapshot.curve;
         self.evaluating = None;
@@ -277,11 +275,9 @@ impl FewShotRun {
     /// When the device fails.
     pub async fn snapshot(&self) -> Result<Snapshot, TrainError> {
         let mut moments = TensorSet::new();
-        if let Some(both) = self.trainer.optimizer.moments.clone() {
-            for (name, moment) in ["mean", "square"].into_iter().zip(both) {
-                let values = crate::model::params::read(moment).await?;
-                let len = values.len();
-                let stored = crate::tensors::Tensor::new([len], values)
+        for run in self.trainer.optimizer.moments().await? {
+            for (name, values) in ["mean", "square"].into_iter().zip(run) {
+                let stored = crate::tensors::Tensor::new([values.len()], values)
                     .map_err(|error| TrainError::Checkpoint(error.to_string()))?;
                 moments.insert(name, stored);
             }

@@ -2,21 +2,69 @@
 
 use super::TrainError;
 use super::optimizer::{AdamW, AdamWConfig};
+use crate::model::fusion::{self, Fusion};
+use crate::model::gated::{Gated, are_gates};
 use crate::model::params::read;
-use crate::model::{BottleneckAdapters, Encoder, EncoderInput, Head, HeadActivation, NonLinearity, RunParams};
+use crate::model::{
+    AdapterForm, BottleneckAdapters, Encoder, EncoderInput, FrozenAdapter, Head, HeadActivation, RunParams,
+};
+use crate::tensors::adapter::Location;
 use crate::text::Batch;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// What the parameters of a run mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Architecture {
-    /// Between down and up projection.
-    pub non_linearity: NonLinearity,
-    /// Of the adapter's output; 0 stands for the usual 1.
-    pub scaling: f64,
+    /// What stands under the head.
+    pub body: Body,
     /// Between the layers of the head.
     pub head_activation: HeadActivation,
+}
+
+/// What stands under the head, and which parameters of a run belong to it.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// The frozen encoder with a bottleneck adapter ([`BottleneckAdapters`]), or plain where a run has no parameters of
+    /// one.
+    Adapter(AdapterForm),
+    /// The frozen encoder with an AdapterFusion of frozen adapters ([`Fusion`]); its penalty is part of the objective.
+    Fusion(Vec<FrozenAdapter>),
+    /// The frozen encoder with a gated sum of frozen adapters ([`Gated`]).
+    Gated {
+        /// What is summed.
+        adapters: Vec<FrozenAdapter>,
+        /// Learning rate of the gates as a multiple of the run's; usually [`GATE_RATE`].
+        gate_rate: f64,
+    },
+}
+
+/// Gates are few and start far from where they end: 5e-2 for them where the head has 1e-3.
+pub const GATE_RATE: f64 = 50.0;
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Adapter(AdapterForm::default())
+    }
+}
+
+impl Body {
+    /// The adapters that are combined and stay as they are.
+    #[must_use]
+    pub fn frozen(&self) -> &[FrozenAdapter] {
+        match self {
+            Self::Adapter(_) => &[],
+            Self::Fusion(adapters) | Self::Gated { adapters, .. } => adapters,
+        }
+    }
+
+    /// Learning rate of the tensor called `name` as a multiple of its run's.
+    fn rate(&self, name: &str) -> f64 {
+        match self {
+            Self::Gated { gate_rate, .. } if are_gates(name) => *gate_rate,
+            _ => 1.0,
+        }
+    }
 }
 
 /// Rows of R runs, grouped by run, with their labels.
@@ -87,7 +135,8 @@ impl Trainer {
     ) -> Self {
         let names: Vec<String> =
             params.iter().map(|(name, _)| name.to_owned()).filter(|name| is_trained(name)).collect();
-        let optimizer = AdamW::new(config, &params, names, &device.clone().inner());
+        let rate = |name: &str| architecture.body.rate(name);
+        let optimizer = AdamW::new(config, &params, names, rate, &device.clone().inner());
         let params =
             params.map(|name, tensor| if is_trained(name) { tensor.detach().require_grad() } else { tensor.detach() });
         Self { architecture, params, optimizer }
@@ -105,18 +154,43 @@ impl Trainer {
         self.optimizer.parameters()
     }
 
+    /// Parameters of one run that an answer needs beside the encoder's, those of frozen adapters among them.
+    #[must_use]
+    pub fn inference_parameters(&self) -> usize {
+        let frozen = self.architecture.body.frozen().iter().map(|adapter| adapter.params.parameters());
+        self.params.parameters() + frozen.sum::<usize>()
+    }
+
     /// Mean cross-entropy of each run's rows, before and for this step, in nats; `runs` values.
     ///
     /// # Errors
     /// When the device fails or tokens are outside the encoder's tables.
     pub async fn step(&mut self, encoder: &Encoder, step: Step<'_>) -> Result<Vec<f32>, TrainError> {
         let loss = self.loss(encoder, step.batch, step.dropout)?;
+        let objective = match self.penalty() {
+            Some(penalty) => loss.clone() + penalty,
+            None => loss.clone(),
+        };
         // The runs share no parameter, so the gradient of the sum is each run's own.
-        let gradients = loss.clone().sum().backward();
+        let gradients = objective.sum().backward();
         self.optimizer.step(&mut self.params, &gradients, step.learning_rates);
         Ok(read(loss).await?)
     }
 
+    /// What is added to each run's loss before the gradient is taken, where its architecture asks for it.
+    ///
+    /// # Shapes
+    /// - output: `[runs]`
+    #[must_use]
+    pub fn penalty(&self) -> Option<Tensor<1>> {
+        match &self.architecture.body {
+            Body::Fusion(_) => fusion::penalty(&self.params),
+            Body::Adapter(_) | Body::Gated { .. } => None,
+        }
+    }
+
+    /// Mean cross-entropy of each run's rows, in nats.
+    ///
     /// # Shapes
     /// - output: `[runs]`
     ///
@@ -154,9 +228,13 @@ impl Trainer {
         input: &EncoderInput,
         dropout: Option<DropoutMasks>,
     ) -> Result<Tensor<3>, TrainError> {
-        let scaling = if self.architecture.scaling == 0.0 { 1.0 } else { self.architecture.scaling };
-        let adapters = BottleneckAdapters { params, non_linearity: self.architecture.non_linearity, scaling };
-        let hidden = encoder.forward(input, &adapters)?;
+        let hidden = match &self.architecture.body {
+            &Body::Adapter(AdapterForm { non_linearity, scaling }) => {
+                encoder.forward(input, &BottleneckAdapters { params, non_linearity, scaling })?
+            }
+            Body::Fusion(adapters) => encoder.forward(input, &Fusion::new(adapters, params))?,
+            Body::Gated { adapters, .. } => encoder.forward(input, &Gated { adapters, params })?,
+        };
         let width = encoder.config().hidden_size;
         let shape = [params.runs(), input.rows / params.runs().max(1), width];
         let masks =
@@ -172,5 +250,26 @@ impl Trainer {
         let params = self.params.clone().map(|_, tensor| tensor.detach());
         let logits = self.logits(encoder, &params, input, None)?;
         Ok(read(logits).await?)
+    }
+
+    /// How much attention each token of the rows gives to each of the fused adapters, by location in the order of the
+    /// layers: `runs · B · len · adapters` values; empty for what is no fusion.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub async fn fusion_attention(
+        &self,
+        encoder: &Encoder,
+        input: &EncoderInput,
+    ) -> Result<Vec<(Location, Vec<f32>)>, TrainError> {
+        let Body::Fusion(adapters) = &self.architecture.body else { return Ok(Vec::new()) };
+        let params = self.params.clone().map(|_, tensor| tensor.detach());
+        let fusion = Fusion::new(adapters, &params).recording();
+        encoder.forward(input, &fusion)?;
+        let mut attention = Vec::new();
+        for (location, tensor) in fusion.into_attention() {
+            attention.push((location, read(tensor).await?));
+        }
+        Ok(attention)
     }
 }

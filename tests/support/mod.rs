@@ -1,7 +1,7 @@
 //! What the oracle tests share, native and in a browser: reading fixtures, comparing with them.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
 
-use mera_lab::model::{BertConfig, Encoder, EncoderInput};
+use mera_lab::model::{AdapterForm, BertConfig, Encoder, EncoderInput, FrozenAdapter};
 use mera_lab::tensors::adapter::Location;
 use mera_lab::tensors::{Tensor, TensorSet};
 use serde_json::Value;
@@ -52,25 +52,39 @@ pub fn tensors(path: &Path) -> TensorSet {
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }
 
-/// The tensors of an adapter and its head as the library names them, under our names.
+/// The tensors of an encoder, an adapter, a fusion or a head as the library names them, under our names.
 pub fn canonical(files: &[TensorSet]) -> TensorSet {
-    let rename = |name: &str| {
-        let name = name.strip_prefix("bert.").unwrap_or(name);
+    files.iter().flat_map(TensorSet::iter).map(|(name, tensor)| (canonical_name(name), tensor.clone())).collect()
+}
+
+pub fn canonical_name(name: &str) -> String {
+    let name = name.strip_prefix("bert.").unwrap_or(name);
+    let rename = || {
         if let Some(head) = name.strip_prefix("heads.") {
             let mut parts = head.split('.').skip(1);
             let layer = if parts.next()? == "1" { "dense" } else { "out_proj" };
             return Some(format!("head.{layer}.{}", parts.next()?));
         }
+        if !name.contains(".adapter") {
+            return Some(name.to_owned());
+        }
         let (layer, rest) = name.strip_prefix("encoder.layer.")?.split_once('.')?;
+        let location = Location::output(layer.parse().ok()?);
+        if let Some((_, fusion)) = rest.split_once(".adapter_fusion_layer.") {
+            return Some(format!("{location}.fusion.{}", fusion.split_once('.')?.1));
+        }
         let tail = rest.split(".adapters.").nth(1)?.split_once('.')?.1;
         let tail = tail.replace("adapter_down.0", "down_proj").replace("adapter_up", "up_proj");
-        Some(format!("{}.{tail}", Location::output(layer.parse().ok()?)))
+        Some(format!("{location}.{tail}"))
     };
-    files
-        .iter()
-        .flat_map(TensorSet::iter)
-        .map(|(name, tensor)| (rename(name).unwrap_or_else(|| panic!("no place for {name}")), tensor.clone()))
-        .collect()
+    rename().unwrap_or_else(|| panic!("no place for {name}"))
+}
+
+/// The three adapters that the fixtures fuse.
+pub fn fused_adapters(device: &burn::tensor::Device) -> Vec<FrozenAdapter> {
+    let read =
+        |name: &str| canonical(&[tensors(&fixture(&format!("model/tiny_adapter/fusion/{name}/adapter.safetensors")))]);
+    ["a", "b", "c"].map(|name| FrozenAdapter::new(name, &read(name), AdapterForm::default(), device).unwrap()).into()
 }
 
 pub fn input(batch: &Value) -> EncoderInput {
