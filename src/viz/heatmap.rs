@@ -175,10 +175,11 @@ impl HeatMap {
         let most = cells
             .filter(|(row, column)| grid.get(*row, *column).is_finite())
             .max_by(|a, b| grid.get(a.0, a.1).abs().total_cmp(&grid.get(b.0, b.1).abs()));
-        let mut text = format!("{} × {} values of {}", grid.rows, grid.columns, self.quantity);
+        let mut text = format!("{} × {}", grid.rows, grid.columns);
         if let Some((row, column)) = most {
             let value = significant(f64::from(grid.get(row, column)), 3);
-            text += &format!("; the largest is {value}, {} → {}", self.rows.member(row), self.columns.member(column));
+            let (row, column) = (self.rows.member(row), self.columns.member(column));
+            text += &format!("; largest {} {value}, {row} → {column}", self.quantity);
         }
         let missing = (0..grid.rows * grid.columns)
             .filter(|i| !grid.values.get(*i).copied().unwrap_or(f32::NAN).is_finite())

@@ -175,9 +175,7 @@ impl LayerStrip {
             .collect();
         let drop = both.iter().map(|(before, after)| 1.0 - after / before).sum::<f64>() / both.len() as f64;
         format!(
-            "{} places: {} of the plan's mass on the diagonal on average{chance}; alignment lowers the mean distance \
-             by {}.",
-            self.layers.len(),
+            "{} of the plans' mass is on the diagonal{chance}; alignment lowers the mean distance by {}.",
             Unit::Percent.write(mean),
             Unit::Percent.write(drop),
         )
