@@ -13,6 +13,7 @@ use leptos::task::spawn_local;
 
 /// Puts the page into the document.
 pub fn mount() {
+    console_error_panic_hook::set_once();
     leptos::mount::mount_to_body(App);
 }
 

@@ -124,8 +124,8 @@ fn Neuron(adapter: AdapterId, location: String, neuron: usize) -> impl IntoView 
         if !ready() {
             return;
         }
+        let ask = ShowNeuron { adapter, location: place.get_value(), neuron, texts: texts() };
         spawn_local(async move {
-            let ask = ShowNeuron { adapter, location: place.get_value(), neuron, texts: texts() };
             // The panel may have gone on to another neuron while this one was looked at.
             let answer = lab.ask(ask).await.map_err(|failure| failure.message);
             let _ = report.try_set(Some(answer));

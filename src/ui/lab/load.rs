@@ -32,10 +32,6 @@ impl Lab {
             self.computed.set(None);
             self.runs.set(vec![]);
         }
-        if !card.unused.is_empty() {
-            let line = format!("{} of its tensors are not used: {}", card.unused.len(), card.unused.join(", "));
-            self.inform(card.name.clone(), line);
-        }
         self.plm.set(Some(card));
         Ok(())
     }

@@ -102,11 +102,11 @@ fn Stored() -> impl IntoView {
     let space = RwSignal::new(None::<(f64, f64)>);
     let refresh = move || {
         spawn_local(async move {
-            space.set(storage::estimate().await);
+            space.try_set(storage::estimate().await);
             match storage::list().await {
-                Ok(list) => files.set(Some(list)),
-                Err(_) => files.set(Some(vec![])),
-            }
+                Ok(list) => files.try_set(Some(list)),
+                Err(_) => files.try_set(Some(vec![])),
+            };
         });
     };
     refresh();

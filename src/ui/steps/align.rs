@@ -350,17 +350,17 @@ fn Weights(
         spawn_local(async move {
             let (other, location) = (wanted.other, wanted.location.clone());
             let answer = lab.ask(wanted).await;
-            let same =
-                sight.with_untracked(|s| s.as_ref().is_some_and(|s| s.other == other && s.location.name == location));
-            if !same {
+            // By then another location may be in sight, or another step.
+            let same = |s: &Option<Sight>| s.as_ref().is_some_and(|s| s.other == other && s.location.name == location);
+            if sight.try_with_untracked(same) != Some(true) {
                 return;
             }
             match answer {
                 Ok(found) => {
-                    failed.set(None);
-                    weights.set(Some((location, found)));
+                    failed.try_set(None);
+                    weights.try_set(Some((location, found)));
                 }
-                Err(failure) => failed.set(Some(failure.message)),
+                Err(failure) => drop(failed.try_set(Some(failure.message))),
             }
         });
     });

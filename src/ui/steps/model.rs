@@ -81,6 +81,7 @@ pub fn Picture() -> impl IntoView {
                 <dt>"Vocabulary"</dt><dd>{words::count(card.vocabulary)}</dd>
                 <dt>"Longest text"</dt><dd>{format!("{} tokens", card.max_length)}</dd>
                 <dt>"Parameters"</dt><dd title=words::count(card.parameters)>{words::short(card.parameters)}</dd>
+                {(!card.unused.is_empty()).then(|| view! { <dt title="Tensors of the file that an encoder has no place for">"Not used"</dt><dd>{card.unused.join(", ")}</dd> })}
                 {(!card.sha256.is_empty()).then(|| view! { <dt>"SHA-256 of the weights"</dt><dd class="hash" title=card.sha256.clone()>{card.sha256.chars().take(16).collect::<String>()}"…"</dd> })}
             </dl>
         })}
@@ -96,9 +97,11 @@ fn Tokens() -> impl IntoView {
     let text = RwSignal::new("Adapters are surprisingly mergeable.".to_owned());
     let tokens = RwSignal::new(Vec::<Token>::new());
     let show = move || {
+        let ask = Tokenize { text1: text.get_untracked(), text2: None };
         spawn_local(async move {
-            match lab.ask(Tokenize { text1: text.get_untracked(), text2: None }).await {
-                Ok(found) => tokens.set(found),
+            // By then the person may have gone to another step, and the signal with this one.
+            match lab.ask(ask).await {
+                Ok(found) => drop(tokens.try_set(found)),
                 Err(failure) => lab.problem("tokenizer", failure.message),
             }
         });

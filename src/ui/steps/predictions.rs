@@ -109,7 +109,7 @@ fn Own() -> impl IntoView {
         }
         spawn_local(async move {
             match lab.ask(Predict { run: id, text1, text2 }).await {
-                Ok(prediction) => answer.set(Some((prediction, labels))),
+                Ok(prediction) => drop(answer.try_set(Some((prediction, labels)))),
                 Err(failure) => lab.problem("Try a sentence", failure.message),
             }
         });
