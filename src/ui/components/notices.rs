@@ -10,7 +10,7 @@ pub fn Notices() -> impl IntoView {
     view! {
         <section class="notices" class:empty=move || lab.notices.with(Vec::is_empty) data-testid="problems" aria-live="polite" aria-label="Messages">
             <For each=move || lab.notices.get() key=|notice| notice.key let:notice>
-                <p class="notice" class:problem=notice.problem data-testid="problem">
+                <p class="notice" class:problem=notice.problem data-testid=if notice.problem { "problem" } else { "notice" }>
                     <span class="notice-mark" aria-hidden="true">{if notice.problem { "!" } else { "i" }}</span>
                     <span>
                         {(!notice.about.is_empty()).then(|| view! { <b>{notice.about.clone()}</b> " " })}

@@ -10,12 +10,17 @@ use leptos::prelude::*;
 #[component]
 pub fn ProgressLine() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let share = move || lab.activity.with(|a| a.as_ref().map_or(0.0, |a| a.meter.share()));
+    let share = Memo::new(move |_| lab.share());
+    let step = move || {
+        let at = lab.plan.with(|plan| plan.as_ref().filter(|plan| !plan.ended).and_then(|plan| plan.at()));
+        at.map_or(String::new(), |(place, jobs)| format!("{place} of {jobs}"))
+    };
     let words = move || {
         lab.activity.with(|activity| match activity {
             Some(a) if a.stopping => format!("{} · stopping…", a.label),
             Some(a) => {
-                let parts = [a.label.as_str(), a.meter.phase(), a.meter.detail()];
+                let step = step();
+                let parts = [step.as_str(), a.label.as_str(), a.meter.phase(), a.meter.detail()];
                 parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
             }
             None => match lab.status.get() {
@@ -30,19 +35,19 @@ pub fn ProgressLine() -> impl IntoView {
     // For screen readers in steps of ten, so that they are not talked over.
     let spoken = Memo::new(move |_| {
         lab.activity
-            .with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (a.meter.share() * 10.0).floor() * 10.0)))
+            .with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (share.get() * 10.0).floor() * 10.0)))
     });
     view! {
         <footer class="progress" class:active=move || lab.activity.with(Option::is_some)
-            class:failed=move || matches!(lab.status.get(), Status::Failed { .. }) data-testid="progress" data-share=share>
+            class:failed=move || matches!(lab.status.get(), Status::Failed { .. }) data-testid="progress" data-share=move || share.get()>
             <div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100"
-                aria-valuenow=move || (share() * 100.0).round()>
-                <div class="bar-done" style:width=move || format!("{:.1}%", share() * 100.0)></div>
+                aria-valuenow=move || (share.get() * 100.0).round()>
+                <div class="bar-done" style:width=move || format!("{:.1}%", share.get() * 100.0)></div>
             </div>
             <p class="progress-words">{words}</p>
             <p class="hidden" aria-live="polite">{move || spoken.get()}</p>
             <Show when=move || lab.activity.with(Option::is_some)>
-                <span class="progress-share" data-testid="progress-share">{move || crate::ui::state::words::percent(share())}</span>
+                <span class="progress-share" data-testid="progress-share">{move || crate::ui::state::words::percent(share.get())}</span>
                 <span class="progress-left">{left}</span>
                 <button data-testid="cancel" disabled=move || lab.activity.with(|a| a.as_ref().is_some_and(|a| a.stopping))
                     on:click=move |_| lab.cancel()>"Cancel"</button>

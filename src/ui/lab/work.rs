@@ -59,6 +59,15 @@ pub enum Stage {
     Stopped,
 }
 
+impl Plan {
+    /// The job that goes on, from 1, and how many there are.
+    #[must_use]
+    pub fn at(&self) -> Option<(usize, usize)> {
+        let place = self.stages.iter().position(|(_, stage)| *stage == Stage::Running)?;
+        Some((place + 1, self.stages.len()))
+    }
+}
+
 impl Stage {
     /// For the style sheet.
     #[must_use]
@@ -109,6 +118,16 @@ impl Lab {
     /// Asks the engine for something short.
     pub(crate) async fn ask<A: Ask>(self, ask: A) -> Result<A::Answer, Failure> {
         self.client().call(ask, |_| {}).await
+    }
+
+    /// How far everything is that was set going, 0 to 1: the list of jobs where there is one, else the job.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        let own = self.activity.with(|activity| activity.as_ref().map_or(0.0, |activity| activity.meter.share()));
+        match self.plan.with(|plan| plan.as_ref().filter(|plan| !plan.ended).and_then(Plan::at)) {
+            Some((place, jobs)) => (place as f64 - 1.0 + own) / jobs as f64,
+            None => own,
+        }
     }
 
     /// Stops what is going on, and what was to follow.

@@ -22,6 +22,7 @@ pub fn Controls() -> impl IntoView {
         <EpisodeFields/>
         <Starts/>
         <Settings/>
+        <div class="actions">
         <div class="row">
             <Show when=move || !training() fallback=move || view! {
                 <button class="primary grow" data-testid="pause" on:click=move |_| lab.cancel()>"Pause"</button>
@@ -35,6 +36,7 @@ pub fn Controls() -> impl IntoView {
         <button class="wide" data-testid="compare-all" disabled=move || lab.busy() || missing() on:click=move |_| lab.compare_all()
             title="Trains merged, each single adapter, plain average, scratch and head alone on the same examples">"Compare all"</button>
         <Show when=missing><p class="why">"Drop a data set with the columns label and text1 to learn from."</p></Show>
+        </div>
     }
 }
 

@@ -51,8 +51,17 @@ pub fn Controls() -> impl IntoView {
         </fieldset>
         {move || {
             let id = method.get();
-            lab.methods.get().into_iter().find(|card| card.id == id).map(|card| {
-                card.parameters.into_iter().map(|parameter| view! { <Setting method=id.clone() parameter/> }).collect_view()
+            let card = lab.methods.get().into_iter().find(|card| card.id == id && !card.parameters.is_empty());
+            card.map(|card| {
+                let prefix = format!("{id}.");
+                let open = lab.choices.with_untracked(|c| c.merge.settings.keys().any(|key| key.starts_with(&prefix)));
+                let settings = card.parameters.into_iter().map(|parameter| view! { <Setting method=id.clone() parameter/> });
+                view! {
+                    <details class="more" open=open data-testid="settings">
+                        <summary>"Settings of the method"</summary>
+                        {settings.collect_view()}
+                    </details>
+                }
             })
         }}
         <fieldset class="weights">
@@ -226,7 +235,10 @@ pub fn Picture() -> impl IntoView {
         <div class="heading"><h2>"Merge"</h2></div>
         <Stale step=Step::Merge again="Merge again" redo=move |()| lab.merge()/>
         <Show when=move || lab.merges.with(Vec::is_empty)>
-            <p class="empty">"Nothing merged yet. Choose a method and press Merge; several are kept side by side."</p>
+            <p class="empty">{move || match lab.line(Step::Merge).standing {
+                Standing::Running => "Aligning and averaging, layer by layer…",
+                _ => "Nothing merged yet. Choose a method and press Merge; several are kept side by side.",
+            }}</p>
         </Show>
         <Show when=move || has_distance.get()>
             <Figure<Bars> picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>

@@ -66,9 +66,11 @@ fn Go(
 ) -> impl IntoView {
     let lab = expect_context::<Lab>();
     view! {
+        <div class="actions">
         <button class="primary wide" data-testid=testid disabled=move || lab.busy() || missing.get().is_some()
             title=move || if lab.busy() { "Another job is going on" } else { "" }
             on:click=move |_| press.run(())>{label}</button>
         {move || missing.get().map(|why| view! { <p class="why">{why}</p> })}
+        </div>
     }
 }
