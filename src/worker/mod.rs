@@ -22,6 +22,7 @@ use web_sys::MessageEvent;
 /// # Errors
 /// When this is no worker.
 pub fn start() -> Result<(), JsValue> {
+    run_constructors()?;
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         post(&Message::Lost { reason: format!("the engine stopped: {}", first_line(&info.to_string())) });
@@ -40,6 +41,15 @@ pub fn start() -> Result<(), JsValue> {
     receive.forget();
     post(&Message::Ready { version: VERSION });
     Ok(())
+}
+
+/// Runs what crates have left to be run once at the start; `build.rs` says why that is left to us.
+fn run_constructors() -> Result<(), JsValue> {
+    match js_sys::Reflect::get(&wasm_bindgen::exports(), &"__wasm_call_ctors".into())?.dyn_into::<js_sys::Function>() {
+        Ok(constructors) => constructors.call0(&JsValue::UNDEFINED).map(drop),
+        // Linked without any.
+        Err(_) => Ok(()),
+    }
 }
 
 /// A panic's text is its place, then its message; the message says more.
