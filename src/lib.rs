@@ -6,10 +6,10 @@
 // A test may fail by unwrapping; clippy.toml says so too, but does not reach into test modules that are files.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-#[cfg(any(feature = "ui", test))]
-pub mod client;
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 pub mod cli;
+#[cfg(any(feature = "ui", test))]
+pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
 #[cfg(feature = "engine")]

@@ -10,11 +10,12 @@ pub fn hash() -> String {
     if hash.is_empty() { query } else { hash }
 }
 
-/// Puts another in its place, without a new entry in the history.
+/// Puts another in its place, without a new entry in the history. The query stays: it may be meant for the worker.
 pub fn replace(hash: &str) {
     let Some(window) = web_sys::window() else { return };
+    let query = window.location().search().unwrap_or_default();
     if let (Ok(history), Ok(path)) = (window.history(), window.location().pathname()) {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{hash}")));
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{query}{hash}")));
     }
 }
 

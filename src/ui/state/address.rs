@@ -141,6 +141,10 @@ pub fn read(hash: &str) -> (Choices, Vec<String>) {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (decode(key), decode(value));
+        // Where the worker looks for the hub: not a choice about the recipe.
+        if key == "hub" {
+            continue;
+        }
         let understood = match key.split_once('.') {
             Some(("set", name)) => {
                 choices.merge.settings.insert(name.to_owned(), value.clone());
