@@ -16,6 +16,11 @@ pub fn ProgressLine() -> impl IntoView {
         at.map_or(String::new(), |(place, jobs)| format!("{place} of {jobs}"))
     };
     let words = move || {
+        if let Status::Restarting { reason } = lab.status.get() {
+            let training =
+                if lab.live.with(Option::is_some) { " Training goes on from its last checkpoint." } else { "" };
+            return format!("The engine was lost ({reason}) and is being brought back.{training}");
+        }
         lab.activity.with(|activity| match activity {
             Some(a) if a.stopping => format!("{} · stopping…", a.label),
             Some(a) => {
@@ -25,9 +30,8 @@ pub fn ProgressLine() -> impl IntoView {
             }
             None => match lab.status.get() {
                 Status::Starting => "The engine is being fetched and checked; the page can be used meanwhile.".into(),
-                Status::Restarting { reason } => format!("The engine was lost ({reason}) and is being brought back."),
                 Status::Failed { reason } => format!("The engine does not run: {reason}"),
-                Status::Ready => idle(lab),
+                Status::Ready | Status::Restarting { .. } => idle(lab),
             },
         })
     };

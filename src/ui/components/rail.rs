@@ -20,6 +20,8 @@ fn RailStep(step: Step) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let line = Memo::new(move |_| lab.line(step));
     let open = Memo::new(move |_| lab.choices.with(|choices| choices.step == step));
+    // Matters on a narrow screen only, where the picture would otherwise stand below a screenful of fields.
+    let unfolded = RwSignal::new(false);
     let standing = move || match line.get().standing {
         Standing::Open => "open",
         Standing::Sample => "sample",
@@ -41,7 +43,13 @@ fn RailStep(step: Step) -> impl IntoView {
                 </span>
             </button>
             <Show when=move || open.get()>
-                <div class="controls">{steps::controls(step)}</div>
+                <div class="controls" class:folded=move || !unfolded.get()>
+                    <button class="fold quiet" aria-expanded=move || unfolded.get().to_string()
+                        on:click=move |_| unfolded.update(|unfolded| *unfolded = !*unfolded)>
+                        {move || if unfolded.get() { "Fewer settings" } else { "Settings" }}
+                    </button>
+                    {steps::controls(step)}
+                </div>
             </Show>
         </li>
     }

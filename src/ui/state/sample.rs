@@ -107,8 +107,12 @@ impl Sample {
         let handles = self.handles(alignment)?;
         let now = |id: AdapterId| {
             let place = handles.iter().position(|&handle| handle == id)?;
-            let name = &self.adapters.get(place)?.name;
-            loaded.iter().find(|card| &card.name == name).map(|card| card.id)
+            let sample = self.adapters.get(place)?;
+            // Another adapter may have the same name; its weights tell.
+            let same = |card: &&AdapterCard| {
+                card.name == sample.name && sample.card.as_ref().is_none_or(|known| known.sha256 == card.sha256)
+            };
+            loaded.iter().find(same).map(|card| card.id)
         };
         let mut report = alignment.clone();
         report.asked.reference = now(report.asked.reference)?;
@@ -208,5 +212,8 @@ mod tests {
         let now = sample.with_handles(&stored, &loaded).unwrap();
         assert_eq!((now.asked.reference, now.pairs[0].other), (AdapterId(7), AdapterId(8)));
         assert_eq!(sample.with_handles(&stored, &loaded[..1]), None);
+        let mut known = sample.clone();
+        known.adapters[0].card = Some(AdapterCard { sha256: "another".into(), ..loaded[0].clone() });
+        assert_eq!(known.with_handles(&stored, &loaded), None, "the same name is not the same adapter");
     }
 }

@@ -81,7 +81,7 @@ pub fn Controls() -> impl IntoView {
             <textarea rows="4" data-testid="own-texts" aria-label="Own texts, one a line" placeholder="One text a line" prop:value=own_texts
                 on:change=move |event| lab.choices.update(|c| c.align.own_texts = event_target_value(&event))></textarea>
         </details>
-        <Go label testid="align-go" missing press=move |()| lab.align()/>
+        <Go step=Step::Align label testid="align-go" missing press=move |()| lab.align()/>
     }
 }
 
@@ -291,9 +291,7 @@ fn Maps(
                 }
             })
         };
-    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Sequential { max: None }, |location| {
-        &location.cost
-    });
+    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Range, |location| &location.cost);
     let plan = map("Plan: who is moved onto whom", "mass", Scale::Sequential { max: None }, |location| &location.plan);
     view! {
         <div class="side-by-side">

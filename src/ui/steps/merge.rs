@@ -7,7 +7,7 @@ use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slide
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;
-use crate::ui::state::{Standing, Step, words};
+use crate::ui::state::{Standing, Step, names, words};
 use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
 use leptos::prelude::*;
 
@@ -73,7 +73,7 @@ pub fn Controls() -> impl IntoView {
             }}
         </fieldset>
         <Scale/>
-        <Go label testid="merge-go" missing press=move |()| lab.merge()/>
+        <Go step=Step::Merge label testid="merge-go" missing press=move |()| lab.merge()/>
     }
 }
 
@@ -209,7 +209,7 @@ pub fn Picture() -> impl IntoView {
                     .iter()
                     .enumerate()
                     .map(|(place, merge)| Series {
-                        name: merge.adapter.name.clone(),
+                        name: named(lab, merge),
                         // Several merges beside one another need telling apart, so only the newest has the merge's colour.
                         role: match pictures::role(lab, merge.adapter.id) {
                             Role::Merged if many && place + 1 < merges.len() => Role::Adapter(3 + place % 3),
@@ -264,6 +264,11 @@ pub fn Picture() -> impl IntoView {
     }
 }
 
+/// What a merge is called: by what made it.
+fn named(lab: Lab, merge: &MergeReport) -> String {
+    lab.methods.with(|methods| lab.adapters.with(|adapters| names::of_merge(&merge.spec, methods, adapters)))
+}
+
 #[component]
 fn Row(merge: MergeReport) -> impl IntoView {
     let lab = expect_context::<Lab>();
@@ -281,7 +286,7 @@ fn Row(merge: MergeReport) -> impl IntoView {
     view! {
         <tr data-testid="merge-row" data-name=merge.adapter.name.clone() data-method=merge.spec.method.clone()
             data-distance=distance.map(|x| x.to_string())>
-            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{merge.adapter.name.clone()}</th>
+            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{named(lab, &merge)}</th>
             <td class="n">{mean(|l| l.diagonal_share).map_or("—".to_owned(), words::percent)}</td>
             <td class="n">{cost}</td>
             <td class="n">{number(distance)}</td>

@@ -63,11 +63,14 @@ fn Go(
     /// One line on what is missing.
     #[prop(into)]
     missing: Signal<Option<String>>,
+    /// The step, which needs no going where it is ready.
+    step: Step,
 ) -> impl IntoView {
     let lab = expect_context::<Lab>();
+    let ready = Memo::new(move |_| lab.line(step).standing == Standing::Ready);
     view! {
         <div class="actions">
-        <button class="primary wide" data-testid=testid disabled=move || lab.busy() || missing.get().is_some()
+        <button class="primary wide" data-testid=testid disabled=move || lab.busy() || ready.get() || missing.get().is_some()
             title=move || if lab.busy() { "Another job is going on" } else { "" }
             on:click=move |_| press.run(())>{label}</button>
         {move || missing.get().map(|why| view! { <p class="why">{why}</p> })}
