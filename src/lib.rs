@@ -13,6 +13,8 @@ pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
 #[cfg(feature = "engine")]
+pub mod experiment;
+#[cfg(feature = "engine")]
 pub mod format;
 #[cfg(feature = "engine")]
 pub mod merge;

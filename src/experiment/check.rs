@@ -1,0 +1,318 @@
+//! What is wrong with a specification, in a line that names the culprit.
+
+use super::method::{self, Kind};
+use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant};
+use crate::merge::{MergeError, Settings, SettingsError};
+use crate::train::{TrainError, Trained};
+use std::collections::BTreeSet;
+
+/// Why a specification can't be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SpecError {
+    /// It is no TOML, or a value is of another kind than its key takes.
+    #[error("{}{message}", .line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+    Toml {
+        /// From 1.
+        line: Option<usize>,
+        /// What the reader says.
+        message: String,
+    },
+    /// A key that is not known.
+    #[error("{place} has no key \"{key}\"{}", did_you_mean(.nearest))]
+    UnknownKey {
+        /// The table it stands in.
+        place: String,
+        /// The key.
+        key: String,
+        /// The nearest known.
+        nearest: Option<&'static str>,
+    },
+    /// A method that is not known.
+    #[error("there is no method \"{name}\"{}", did_you_mean(.nearest))]
+    UnknownMethod {
+        /// The name given.
+        name: String,
+        /// The nearest known.
+        nearest: Option<&'static str>,
+    },
+    /// A method that this version does not run.
+    #[error("the method {0} is not run by this version")]
+    NotRun(&'static str),
+    /// What a variant trains, and this version does not.
+    #[error("variant {0}: train = \"gates\" is not run by this version")]
+    GatesNotRun(String),
+    /// A list without anything in it.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// Something that stands twice.
+    #[error("{what} {name} stands there twice")]
+    Twice {
+        /// Of what kind it is.
+        what: &'static str,
+        /// It.
+        name: String,
+    },
+    /// A name that records and tables can't bear.
+    #[error("\"{name}\" can't be the name of {what}: letters, digits and - _ . + only, 1 to 64 of them")]
+    Name {
+        /// Of what kind it is.
+        what: &'static str,
+        /// It.
+        name: String,
+    },
+    /// A variant with the name of a method.
+    #[error("variant {0} has the name of a method")]
+    VariantIsMethod(String),
+    /// A setting that the variant's method does not take.
+    #[error("variant {name}: {key} is for {of}, which {method} is not")]
+    NotTaken {
+        /// The variant.
+        name: String,
+        /// Its key.
+        key: &'static str,
+        /// What takes it.
+        of: &'static str,
+        /// Its method.
+        method: String,
+    },
+    /// Settings of a merge.
+    #[error("variant {name}: {error}")]
+    Settings {
+        /// The variant.
+        name: String,
+        /// What is wrong with it.
+        error: SettingsError,
+    },
+    /// A scale.
+    #[error("variant {name}: {error}")]
+    Scale {
+        /// The variant.
+        name: String,
+        /// What is wrong with it.
+        error: MergeError,
+    },
+    /// A setting of training outside its range.
+    #[error("training: {0}")]
+    Training(TrainError),
+    /// Shots outside their range.
+    #[error("shots: {0}; it must be 1 to 10000")]
+    Shots(usize),
+    /// A method needs adapters.
+    #[error("{0} needs adapters, and there are none")]
+    NoAdapters(String),
+    /// A set of adapters without any.
+    #[error("tracks = \"{tracks}\": no adapter is left for target {target} (its track: \"{track}\")")]
+    EmptySet {
+        /// What was asked for.
+        tracks: &'static str,
+        /// The target.
+        target: String,
+        /// Its track.
+        track: String,
+    },
+}
+
+impl SpecError {
+    pub(super) fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+        Self::Toml { line, message: error.message().replace('\n', ", ") }
+    }
+}
+
+/// Every table of the file with its keys. A test holds them against what is written.
+pub(super) const KEYS: &[(&str, &[&str])] = &[
+    ("", &["plm", "shots", "seeds", "methods", "tracks", "training", "adapters", "targets", "variants"]),
+    (
+        "training",
+        &[
+            "epochs",
+            "batch_size",
+            "learning_rates",
+            "warmup",
+            "weight_decay",
+            "clip",
+            "dropout",
+            "patience",
+            "max_length",
+            "bottleneck",
+        ],
+    ),
+    ("adapters", &["name", "path", "track"]),
+    ("targets", &["name", "train", "test", "track"]),
+    ("variants", &["name", "method", "scale", "train", "set"]),
+];
+
+/// # Errors
+/// [`SpecError::UnknownKey`].
+pub(super) fn keys(table: &toml::Table) -> Result<(), SpecError> {
+    for (place, known) in KEYS {
+        let tables: Vec<&toml::Table> = match table.get(*place) {
+            _ if place.is_empty() => vec![table],
+            Some(toml::Value::Table(inner)) => vec![inner],
+            Some(toml::Value::Array(list)) => list.iter().filter_map(toml::Value::as_table).collect(),
+            _ => Vec::new(),
+        };
+        for inner in tables {
+            if let Some(key) = inner.keys().find(|key| !known.contains(&key.as_str())) {
+                let name = inner.get("name").and_then(toml::Value::as_str);
+                let place = match (*place, name) {
+                    ("", _) => "the experiment".to_owned(),
+                    ("training", _) => "[training]".to_owned(),
+                    (place, Some(name)) => format!("[[{place}]] {name}"),
+                    (place, None) => format!("[[{place}]]"),
+                };
+                let nearest = nearest(key, known.iter().copied());
+                return Err(SpecError::UnknownKey { place, key: key.clone(), nearest });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The first thing that can't be done.
+pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
+    let empty = [
+        ("plm", experiment.plm.trim().is_empty()),
+        ("shots", experiment.shots.is_empty()),
+        ("seeds", experiment.seeds.is_empty()),
+        ("targets", experiment.targets.is_empty()),
+        ("methods", experiment.methods.is_empty() && experiment.variants.is_empty()),
+        ("learning_rates", experiment.training.learning_rates.is_empty()),
+    ];
+    if let Some((what, _)) = empty.into_iter().find(|(_, empty)| *empty) {
+        return Err(SpecError::Empty(what));
+    }
+    once("shots", &experiment.shots)?;
+    once("seed", &experiment.seeds)?;
+    once("method", &experiment.methods)?;
+    named("an adapter", "adapter", experiment.adapters.iter().map(|adapter| adapter.name.as_str()))?;
+    named("a target", "target", experiment.targets.iter().map(|target| target.name.as_str()))?;
+    named("a variant", "variant", experiment.variants.iter().map(|variant| variant.name.as_str()))?;
+    if let Some(&shots) = experiment.shots.iter().find(|shots| !(1..=10_000).contains(*shots)) {
+        return Err(SpecError::Shots(shots));
+    }
+    training(experiment)?;
+    if let Some(variant) = experiment.variants.iter().find(|variant| method::ids().any(|id| id == variant.name)) {
+        return Err(SpecError::VariantIsMethod(variant.name.clone()));
+    }
+    for compared in experiment.compared()? {
+        if compared.kind.uses_adapters() && experiment.adapters.is_empty() {
+            return Err(SpecError::NoAdapters(compared.name));
+        }
+        check_variant(&compared.variant, compared.kind)?;
+    }
+    sets(experiment)
+}
+
+fn training(experiment: &Experiment) -> Result<(), SpecError> {
+    let training = &experiment.training;
+    for &learning_rate in &training.learning_rates {
+        training.settings(learning_rate, Trained::All, 0).validate().map_err(SpecError::Training)?;
+    }
+    let setting =
+        |name, value: usize, range| Err(SpecError::Training(TrainError::Setting { name, value: value as f64, range }));
+    if !(8..=8192).contains(&training.max_length) {
+        return setting("max_length", training.max_length, "8 to 8192");
+    }
+    match training.bottleneck {
+        Some(bottleneck) if !(1..=8192).contains(&bottleneck) => setting("bottleneck", bottleneck, "1 to 8192"),
+        _ => Ok(()),
+    }
+}
+
+fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
+    let not_taken = |key, of| {
+        let (name, method) = (variant.name.clone(), variant.method.clone());
+        Err(SpecError::NotTaken { name, key, of, method })
+    };
+    if variant.train != TrainedPart::All && !kind.trains_adapter() {
+        return not_taken("train", "methods with an adapter");
+    }
+    if variant.train.trained().is_none() {
+        return Err(SpecError::GatesNotRun(variant.name.clone()));
+    }
+    let Kind::Merge(method) = kind else {
+        return match (variant.set.is_empty(), variant.scale == ScaleSetting::default()) {
+            (false, _) => not_taken("set", "merges"),
+            (true, false) => not_taken("scale", "merges"),
+            (true, true) => Ok(()),
+        };
+    };
+    if let ScaleSetting::Factor(factor) = variant.scale
+        && !factor.is_finite()
+    {
+        return Err(SpecError::Scale { name: variant.name.clone(), error: MergeError::Scale(factor.to_string()) });
+    }
+    settings(variant, method)?;
+    Ok(())
+}
+
+/// All settings of a variant of a merge.
+pub(super) fn settings(
+    variant: &Variant,
+    method: &'static dyn crate::merge::MergeMethod,
+) -> Result<Settings, SpecError> {
+    let texts: Vec<(&str, String)> = variant.set.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
+    let pairs = texts.iter().map(|(key, value)| (*key, value.as_str()));
+    Settings::parse(method.card(), pairs).map_err(|error| SpecError::Settings { name: variant.name.clone(), error })
+}
+
+fn sets(experiment: &Experiment) -> Result<(), SpecError> {
+    let mut seen = BTreeSet::new();
+    for tracks in &experiment.tracks {
+        if !seen.insert(*tracks) {
+            return Err(SpecError::Twice { what: "tracks", name: word(*tracks).to_owned() });
+        }
+    }
+    for target in &experiment.targets {
+        for (&tracks, set) in experiment.tracks.iter().zip(experiment.sets(target)) {
+            if set.is_empty() {
+                let (target, track) = (target.name.clone(), target.track.clone());
+                return Err(SpecError::EmptySet { tracks: word(tracks), target, track });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn word(tracks: super::spec::Tracks) -> &'static str {
+    use super::spec::Tracks;
+    match tracks {
+        Tracks::Same => "same",
+        Tracks::Cross => "cross",
+        Tracks::Mixed => "mixed",
+    }
+}
+
+fn once<T: ToString + Ord>(what: &'static str, values: &[T]) -> Result<(), SpecError> {
+    let mut seen = BTreeSet::new();
+    match values.iter().find(|value| !seen.insert(*value)) {
+        Some(value) => Err(SpecError::Twice { what, name: value.to_string() }),
+        None => Ok(()),
+    }
+}
+
+fn named<'a>(
+    what: &'static str,
+    short: &'static str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), SpecError> {
+    let allowed = |c: char| c.is_alphanumeric() || "-_.+".contains(c);
+    for name in names.clone() {
+        if name.is_empty() || name.chars().count() > 64 || !name.chars().all(allowed) {
+            return Err(SpecError::Name { what, name: name.to_owned() });
+        }
+    }
+    once(short, &names.collect::<Vec<_>>())
+}
+
+/// The most similar of `known` to `text`, unless none is similar at all.
+pub(super) fn nearest(text: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    let similar = known.into_iter().map(|name| (strsim::jaro_winkler(text, name), name));
+    similar.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+fn did_you_mean(nearest: &Option<&'static str>) -> String {
+    nearest.map(|name| format!(": did you mean \"{name}\"?")).unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! What a method of the comparison is: how a run comes to the adapter that it fine-tunes.
+//!
+//! The merge methods are those of [`merge::METHODS`]; the others stand in [`OTHERS`].
+
+use super::check::SpecError;
+use crate::merge::{self, METHODS, MergeMethod};
+
+/// How a run comes to what it fine-tunes.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Nothing is trained: the answer is always the most frequent class of the test rows.
+    Majority,
+    /// The frozen PLM with a new head.
+    Head,
+    /// A new adapter.
+    Scratch,
+    /// Every adapter by itself, a run each.
+    Single,
+    /// Of the single adapters the one that is best on dev.
+    BestSingle,
+    /// A merge of the adapters.
+    Merge(&'static dyn MergeMethod),
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Majority => "Majority",
+            Self::Head => "Head",
+            Self::Scratch => "Scratch",
+            Self::Single => "Single",
+            Self::BestSingle => "BestSingle",
+            Self::Merge(method) => method.card().id,
+        })
+    }
+}
+
+/// Methods that merge nothing, in the order in which they are shown; without a kind, one that is known by name and not
+/// run by this version.
+pub const OTHERS: &[(&str, Option<Kind>)] = &[
+    ("majority", Some(Kind::Majority)),
+    ("head", Some(Kind::Head)),
+    ("scratch", Some(Kind::Scratch)),
+    ("single", Some(Kind::Single)),
+    ("best_single", Some(Kind::BestSingle)),
+    ("best_single_by_score", None),
+    ("concat_gated", None),
+    ("fusion", None),
+    ("full", None),
+    ("lora", None),
+];
+
+/// Every id, those of merges after the others.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    let merges = METHODS.iter().map(|method| method.card().id);
+    OTHERS.iter().map(|(id, _)| *id).chain(merges)
+}
+
+/// The method called `id`.
+///
+/// # Errors
+/// When there is none, with the nearest by name, or when this version does not run it.
+pub fn find(id: &str) -> Result<Kind, SpecError> {
+    if let Ok(method) = merge::method(id) {
+        return Ok(Kind::Merge(method));
+    }
+    match OTHERS.iter().find(|(known, _)| *known == id) {
+        Some((_, Some(kind))) => Ok(*kind),
+        Some((id, None)) => Err(SpecError::NotRun(id)),
+        None => Err(SpecError::UnknownMethod { name: id.to_owned(), nearest: super::check::nearest(id, ids()) }),
+    }
+}
+
+impl Kind {
+    /// Whether adapters take part.
+    #[must_use]
+    pub fn uses_adapters(self) -> bool {
+        matches!(self, Self::Single | Self::BestSingle | Self::Merge(_))
+    }
+
+    /// Whether anything beside the head can be trained.
+    #[must_use]
+    pub fn trains_adapter(self) -> bool {
+        self.uses_adapters() || matches!(self, Self::Scratch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_or_refused_by_name() {
+        for id in ids() {
+            match find(id) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.to_string(), format!("the method {id} is not run by this version")),
+            }
+        }
+        insta::assert_snapshot!(find("mera_act").unwrap_err(), @r#"there is no method "mera_act": did you mean "mera_acts"?"#);
+        insta::assert_snapshot!(find("xyz").unwrap_err(), @r#"there is no method "xyz""#);
+    }
+
+    #[test]
+    fn no_id_stands_twice() {
+        let mut all: Vec<_> = ids().collect();
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
+    }
+}

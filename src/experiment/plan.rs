@@ -1,0 +1,330 @@
+//! The grid of an experiment: its runs in a fixed order, each named by the hash of all that determines it.
+//!
+//! The hash is the SHA-256 of canonical JSON (keys sorted, no spaces): PLM, adapters and data by their own hashes,
+//! method with every setting, scale, what is trained, k, seed, training. A run of the same hash gives the same record
+//! but for its seconds, so a record that is there need not be made again.
+
+use super::check::{self, SpecError};
+use super::method::Kind;
+use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart};
+use crate::train::Trained;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Changes when the same settings come to mean another computation.
+const VERSION: u32 = 1;
+
+/// Hashes of what an experiment names, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities {
+    /// Of the PLM's files.
+    pub plm: String,
+    /// Of each adapter.
+    pub adapters: Vec<String>,
+    /// Of each target's data files: train, and test where there is one.
+    pub targets: Vec<(String, Option<String>)>,
+}
+
+/// An experiment with all of its runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    experiment: Experiment,
+    identities: Identities,
+    runs: Vec<PlannedRun>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedRun {
+    /// SHA-256, in hexadecimal.
+    pub hash: String,
+    /// Index of the target.
+    pub target: usize,
+    /// Examples a class.
+    pub k: usize,
+    /// Of the episode and of the run.
+    pub seed: u64,
+    /// As in records.
+    pub method: String,
+    /// How the adapters that are compared stand to the target; for a method without any, those of the experiment.
+    pub tracks: Tracks,
+    /// What is trained beside the head.
+    pub trained: Trained,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a run does before it trains.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Nothing, and it does not train.
+    Majority,
+    /// Takes a new head alone.
+    Head,
+    /// Makes a new adapter.
+    Scratch,
+    /// Takes the adapter of this index.
+    Single(usize),
+    /// Looks at the single runs of these adapters.
+    BestSingle(Vec<usize>),
+    /// Merges.
+    Merge {
+        /// Id of the method.
+        method: &'static str,
+        /// Every setting by name.
+        settings: BTreeMap<String, String>,
+        /// Of the output.
+        scale: ScaleSetting,
+        /// Indices; the first is the reference.
+        adapters: Vec<usize>,
+    },
+}
+
+impl Plan {
+    /// Plans `experiment`, whose parts have the hashes `identities`.
+    ///
+    /// # Errors
+    /// When the experiment can't be run.
+    pub fn new(experiment: Experiment, identities: Identities) -> Result<Self, SpecError> {
+        experiment.validate()?;
+        let mut plan = Self { experiment, identities, runs: Vec::new() };
+        let compared = plan.experiment.compared()?;
+        let mut runs = Vec::new();
+        for target in 0..plan.experiment.targets.len() {
+            for &k in &plan.experiment.shots {
+                for &seed in &plan.experiment.seeds {
+                    for method in &compared {
+                        runs.extend(plan.runs_of(method, target, k, seed)?);
+                    }
+                }
+            }
+        }
+        plan.runs = runs;
+        Ok(plan)
+    }
+
+    /// The experiment.
+    #[must_use]
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// Target by target, k by k, seed by seed, in each the methods in their order.
+    #[must_use]
+    pub fn runs(&self) -> &[PlannedRun] {
+        &self.runs
+    }
+
+    /// The runs of single adapters that a choice among them looks at; none for any other run.
+    #[must_use]
+    pub fn candidates(&self, run: &PlannedRun) -> Vec<PlannedRun> {
+        let Work::BestSingle(adapters) = &run.work else { return Vec::new() };
+        // A choice under a variant's name looks at singles of that variant.
+        let prefix = if run.method == "best_single" { "single" } else { &run.method };
+        adapters.iter().map(|&adapter| self.single(run, prefix, adapter)).collect()
+    }
+
+    fn runs_of(&self, compared: &Compared, target: usize, k: usize, seed: u64) -> Result<Vec<PlannedRun>, SpecError> {
+        let entry = &self.experiment.targets[target];
+        let sets = self.experiment.sets(entry);
+        let all: Vec<usize> = (0..self.experiment.adapters.len()).collect();
+        let trained = compared.variant.train.trained();
+        let trained = trained.ok_or_else(|| SpecError::GatesNotRun(compared.name.clone()))?;
+        let run = PlannedRun {
+            hash: String::new(),
+            target,
+            k,
+            seed,
+            method: compared.name.clone(),
+            tracks: self.experiment.relation(&all, entry),
+            trained,
+            work: Work::Majority,
+        };
+        let finished = |work: Work| self.hashed(PlannedRun { work, ..run.clone() });
+        let of_set = |set: &Vec<usize>, work: Work| {
+            self.hashed(PlannedRun { work, tracks: self.experiment.relation(set, entry), ..run.clone() })
+        };
+        Ok(match compared.kind {
+            Kind::Majority => vec![finished(Work::Majority)],
+            Kind::Head => vec![finished(Work::Head)],
+            Kind::Scratch => vec![finished(Work::Scratch)],
+            Kind::Single => {
+                let used = |adapter: &usize| sets.iter().any(|set| set.contains(adapter));
+                all.into_iter().filter(used).map(|adapter| self.single(&run, &run.method, adapter)).collect()
+            }
+            Kind::BestSingle => sets.iter().map(|set| of_set(set, Work::BestSingle(set.clone()))).collect(),
+            Kind::Merge(method) => {
+                let settings = check::settings(&compared.variant, method)?;
+                let settings: BTreeMap<_, _> =
+                    settings.iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
+                let merge = |set: &Vec<usize>| Work::Merge {
+                    method: method.card().id,
+                    settings: settings.clone(),
+                    scale: compared.variant.scale,
+                    adapters: set.clone(),
+                };
+                sets.iter().map(|set| of_set(set, merge(set))).collect()
+            }
+        })
+    }
+
+    fn single(&self, of: &PlannedRun, prefix: &str, adapter: usize) -> PlannedRun {
+        let experiment = &self.experiment;
+        self.hashed(PlannedRun {
+            method: format!("{prefix}:{}", experiment.adapters[adapter].name),
+            tracks: experiment.relation(&[adapter], &experiment.targets[of.target]),
+            work: Work::Single(adapter),
+            ..of.clone()
+        })
+    }
+
+    fn hashed(&self, run: PlannedRun) -> PlannedRun {
+        let hash = Sha256::digest(canonical(&self.described(&run)).as_bytes());
+        PlannedRun { hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(), ..run }
+    }
+
+    /// Everything that determines a run and its record.
+    fn described(&self, run: &PlannedRun) -> Value {
+        let target = &self.experiment.targets[run.target];
+        let (train, test) = self.identities.targets.get(run.target).cloned().unwrap_or_default();
+        let adapter = |index: &usize| {
+            let name = self.experiment.adapters.get(*index).map(|adapter| &adapter.name);
+            json!({ "name": name, "identity": self.identities.adapters.get(*index) })
+        };
+        let work = match &run.work {
+            Work::Majority => json!({ "kind": "majority" }),
+            Work::Head => json!({ "kind": "head" }),
+            Work::Scratch => json!({ "kind": "scratch" }),
+            Work::Single(index) => json!({ "kind": "single", "adapter": adapter(index) }),
+            Work::BestSingle(set) => {
+                json!({ "kind": "best_single", "adapters": set.iter().map(adapter).collect::<Vec<_>>() })
+            }
+            Work::Merge { method, settings, scale, adapters } => json!({
+                "kind": "merge",
+                "method": method,
+                "settings": settings,
+                "scale": scale,
+                "adapters": adapters.iter().map(adapter).collect::<Vec<_>>(),
+            }),
+        };
+        json!({
+            "version": VERSION,
+            "plm": self.identities.plm,
+            "target": { "name": target.name, "train": train, "test": test },
+            "k": run.k,
+            "seed": run.seed,
+            "method": run.method,
+            "tracks": run.tracks,
+            "trained": TrainedPart::from(run.trained),
+            "work": work,
+            "training": self.experiment.training,
+        })
+    }
+}
+
+/// JSON with sorted keys and no spaces: one text for one value.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<_, _> = map.iter().collect();
+            let entries =
+                sorted.into_iter().map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        plain => plain.to_string(),
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::super::spec::tests::SAMPLE;
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn identities() -> Identities {
+        Identities {
+            plm: "p".into(),
+            adapters: vec!["a".into(), "b".into()],
+            targets: vec![("c".into(), Some("d".into())), ("e".into(), None)],
+        }
+    }
+
+    fn plan(text: &str, identities: Identities) -> Plan {
+        Plan::new(Experiment::parse(text).unwrap(), identities).unwrap()
+    }
+
+    fn hashes(plan: &Plan) -> BTreeSet<&str> {
+        plan.runs().iter().map(|run| run.hash.as_str()).collect()
+    }
+
+    #[test]
+    fn the_grid_is_whole_and_in_order() {
+        let plan = plan(SAMPLE, identities());
+        // Seven methods, one of them twice for two adapters, and two variants.
+        assert_eq!(plan.runs().len(), 2 * 2 * 2 * 10);
+        assert_eq!(hashes(&plan).len(), 80, "no two runs are the same");
+        let first: Vec<String> =
+            plan.runs()[..10].iter().map(|run| format!("{} {:?}", run.method, run.tracks)).collect();
+        insta::assert_snapshot!(first.join(", "), @"majority Mixed, head Mixed, scratch Mixed, single:sst2 Same, single:mnli Cross, best_single Mixed, sum Mixed, mera_acts Mixed, mera_acts_soft Mixed, mera_acts_keep Mixed");
+        let places: Vec<_> = plan.runs().iter().map(|run| (run.target, run.k, run.seed)).collect();
+        assert!(places.is_sorted());
+        // Pinned: records are found again by their hash.
+        insta::assert_snapshot!(plan.runs()[6].hash, @"3ce377855b5d4f43e04310772c79552b01a4a0a732654330bf5b56f4f6d55f0b");
+    }
+
+    #[test]
+    fn sets_of_adapters_by_track() {
+        let text = SAMPLE.replace("[training]", "tracks = [\"cross\", \"mixed\"]\n[training]");
+        let plan = plan(&text, identities());
+        let cr: Vec<String> = plan.runs()[..14].iter().map(|run| format!("{} {:?}", run.method, run.tracks)).collect();
+        insta::assert_snapshot!(cr.join(", "), @"majority Mixed, head Mixed, scratch Mixed, single:sst2 Same, single:mnli Cross, best_single Cross, best_single Mixed, sum Cross, sum Mixed, mera_acts Cross, mera_acts Mixed, mera_acts_soft Cross, mera_acts_soft Mixed, mera_acts_keep Cross");
+    }
+
+    #[test]
+    fn a_choice_looks_at_the_runs_of_single_adapters() {
+        let plan = plan(SAMPLE, identities());
+        let choice = plan.runs().iter().find(|run| run.method == "best_single").unwrap();
+        let candidates = plan.candidates(choice);
+        assert_eq!(
+            candidates.iter().map(|run| run.method.as_str()).collect::<Vec<_>>(),
+            ["single:sst2", "single:mnli"]
+        );
+        assert!(candidates.iter().all(|candidate| plan.runs().contains(candidate)), "they are runs of the grid");
+        assert_eq!(plan.candidates(&candidates[0]), []);
+    }
+
+    #[test]
+    fn whatever_determines_a_run_changes_its_hash() {
+        let (whole, text) = (plan(SAMPLE, identities()), SAMPLE);
+        let mera = |plan: &Plan| plan.runs().iter().find(|run| run.method == "mera_acts").unwrap().hash.clone();
+        let differs = |plan: &Plan, what: &str| assert_ne!(mera(&whole), mera(plan), "{what}");
+        for (from, to) in
+            [("epochs = 3", "epochs = 4"), ("1e-3]", "2e-3]"), ("\"cr\"", "\"cr2\""), ("[4,", "[5,"), ("[13", "[14")]
+        {
+            differs(&plan(&text.replace(from, to), identities()), from);
+        }
+        differs(&plan(text, Identities { plm: "q".into(), ..identities() }), "plm");
+        differs(&plan(text, Identities { adapters: vec!["a".into(), "x".into()], ..identities() }), "adapters");
+        let targets = vec![("c".into(), Some("x".into())), ("e".into(), None)];
+        differs(&plan(text, Identities { targets, ..identities() }), "test");
+        // What does not determine it does not: a path, another method, a default that is written out.
+        let moved = text
+            .replace("adapters/sst2", "elsewhere/sst2")
+            .replace("\"head\", ", "")
+            .replace("[training]", "[training]\nclip = 1");
+        assert_eq!(mera(&whole), mera(&plan(&moved, identities())));
+        let explicit = text.replace(
+            "set = { solver = \"sinkhorn\", epsilon = 0.01 }",
+            "set = { epsilon = 0.01, solver = \"sinkhorn\" }",
+        );
+        assert_eq!(hashes(&whole), hashes(&plan(&explicit, identities())));
+    }
+
+    #[test]
+    fn canonical_json_has_one_form() {
+        let value = json!({ "b": [1, 2.5, null], "a": { "d": "x\"y", "c": true } });
+        assert_eq!(canonical(&value), r#"{"a":{"c":true,"d":"x\"y"},"b":[1,2.5,null]}"#);
+    }
+}

@@ -1,0 +1,227 @@
+//! What a finished run leaves: one line of JSON in `records.jsonl`.
+
+use super::spec::Tracks;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Name of the target.
+    pub target: String,
+    /// Id of the method or name of the variant; `single:NAME` for a single adapter.
+    pub method: String,
+    /// Examples a class.
+    pub k: usize,
+    /// Of the episode and of the run.
+    pub seed: u64,
+    /// How the adapters that were compared stand to the target.
+    pub tracks: Tracks,
+    /// Share of right answers on test, 0 to 1.
+    pub accuracy: f64,
+    /// Mean of the classes' F1 on test, 0 to 1.
+    pub macro_f1: f64,
+    /// Share of right answers on dev, of what was judged on test.
+    pub dev_accuracy: f64,
+    /// Mean cross-entropy on dev in nats, by which equal accuracies are told apart; none where nothing was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev_loss: Option<f64>,
+    /// The one that was best on dev; none where nothing was trained.
+    pub learning_rate: Option<f64>,
+    /// Parameters that were trained.
+    pub trainable_parameters: usize,
+    /// Parameters beside those of the PLM.
+    pub inference_parameters: usize,
+    /// Of the whole run: merging, training with every learning rate, test.
+    pub seconds: f64,
+    /// Of all that determines the run.
+    pub hash: String,
+    /// Of a choice among adapters, the one chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+}
+
+/// What a file of records holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// In the file's order, each hash once: its first.
+    pub records: Vec<Record>,
+    /// Further records of hashes that stand there already.
+    pub duplicates: usize,
+    /// Hashes whose records tell of different results.
+    pub contradictions: Vec<String>,
+    /// The beginning of a last line that was cut off; it is no record.
+    pub cut: Option<String>,
+    /// Bytes up to the end of the last whole record: what may stay when more is written.
+    pub intact: usize,
+    /// Whether the last whole record lacks the end of its line.
+    pub open: bool,
+}
+
+/// A line that is no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} is no record: {message}")]
+pub struct RecordError {
+    /// From 1.
+    pub line: usize,
+    /// What the reader says.
+    pub message: String,
+}
+
+impl Record {
+    /// One line of JSON, its end included.
+    ///
+    /// # Errors
+    /// When a number has no form in JSON.
+    pub fn to_line(&self) -> Result<String, RecordError> {
+        let line = serde_json::to_string(self);
+        line.map(|line| line + "\n").map_err(|error| RecordError { line: 1, message: error.to_string() })
+    }
+}
+
+/// Reads a file of records. A last line that is no record and has no end was cut off while it was written: it is
+/// reported and left out.
+///
+/// # Errors
+/// When any other line is no record.
+pub fn read(bytes: &[u8]) -> Result<Reading, RecordError> {
+    let mut reading = Reading::default();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut end = 0;
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        end += line.len();
+        let whole = line.ends_with(b"\n");
+        if line.trim_ascii().is_empty() {
+            if whole {
+                reading.intact = end;
+            }
+            continue;
+        }
+        match serde_json::from_slice::<Record>(line) {
+            Ok(record) => {
+                reading.intact = end;
+                reading.open = !whole;
+                match places.get(&record.hash).and_then(|&place| reading.records.get(place)) {
+                    Some(first) => {
+                        reading.duplicates += 1;
+                        if !first.agrees(&record) && !reading.contradictions.contains(&record.hash) {
+                            reading.contradictions.push(record.hash);
+                        }
+                    }
+                    None => {
+                        places.insert(record.hash.clone(), reading.records.len());
+                        reading.records.push(record);
+                    }
+                }
+            }
+            Err(_) if !whole => reading.cut = Some(String::from_utf8_lossy(line).chars().take(60).collect()),
+            Err(error) => return Err(RecordError { line: number + 1, message: error.to_string() }),
+        }
+    }
+    Ok(reading)
+}
+
+/// Joins records from several places: each hash once, its first; gives the hashes whose records tell of different
+/// results.
+pub fn join(readings: impl IntoIterator<Item = Vec<Record>>) -> (Vec<Record>, Vec<String>) {
+    let mut joined: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut records, mut contradictions): (Vec<Record>, Vec<String>) = Default::default();
+    for record in readings.into_iter().flatten() {
+        match joined.get(&record.hash) {
+            Some(&place) if !records[place].agrees(&record) => contradictions.push(record.hash),
+            Some(_) => {}
+            None => {
+                joined.insert(record.hash.clone(), records.len());
+                records.push(record);
+            }
+        }
+    }
+    contradictions.sort();
+    contradictions.dedup();
+    (records, contradictions)
+}
+
+impl Record {
+    /// Whether another record of the same run tells of the same result; how long it took is another matter.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        Self { seconds: other.seconds, ..self.clone() } == *other
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(in super::super) fn record(target: &str, method: &str, k: usize, seed: u64, accuracy: f64) -> Record {
+        Record {
+            target: target.into(),
+            method: method.into(),
+            k,
+            seed,
+            tracks: Tracks::Same,
+            accuracy,
+            macro_f1: accuracy / 2.0,
+            dev_accuracy: 0.5,
+            dev_loss: Some(0.7),
+            learning_rate: Some(5e-4),
+            trainable_parameters: 100,
+            inference_parameters: 200,
+            seconds: 1.5,
+            hash: format!("{target}-{method}-{k}-{seed}"),
+            chosen: None,
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line() {
+        insta::assert_snapshot!(record("cr", "single:mr", 16, 13, 0.8125).to_line().unwrap(), @r#"{"target":"cr","method":"single:mr","k":16,"seed":13,"tracks":"same","accuracy":0.8125,"macro_f1":0.40625,"dev_accuracy":0.5,"dev_loss":0.7,"learning_rate":0.0005,"trainable_parameters":100,"inference_parameters":200,"seconds":1.5,"hash":"cr-single:mr-16-13"}"#);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_named() {
+        let good = record("cr", "sum", 4, 13, 0.5).to_line().unwrap();
+        let error = read(format!("{good}{{\"target\":1}}\n{good}").as_bytes()).unwrap_err();
+        insta::assert_snapshot!(error, @"line 2 is no record: invalid type: integer `1`, expected a string at line 1 column 11");
+    }
+
+    #[test]
+    fn a_hash_counts_once_and_contradictions_are_named() {
+        let first = record("cr", "sum", 4, 13, 0.5);
+        let slower = Record { seconds: 9.0, ..first.clone() };
+        let other = Record { accuracy: 0.6, ..first.clone() };
+        let text: String = [&first, &slower, &other].iter().map(|record| record.to_line().unwrap()).collect();
+        let reading = read(text.as_bytes()).unwrap();
+        assert_eq!((reading.records.as_slice(), reading.duplicates), ([first.clone()].as_slice(), 2));
+        assert_eq!(reading.contradictions, [first.hash.clone()]);
+        let (records, contradictions) = join([vec![first.clone()], vec![slower], vec![other]]);
+        assert_eq!((records, contradictions), (vec![first.clone()], vec![first.hash]));
+    }
+
+    proptest! {
+        /// Wherever a file is cut, every record that was whole is read, and only a part of a line is lost.
+        #[test]
+        fn a_file_may_be_cut_anywhere(accuracies in prop::collection::vec(0.0..1.0f64, 1..5), share in 0.0..1.0f64) {
+            let records: Vec<Record> =
+                accuracies.iter().zip(0..).map(|(accuracy, seed)| record("é", "sum", 4, seed, *accuracy)).collect();
+            let lines: Vec<String> = records.iter().map(|record| record.to_line().unwrap()).collect();
+            let text = lines.concat();
+            let cut = (text.len() as f64 * share) as usize;
+            let reading = read(&text.as_bytes()[..cut]).unwrap();
+            let whole = (0..=lines.len()).rev().find(|count| lines[..*count].concat().len() <= cut).unwrap();
+            // A line that lacks nothing but its end is a record too.
+            let all_but_end = lines.get(whole).is_some_and(|line| lines[..whole].concat().len() + line.len() - 1 == cut);
+            let expected = whole + usize::from(all_but_end);
+            prop_assert_eq!(&reading.records, &records[..expected]);
+            prop_assert_eq!(reading.open, all_but_end);
+            let kept = if all_but_end { cut } else { lines[..whole].concat().len() };
+            prop_assert_eq!(reading.intact, kept);
+            prop_assert_eq!(reading.cut.is_some(), kept < cut);
+            // What stays, and the rest of the lines after it, is the whole again.
+            let end = if reading.open { "\n" } else { "" };
+            let again = text[..reading.intact].to_owned() + end + &lines[expected..].concat();
+            prop_assert_eq!(again, text);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
+
+use super::summary::{Difference, Group, MethodSummary, Pair, Spread, Summary};
+use std::fmt::Write;
+
+/// `summary.md`.
+#[must_use]
+pub fn markdown(summary: &Summary) -> String {
+    let mut text = format!(
+        "# Summary\n\n{} records. Mean ± standard deviation over the seeds; the difference to the best method is over the \
+         same episodes, with its {:.0} % interval (Student's t); wins and losses are counted in episodes against the best. \
+         An interval without 0 stands in bold.\n",
+        summary.records,
+        summary.confidence * 100.0
+    );
+    for group in &summary.groups {
+        table(&mut text, group);
+    }
+    text
+}
+
+fn table(text: &mut String, group: &Group) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "\n## {}, k = {}\n\n", group.target, group.k);
+    if let Some(majority) = group.majority {
+        let _ = write!(text, "Always the most frequent class: {majority:.3}.\n\n");
+    }
+    let _ = writeln!(
+        text,
+        "| method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |\n\
+         |---|---|---|---|---|---|---|---|---|"
+    );
+    let best = group.methods.first().map(|best| best.name.as_str());
+    for method in &group.methods {
+        let pair = group.pairs.iter().find(|pair| Some(pair.a.as_str()) == best && pair.b == method.name);
+        let is_best = best == Some(method.name.as_str());
+        let _ = writeln!(text, "| {} |", row(method, is_best, pair).join(" | "));
+    }
+}
+
+fn row(method: &MethodSummary, best: bool, pair: Option<&Pair>) -> [String; 9] {
+    let (difference, wins) = match pair {
+        _ if best => ("best".to_owned(), String::new()),
+        Some(pair) => (against(&pair.accuracy), format!("{}–{}", pair.losses, pair.wins)),
+        None => ("no episode in common".to_owned(), String::new()),
+    };
+    [
+        method.name.clone(),
+        method.runs.to_string(),
+        spread(&method.accuracy),
+        spread(&method.macro_f1),
+        difference,
+        wins,
+        format!("{:.0}", method.trainable_parameters),
+        format!("{:.0}", method.inference_parameters),
+        format!("{:.1}", method.seconds),
+    ]
+}
+
+fn spread(spread: &Spread) -> String {
+    match spread.deviation {
+        Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
+        None => format!("{:.3}", spread.mean),
+    }
+}
+
+/// The other way round: the method less the best.
+fn against(difference: &Difference) -> String {
+    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => {
+            let text = format!("{} [{}, {}]", signed(-difference.mean), signed(-high), signed(-low));
+            if difference.is_sure() { format!("**{text}**") } else { text }
+        }
+        _ => signed(-difference.mean),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::super::summary::summarize;
+    use super::*;
+
+    #[test]
+    fn a_summary_reads_well() {
+        let mut records = Vec::new();
+        for (seed, [sum, head]) in [(13, [0.75, 0.625]), (21, [0.8125, 0.65]), (42, [0.78, 0.7])] {
+            records.push(record("cr", "sum", 16, seed, sum));
+            records.push(record("cr", "head", 16, seed, head));
+            records.push(record("cr", "majority", 16, seed, 0.64));
+        }
+        insta::assert_snapshot!(markdown(&summarize(&records)), @"
+        # Summary
+
+9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold.
+
+## cr, k = 16
+
+Always the most frequent class: 0.640.
+
+| method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |
+|---|---|---|---|---|---|---|---|---|
+| sum | 3 | 0.781 ± 0.031 | 0.390 ± 0.016 | best |  | 100 | 200 | 1.5 |
+| head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 | 1.5 |
+| majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 | 1.5 |");
+    }
+}

@@ -1,0 +1,542 @@
+//! The experiment file.
+//!
+//! ```toml
+//! plm = "models/all-minilm-l6-v2"
+//! shots = [4, 16]
+//! seeds = [13, 21]
+//! methods = ["majority", "head", "scratch", "single", "mera_acts"]
+//!
+//! [training]
+//! learning_rates = [5e-4, 1e-3]
+//!
+//! [[adapters]]
+//! name = "sst2"
+//! path = "adapters/sst2"
+//! track = "sentiment"
+//!
+//! [[targets]]
+//! name = "cr"
+//! train = "data/cr/train.tsv"
+//! test = "data/cr/dev.tsv"
+//! track = "sentiment"
+//!
+//! [[variants]]
+//! name = "mera_acts_keep"
+//! method = "mera_acts"
+//! scale = "keep"
+//! ```
+
+use super::check::{self, SpecError};
+use super::method::{self, Kind};
+use crate::merge::Scale;
+use crate::train::{RunSettings, Trained};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An experiment, as in its file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Folder of the PLM, from the file, or a Hub id.
+    pub plm: String,
+    /// Examples a class to train on, and as many to choose on.
+    pub shots: Vec<usize>,
+    /// Of episodes, new weights, shuffles and dropout; those of LM-BFF where none are given.
+    #[serde(default = "lm_bff")]
+    pub seeds: Vec<u64>,
+    /// Ids of the methods to compare.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Which of the adapters are merged for a target; one set with all of them where it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Tracks>,
+    /// How every run is trained.
+    #[serde(default)]
+    pub training: Training,
+    /// What is merged and compared with; the first of a set is the reference of its merges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<AdapterEntry>,
+    /// What is learned.
+    pub targets: Vec<TargetEntry>,
+    /// Methods with other settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
+}
+
+/// How a set of adapters stands to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracks {
+    /// All of them are of its track.
+    Same,
+    /// None is.
+    Cross,
+    /// Some are.
+    Mixed,
+}
+
+/// An adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterEntry {
+    /// As in `single:NAME`.
+    pub name: String,
+    /// Folder or archive, from the file.
+    pub path: String,
+    /// Family of the task it was trained on; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub track: String,
+}
+
+/// A task to learn from few examples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetEntry {
+    /// As in records.
+    pub name: String,
+    /// Data file that support and dev are drawn from.
+    pub train: String,
+    /// Data file to judge on; what is left of `train` where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Family of tasks; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub track: String,
+}
+
+/// A method with settings, under a name of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Variant {
+    /// As in records.
+    pub name: String,
+    /// Id of the method.
+    pub method: String,
+    /// Scale of a merge's output.
+    #[serde(default, skip_serializing_if = "ScaleSetting::is_none")]
+    pub scale: ScaleSetting,
+    /// What is trained beside the head.
+    #[serde(default, skip_serializing_if = "TrainedPart::is_all")]
+    pub train: TrainedPart,
+    /// Settings of a merge method; defaults where absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, SetValue>,
+}
+
+/// One setting of a merge method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SetValue {
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// A word.
+    Word(String),
+}
+
+impl std::fmt::Display for SetValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+/// `"none"`, `"keep"`, `"sum"` or a number: see [`Scale`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "WordOrNumber")]
+pub enum ScaleSetting {
+    /// By name.
+    Named(ScaleName),
+    /// Times this.
+    Factor(f64),
+}
+
+/// What a scale is written as.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WordOrNumber {
+    Word(String),
+    Number(f64),
+}
+
+impl TryFrom<WordOrNumber> for ScaleSetting {
+    type Error = String;
+
+    fn try_from(written: WordOrNumber) -> Result<Self, String> {
+        Ok(match written {
+            WordOrNumber::Number(factor) => Self::Factor(factor),
+            WordOrNumber::Word(word) => Self::Named(match word.as_str() {
+                "none" => ScaleName::None,
+                "keep" => ScaleName::Keep,
+                "sum" => ScaleName::Sum,
+                _ => return Err(format!("scale is \"none\", \"keep\", \"sum\" or a number, not \"{word}\"")),
+            }),
+        })
+    }
+}
+
+/// A scale with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleName {
+    /// As the method gives it.
+    None,
+    /// The inputs' amplitude.
+    Keep,
+    /// The sum of functions rather than their mean.
+    Sum,
+}
+
+impl Default for ScaleSetting {
+    fn default() -> Self {
+        Self::Named(ScaleName::None)
+    }
+}
+
+impl ScaleSetting {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As merging knows it.
+    #[must_use]
+    pub fn scale(self) -> Scale {
+        match self {
+            Self::Named(ScaleName::None) => Scale::None,
+            Self::Named(ScaleName::Keep) => Scale::Keep,
+            Self::Named(ScaleName::Sum) => Scale::Sum,
+            Self::Factor(factor) => Scale::Factor(factor),
+        }
+    }
+}
+
+/// What is trained beside the head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainedPart {
+    /// The whole adapter.
+    #[default]
+    All,
+    /// Its up projections.
+    Up,
+    /// One factor an adapter and location.
+    Gates,
+    /// Nothing else.
+    Head,
+}
+
+impl TrainedPart {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// As training knows it; none where this version does not train it.
+    #[must_use]
+    pub fn trained(self) -> Option<Trained> {
+        match self {
+            Self::All => Some(Trained::All),
+            Self::Up => Some(Trained::Up),
+            Self::Head => Some(Trained::Head),
+            Self::Gates => None,
+        }
+    }
+}
+
+impl From<Trained> for TrainedPart {
+    fn from(trained: Trained) -> Self {
+        match trained {
+            Trained::All => Self::All,
+            Trained::Up => Self::Up,
+            Trained::Head => Self::Head,
+        }
+    }
+}
+
+/// How every run of an experiment is trained: the same budget for all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Training {
+    /// Passes over the support.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Peaks to try; the best on dev is kept, and it alone is judged on test.
+    pub learning_rates: Vec<f64>,
+    /// Share of all steps, 0 to 1.
+    pub warmup: f64,
+    /// Decoupled, on weight matrices.
+    pub weight_decay: f64,
+    /// Largest global norm of the gradients.
+    pub clip: f64,
+    /// In the head, 0 to below 1.
+    pub dropout: f64,
+    /// Epochs without a better dev score after which to stop; 0 for never.
+    pub patience: usize,
+    /// Longest sequence in tokens.
+    pub max_length: usize,
+    /// Neurons a location of a new adapter; the PLM's width over 16 where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<usize>,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            epochs: 30,
+            batch_size: 16,
+            learning_rates: vec![5e-4, 1e-3],
+            warmup: 0.1,
+            weight_decay: 0.01,
+            clip: 1.0,
+            dropout: 0.1,
+            patience: 0,
+            max_length: 128,
+            bottleneck: None,
+        }
+    }
+}
+
+impl Training {
+    /// Settings of one run.
+    #[must_use]
+    pub fn settings(&self, learning_rate: f64, trained: Trained, seed: u64) -> RunSettings {
+        RunSettings {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate,
+            warmup: self.warmup,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            dropout: self.dropout,
+            patience: self.patience,
+            trained,
+            seed,
+        }
+    }
+}
+
+/// A line of the comparison: a method by its id, or a variant by its name.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// As in records.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Settings, defaults where the method is named by its id.
+    pub variant: Variant,
+}
+
+impl Experiment {
+    /// Reads an experiment file.
+    ///
+    /// # Errors
+    /// When it is no TOML, has a key that is not known, lacks one, or says something that can't be done.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| SpecError::toml(text, &error))?;
+        check::keys(&table)?;
+        let experiment: Self = toml::from_str(text).map_err(|error| SpecError::toml(text, &error))?;
+        experiment.validate()?;
+        Ok(experiment)
+    }
+
+    /// As a file that [`Experiment::parse`] reads back.
+    ///
+    /// # Errors
+    /// When a number has no form in TOML, as a seed above 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String, SpecError> {
+        toml::to_string_pretty(self).map_err(|error| SpecError::Toml { line: None, message: error.to_string() })
+    }
+
+    /// # Errors
+    /// When it says something that can't be done.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        check::experiment(self)
+    }
+
+    /// The methods and variants to compare, methods first, each once.
+    ///
+    /// # Errors
+    /// When there is no such method.
+    pub fn compared(&self) -> Result<Vec<Compared>, SpecError> {
+        let plain = self.methods.iter().map(|id| Variant {
+            name: id.clone(),
+            method: id.clone(),
+            scale: ScaleSetting::default(),
+            train: TrainedPart::default(),
+            set: BTreeMap::new(),
+        });
+        let compared = plain.chain(self.variants.iter().cloned());
+        compared
+            .map(|variant| Ok(Compared { name: variant.name.clone(), kind: method::find(&variant.method)?, variant }))
+            .collect()
+    }
+
+    /// How the adapters `set` (indices) stand to `target`; without any, they are not of its track.
+    #[must_use]
+    pub fn relation(&self, set: &[usize], target: &TargetEntry) -> Tracks {
+        let same = |index: &&usize| self.adapters.get(**index).is_some_and(|adapter| is_same(adapter, target));
+        match set.iter().filter(same).count() {
+            0 => Tracks::Cross,
+            count if count == set.len() => Tracks::Same,
+            _ => Tracks::Mixed,
+        }
+    }
+
+    /// The sets of adapters (indices) that are merged for `target`, in the order of [`Experiment::tracks`].
+    #[must_use]
+    pub fn sets(&self, target: &TargetEntry) -> Vec<Vec<usize>> {
+        let of = |wanted: Tracks| {
+            let chosen = |index: &usize| match wanted {
+                Tracks::Mixed => true,
+                Tracks::Same => is_same(&self.adapters[*index], target),
+                Tracks::Cross => !is_same(&self.adapters[*index], target),
+            };
+            (0..self.adapters.len()).filter(chosen).collect()
+        };
+        if self.tracks.is_empty() { vec![of(Tracks::Mixed)] } else { self.tracks.iter().map(|&set| of(set)).collect() }
+    }
+}
+
+fn is_same(adapter: &AdapterEntry, target: &TargetEntry) -> bool {
+    !adapter.track.is_empty() && adapter.track == target.track
+}
+
+fn lm_bff() -> Vec<u64> {
+    crate::text::episode::SEEDS.to_vec()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::check::KEYS;
+    use super::*;
+
+    pub(in super::super) const SAMPLE: &str = r#"
+plm = "models/all-minilm-l6-v2"
+shots = [4, 16]
+seeds = [13, 21]
+methods = ["majority", "head", "scratch", "single", "best_single", "sum", "mera_acts"]
+
+[training]
+epochs = 3
+learning_rates = [5e-4, 1e-3]
+
+[[adapters]]
+name = "sst2"
+path = "adapters/sst2"
+track = "sentiment"
+
+[[adapters]]
+name = "mnli"
+path = "adapters/mnli"
+track = "NLI"
+
+[[targets]]
+name = "cr"
+train = "data/cr/train.tsv"
+test = "data/cr/dev.tsv"
+track = "sentiment"
+
+[[targets]]
+name = "own"
+train = "own.tsv"
+
+[[variants]]
+name = "mera_acts_soft"
+method = "mera_acts"
+set = { solver = "sinkhorn", epsilon = 0.01 }
+
+[[variants]]
+name = "mera_acts_keep"
+method = "mera_acts"
+scale = "keep"
+train = "up"
+"#;
+
+    fn error(change: impl Fn(&str) -> String) -> String {
+        Experiment::parse(&change(SAMPLE)).unwrap_err().to_string()
+    }
+
+    fn replaced(from: &str, to: &str) -> String {
+        assert!(SAMPLE.contains(from), "{from}");
+        error(|text| text.replacen(from, to, 1))
+    }
+
+    #[test]
+    fn an_experiment_comes_back_as_it_went() {
+        let experiment = Experiment::parse(SAMPLE).unwrap();
+        assert_eq!(experiment.training.batch_size, 16);
+        assert_eq!(experiment.variants[0].set["epsilon"], SetValue::Number(0.01));
+        let text = experiment.to_toml().unwrap();
+        assert_eq!(Experiment::parse(&text).unwrap(), experiment);
+        let json = serde_json::to_string(&experiment).unwrap();
+        assert_eq!(serde_json::from_str::<Experiment>(&json).unwrap(), experiment);
+        let short = "plm = \"m\"\nshots = [4]\nmethods = [\"head\"]\n[[targets]]\nname = \"t\"\ntrain = \"t.tsv\"";
+        let short = Experiment::parse(short).unwrap();
+        assert_eq!((short.seeds, short.training), (vec![13, 21, 42, 87, 100], Training::default()));
+    }
+
+    #[test]
+    fn scales_are_words_or_numbers() {
+        for (text, scale) in
+            [("\"sum\"", Scale::Sum), ("\"none\"", Scale::None), ("2", Scale::Factor(2.0)), ("0.5", Scale::Factor(0.5))]
+        {
+            let experiment =
+                Experiment::parse(&SAMPLE.replace("scale = \"keep\"", &format!("scale = {text}"))).unwrap();
+            assert_eq!(experiment.variants[1].scale.scale(), scale);
+            assert_eq!(Experiment::parse(&experiment.to_toml().unwrap()).unwrap(), experiment);
+        }
+    }
+
+    #[test]
+    fn every_key_is_known() {
+        let mut full = Experiment::parse(SAMPLE).unwrap();
+        full.tracks = vec![Tracks::Mixed];
+        full.training.bottleneck = Some(4);
+        full.variants[0].scale = ScaleSetting::Named(ScaleName::Sum);
+        full.variants[0].train = TrainedPart::Head;
+        let value = serde_json::to_value(full).unwrap();
+        for (place, known) in KEYS {
+            let table = match &value[*place] {
+                _ if place.is_empty() => &value,
+                serde_json::Value::Array(list) => &list[0],
+                other => other,
+            };
+            assert_eq!(table.as_object().unwrap().keys().collect::<Vec<_>>(), *known, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_run_is_named() {
+        insta::assert_snapshot!(replaced("shots =", "shot ="), @r#"the experiment has no key "shot": did you mean "shots"?"#);
+        insta::assert_snapshot!(replaced("learning_rates", "learning_rate"), @r#"[training] has no key "learning_rate": did you mean "learning_rates"?"#);
+        insta::assert_snapshot!(replaced("set =", "sets ="), @r#"[[variants]] mera_acts_soft has no key "sets": did you mean "set"?"#);
+        insta::assert_snapshot!(replaced("path = \"adapters/mnli\"", ""), @"line 16: missing field `path`");
+        insta::assert_snapshot!(replaced("[4, 16]", "[4, -16]"), @"line 3: invalid value: integer `-16`, expected usize");
+        insta::assert_snapshot!(replaced("[4, 16]", "[4, 16"), @"line 4: missing comma between array elements, expected `,`");
+        insta::assert_snapshot!(replaced("\"mera_acts\"]", "\"mera_act\"]"), @r#"there is no method "mera_act": did you mean "mera_acts"?"#);
+        insta::assert_snapshot!(replaced("\"head\"", "\"fusion\""), @"the method fusion is not run by this version");
+        insta::assert_snapshot!(replaced("\"head\"", "\"sum\""), @"method sum stands there twice");
+        insta::assert_snapshot!(replaced("[13, 21]", "[13, 13]"), @"seed 13 stands there twice");
+        insta::assert_snapshot!(replaced("[4, 16]", "[0]"), @"shots: 0; it must be 1 to 10000");
+        insta::assert_snapshot!(replaced("[4, 16]", "[]"), @"shots is empty");
+        insta::assert_snapshot!(replaced("[5e-4, 1e-3]", "[5.0]"), @"training: learning_rate is 5; it must be above 0 and at most 1");
+        insta::assert_snapshot!(replaced("\"mnli\"", "\"sst2\""), @"adapter sst2 stands there twice");
+        insta::assert_snapshot!(replaced("\"own\"", "\"a b\""), @r#""a b" can't be the name of a target: letters, digits and - _ . + only, 1 to 64 of them"#);
+        insta::assert_snapshot!(replaced("\"mera_acts_soft\"", "\"sum\""), @"variant sum has the name of a method");
+        insta::assert_snapshot!(replaced("epsilon = 0.01", "epsilo = 0.01"), @r#"variant mera_acts_soft: mera_acts has no setting "epsilo": did you mean "epsilon"?"#);
+        insta::assert_snapshot!(replaced("train = \"up\"", "train = \"gates\""), @r#"variant mera_acts_keep: train = "gates" is not run by this version"#);
+        insta::assert_snapshot!(replaced("train = \"up\"", "train = \"down\""), @"line 40: unknown variant `down`, expected one of `all`, `up`, `gates`, `head`");
+        insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = \"loud\""), @r#"line 39: scale is "none", "keep", "sum" or a number, not "loud""#);
+        insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
+        insta::assert_snapshot!(replaced("[training]", "tracks = [\"same\"]\n[training]"), @r#"tracks = "same": no adapter is left for target own (its track: "")"#);
+        let bare = |text: &str| {
+            let (head, targets) =
+                (text.split("[[adapters]]").next().unwrap(), text.split_once("[[targets]]").unwrap().1);
+            format!("{head}[[targets]]{targets}")
+        };
+        insta::assert_snapshot!(error(bare), @"single needs adapters, and there are none");
+    }
+}

@@ -1,0 +1,337 @@
+//! What records say together: by target and k, each method's mean and standard deviation over the seeds, and for every
+//! two methods their difference over the episodes that both have seen.
+//!
+//! Episodes differ more than methods do, so methods are compared in pairs: a seed's episode is the same for all. The
+//! interval is Student's t for the mean of the paired differences (Gosset 1908): with five seeds a bootstrap of five
+//! numbers has too few distinct samples to cover what it says, while the t-interval is exact for normal differences
+//! at any count. Nothing here depends on the order of the records.
+
+use super::record::Record;
+use super::spec::Tracks;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::collections::BTreeMap;
+
+/// Share of intervals that hold the true mean.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Everything that records say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Records in all.
+    pub records: usize,
+    /// Share of intervals that hold the true mean.
+    pub confidence: f64,
+    /// By target and k.
+    pub groups: Vec<Group>,
+}
+
+/// A target with k examples a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The target.
+    pub target: String,
+    /// Examples a class.
+    pub k: usize,
+    /// Share of the most frequent class of the test rows, where the method `majority` was run.
+    pub majority: Option<f64>,
+    /// Best mean accuracy first.
+    pub methods: Vec<MethodSummary>,
+    /// Every two methods, in that order.
+    pub pairs: Vec<Pair>,
+}
+
+/// A method over all seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodSummary {
+    /// Its name, with its tracks where it was run with several sets of adapters.
+    pub name: String,
+    /// As in records.
+    pub method: String,
+    /// How its adapters stand to the target.
+    pub tracks: Tracks,
+    /// Seeds.
+    pub runs: usize,
+    /// On test.
+    pub accuracy: Spread,
+    /// On test.
+    pub macro_f1: Spread,
+    /// On dev.
+    pub dev_accuracy: Spread,
+    /// Mean over the runs.
+    pub trainable_parameters: f64,
+    /// Mean over the runs.
+    pub inference_parameters: f64,
+    /// Mean over the runs.
+    pub seconds: f64,
+}
+
+/// Mean and standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Of the sample, with n − 1; none for a single value.
+    pub deviation: Option<f64>,
+}
+
+/// Two methods over the episodes that both have seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Name of the first.
+    pub a: String,
+    /// Name of the second.
+    pub b: String,
+    /// Episodes in common.
+    pub episodes: usize,
+    /// Accuracy of a less that of b.
+    pub accuracy: Difference,
+    /// Macro F1 of a less that of b.
+    pub macro_f1: Difference,
+    /// Episodes in which a has the higher accuracy.
+    pub wins: usize,
+    /// Episodes in which b has.
+    pub losses: usize,
+    /// Episodes in which neither has.
+    pub ties: usize,
+}
+
+/// A mean of paired differences.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Mean.
+    pub mean: f64,
+    /// Of the sample, with n − 1; none for a single pair.
+    pub deviation: Option<f64>,
+    /// Lower end of the interval; none for a single pair.
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+}
+
+/// What `records` say, each hash of which stands there once.
+#[must_use]
+pub fn summarize(records: &[Record]) -> Summary {
+    let mut by_group: BTreeMap<(&str, usize), Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        by_group.entry((&record.target, record.k)).or_default().push(record);
+    }
+    let groups = by_group.into_iter().map(|((target, k), records)| group(target, k, &records));
+    Summary { records: records.len(), confidence: CONFIDENCE, groups: groups.collect() }
+}
+
+impl Spread {
+    /// Of `values`; NaN for none.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let mean = mean(values);
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt());
+        Self { mean, deviation }
+    }
+}
+
+impl Difference {
+    /// Of paired `differences`, with the interval of Student's t.
+    #[must_use]
+    pub fn of(differences: &[f64]) -> Self {
+        let Spread { mean, deviation } = Spread::of(differences);
+        let half = deviation.and_then(|deviation| {
+            let freedom = (differences.len() - 1) as f64;
+            let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
+            Some(t * deviation / (differences.len() as f64).sqrt())
+        });
+        Self { mean, deviation, low: half.map(|half| mean - half), high: half.map(|half| mean + half) }
+    }
+
+    /// Whether 0 lies outside the interval.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        matches!((self.low, self.high), (Some(low), Some(high)) if low > 0.0 || high < 0.0)
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// One method's records by seed.
+type Runs<'a> = BTreeMap<u64, &'a Record>;
+
+fn group(target: &str, k: usize, records: &[&Record]) -> Group {
+    let mut by_method: BTreeMap<(&str, Tracks), Runs> = BTreeMap::new();
+    for record in records {
+        by_method.entry((&record.method, record.tracks)).or_default().entry(record.seed).or_insert(record);
+    }
+    let sets = |method: &str| by_method.keys().filter(|(other, _)| *other == method).count();
+    let mut methods: Vec<(MethodSummary, &Runs)> = by_method
+        .iter()
+        .map(|(&(method, tracks), runs)| {
+            let word = serde_json::to_value(tracks).ok().and_then(|word| word.as_str().map(str::to_owned));
+            let several = (sets(method) > 1).then_some(word).flatten();
+            let name = several.map_or_else(|| method.to_owned(), |word| format!("{method} ({word})"));
+            (method_summary(name, method, tracks, runs), runs)
+        })
+        .collect();
+    methods.sort_by(|(a, _), (b, _)| b.accuracy.mean.total_cmp(&a.accuracy.mean).then_with(|| a.name.cmp(&b.name)));
+    let mut pairs = Vec::new();
+    for (index, (a, of_a)) in methods.iter().enumerate() {
+        for (b, of_b) in &methods[index + 1..] {
+            pairs.extend(pair(&a.name, &b.name, of_a, of_b));
+        }
+    }
+    let majority = methods.iter().find(|(method, _)| method.method == "majority");
+    Group {
+        target: target.to_owned(),
+        k,
+        majority: majority.map(|(method, _)| method.accuracy.mean),
+        methods: methods.into_iter().map(|(method, _)| method).collect(),
+        pairs,
+    }
+}
+
+fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> MethodSummary {
+    let values = |value: fn(&Record) -> f64| runs.values().map(|record| value(record)).collect::<Vec<f64>>();
+    MethodSummary {
+        name,
+        method: method.to_owned(),
+        tracks,
+        runs: runs.len(),
+        accuracy: Spread::of(&values(|record| record.accuracy)),
+        macro_f1: Spread::of(&values(|record| record.macro_f1)),
+        dev_accuracy: Spread::of(&values(|record| record.dev_accuracy)),
+        trainable_parameters: mean(&values(|record| record.trainable_parameters as f64)),
+        inference_parameters: mean(&values(|record| record.inference_parameters as f64)),
+        seconds: mean(&values(|record| record.seconds)),
+    }
+}
+
+/// None where no episode is in common.
+fn pair(a: &str, b: &str, of_a: &Runs, of_b: &Runs) -> Option<Pair> {
+    let both: Vec<(&Record, &Record)> = of_a.iter().filter_map(|(seed, a)| Some((*a, *of_b.get(seed)?))).collect();
+    if both.is_empty() {
+        return None;
+    }
+    let differences = |value: fn(&Record) -> f64| both.iter().map(|(a, b)| value(a) - value(b)).collect::<Vec<f64>>();
+    let count = |wanted: fn(&f64, &f64) -> bool| both.iter().filter(|(a, b)| wanted(&a.accuracy, &b.accuracy)).count();
+    let (wins, losses) = (count(|a, b| a > b), count(|a, b| a < b));
+    Some(Pair {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        episodes: both.len(),
+        accuracy: Difference::of(&differences(|record| record.accuracy)),
+        macro_f1: Difference::of(&differences(|record| record.macro_f1)),
+        wins,
+        losses,
+        ties: both.len() - wins - losses,
+    })
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::super::record::tests::record;
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn near(ours: f64, theirs: &Value) {
+        let theirs = theirs.as_f64().unwrap();
+        assert!((ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0), "{ours} is not {theirs}");
+    }
+
+    #[test]
+    fn as_numpy_and_scipy_say() {
+        let oracle: Value = serde_json::from_str(include_str!("../../tests/fixtures/experiment/summary.json")).unwrap();
+        for quantile in oracle["quantiles"].as_array().unwrap() {
+            let t = StudentsT::new(0.0, 1.0, quantile[0].as_f64().unwrap()).unwrap();
+            near(t.inverse_cdf(0.5 + CONFIDENCE / 2.0), &quantile[1]);
+        }
+        let mut records = Vec::new();
+        for (method, runs) in oracle["methods"].as_object().unwrap() {
+            for run in runs.as_array().unwrap() {
+                records.push(record("cr", method, 16, run[0].as_u64().unwrap(), run[1].as_f64().unwrap()));
+            }
+        }
+        let group = summarize(&records).groups.pop().unwrap();
+        for method in &group.methods {
+            near(method.accuracy.mean, &oracle["spreads"][&method.name]["mean"]);
+            near(method.accuracy.deviation.unwrap(), &oracle["spreads"][&method.name]["deviation"]);
+        }
+        for theirs in oracle["pairs"].as_array().unwrap() {
+            let (a, b) = (theirs["a"].as_str().unwrap(), theirs["b"].as_str().unwrap());
+            let (ours, sign) = match group.pairs.iter().find(|pair| pair.a == a && pair.b == b) {
+                Some(pair) => (pair, 1.0),
+                None => (group.pairs.iter().find(|pair| pair.a == b && pair.b == a).unwrap(), -1.0),
+            };
+            let turned = sign < 0.0;
+            let ends = if turned { ("high", "low") } else { ("low", "high") };
+            near(sign * ours.accuracy.mean, &theirs["mean"]);
+            near(ours.accuracy.deviation.unwrap(), &theirs["deviation"]);
+            near(sign * ours.accuracy.low.unwrap(), &theirs[ends.0]);
+            near(sign * ours.accuracy.high.unwrap(), &theirs[ends.1]);
+            let counts = [ours.episodes, ours.ties, ours.wins, ours.losses];
+            let (won, lost) = if turned { ("losses", "wins") } else { ("wins", "losses") };
+            assert_eq!(counts.map(Value::from), ["episodes", "ties", won, lost].map(|key| theirs[key].clone()));
+        }
+    }
+
+    #[test]
+    fn a_small_case_by_hand() {
+        let records = [
+            record("cr", "majority", 4, 13, 0.5),
+            record("cr", "sum", 4, 13, 0.6),
+            record("cr", "majority", 4, 21, 0.5),
+            record("cr", "sum", 4, 21, 0.8),
+            record("cr", "sum", 16, 13, 0.9),
+        ];
+        let summary = summarize(&records);
+        assert_eq!(summary.groups.iter().map(|group| group.k).collect::<Vec<_>>(), [4, 16]);
+        let group = &summary.groups[0];
+        assert_eq!(group.majority, Some(0.5));
+        assert_eq!(group.methods.iter().map(|method| method.name.as_str()).collect::<Vec<_>>(), ["sum", "majority"]);
+        let pair = &group.pairs[0];
+        assert_eq!((pair.episodes, pair.wins, pair.losses, pair.ties), (2, 2, 0, 0));
+        // Differences .1 and .3: mean .2, deviation .1·√2, interval .2 ± 12.7062 · .1.
+        assert!((pair.accuracy.mean - 0.2).abs() < 1e-12);
+        assert!((pair.accuracy.low.unwrap() - (0.2 - 1.27062047)).abs() < 1e-8);
+        assert!(!pair.accuracy.is_sure());
+        // A single seed has neither deviation nor interval.
+        let single = &summary.groups[1].methods[0];
+        assert_eq!((single.accuracy.deviation, single.runs), (None, 1));
+        assert_eq!(Difference::of(&[0.1]), Difference { mean: 0.1, deviation: None, low: None, high: None });
+        assert!(Difference::of(&[0.1, 0.1, 0.1]).is_sure());
+        assert_eq!(summarize(&[]).groups, []);
+    }
+
+    #[test]
+    fn sets_of_adapters_are_told_apart() {
+        let of = |tracks, accuracy| Record { tracks, ..record("cr", "sum", 4, 13, accuracy) };
+        let summary = summarize(&[of(Tracks::Same, 0.8), of(Tracks::Cross, 0.7), record("cr", "head", 4, 13, 0.6)]);
+        let names: Vec<_> = summary.groups[0].methods.iter().map(|method| method.name.as_str()).collect();
+        assert_eq!(names, ["sum (same)", "sum (cross)", "head"]);
+    }
+
+    proptest! {
+        /// Whatever the order of the records, the summary is the same; and what a wins against b, b loses against a.
+        #[test]
+        fn order_does_not_matter(
+            accuracies in prop::collection::vec(0.0..1.0f64, 12),
+            order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
+        ) {
+            let records: Vec<Record> = accuracies
+                .iter()
+                .enumerate()
+                .map(|(index, accuracy)| record("t", ["a", "b", "c"][index % 3], 4, (index / 3) as u64, *accuracy))
+                .collect();
+            let shuffled: Vec<Record> = order.iter().map(|&index| records[index].clone()).collect();
+            let summary = summarize(&records);
+            prop_assert_eq!(&summary, &summarize(&shuffled));
+            for pair in &summary.groups[0].pairs {
+                prop_assert_eq!(pair.wins + pair.losses + pair.ties, 4);
+                prop_assert!(pair.accuracy.mean >= 0.0, "the better mean stands first");
+                let (low, high) = (pair.accuracy.low.unwrap(), pair.accuracy.high.unwrap());
+                prop_assert!(low <= pair.accuracy.mean && pair.accuracy.mean <= high);
+            }
+        }
+    }
+}
