@@ -15,7 +15,10 @@ mod inspect;
 mod merge;
 mod methods;
 mod predict;
+mod records;
+mod run;
 mod session;
+mod summarize;
 mod texts;
 mod train;
 mod watch;
@@ -40,6 +43,8 @@ enum Command {
     Align(align::Align),
     Train(train::Train),
     Predict(predict::Predict),
+    Run(run::Run),
+    Summarize(summarize::Summarize),
     Methods(methods::Methods),
     Bench(bench::Bench),
 }
@@ -53,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Align(align) => align.run(),
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Run(run) => run.run(),
+        Command::Summarize(summarize) => summarize.run(),
         Command::Methods(methods) => methods.run(),
         Command::Bench(bench) => bench.run(),
     };

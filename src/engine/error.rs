@@ -1,6 +1,7 @@
 //! Everything that can go wrong when a command is carried out.
 
 use super::Cancelled;
+use crate::experiment::SpecError;
 use crate::format;
 use crate::merge::MergeError;
 use crate::model::ModelError;
@@ -46,6 +47,9 @@ pub enum EngineError {
     /// A run.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// An experiment.
+    #[error(transparent)]
+    Experiment(#[from] SpecError),
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,

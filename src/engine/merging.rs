@@ -4,9 +4,10 @@ use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
 use crate::merge::{self, METHODS, Range, Scale, Settings, Value};
 use crate::protocol::{
-    AdapterId, EnsembleDistance, Merge, MergeLocation, MergeReport, MethodCard, OutputScale, ParameterCard,
+    AdapterId, EnsembleDistance, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale, ParameterCard,
     ParameterRange, Phase, Texts,
 };
+use crate::tensors::TensorSet;
 
 /// Every method, as the page shows it.
 pub(super) fn method_cards() -> Vec<MethodCard> {
@@ -20,16 +21,40 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<MergeReport, EngineError> {
         let mut spec = asked.spec;
-        let method = merge::method(&spec.method)?;
-        let card = method.card();
-        let pairs = spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let settings = Settings::parse(card, pairs).map_err(merge::MergeError::from)?;
         let reference = match spec.reference {
             Some(id) => id,
             None => *spec.adapters.first().ok_or(merge::MergeError::NoInputs)?,
         };
-        let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
         spec.reference = Some(reference);
+        let (params, locations) = self.merged(&spec, reference, observer).await?;
+
+        let first = self.adapters.get(reference)?;
+        let name = if asked.name.is_empty() { spec.method.clone() } else { asked.name };
+        let signature = first.file.plm.clone();
+        let form = first.file.config.form.clone();
+        let named = spec.adapters.iter().map(|&id| {
+            let adapter = self.adapters.get(id)?;
+            Ok((adapter.file.name.clone(), adapter.sha256().to_owned()))
+        });
+        let named = named.collect::<Result<Vec<_>, EngineError>>()?;
+        let track = common_track(self, &spec.adapters)?;
+        let file = AdapterFile::new(name, signature, form, params, None)?;
+        let origin = Origin::Merged { spec: spec.clone(), inputs: named };
+        let adapter = self.adapters.add(file, track, origin);
+        Ok(MergeReport { adapter, spec, locations })
+    }
+
+    /// The merge itself, in the form of `reference`, one of the inputs; and what it did.
+    pub(super) async fn merged(
+        &mut self,
+        spec: &MergeSpec,
+        reference: AdapterId,
+        observer: &mut dyn Observer,
+    ) -> Result<(TensorSet, Vec<MergeLocation>), EngineError> {
+        let method = merge::method(&spec.method)?;
+        let pairs = spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings = Settings::parse(method.card(), pairs).map_err(merge::MergeError::from)?;
+        let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
         let needs_texts = settings.need_texts() || spec.scale == OutputScale::Keep;
         // Texts are looked at where they are given: they tell how near the merge comes to the mean of functions. That
         // needs a language model; without one only a method that needs them fails.
@@ -62,21 +87,7 @@ impl Engine {
             }
         });
         let locations = locations.collect();
-
-        let first = self.adapters.get(reference)?;
-        let name = if asked.name.is_empty() { spec.method.clone() } else { asked.name };
-        let signature = first.file.plm.clone();
-        let form = first.file.config.form.clone();
-        let named = spec.adapters.iter().map(|&id| {
-            let adapter = self.adapters.get(id)?;
-            Ok((adapter.file.name.clone(), adapter.sha256().to_owned()))
-        });
-        let named = named.collect::<Result<Vec<_>, EngineError>>()?;
-        let track = common_track(self, &spec.adapters)?;
-        let file = AdapterFile::new(name, signature, form, merged.params, None)?;
-        let origin = Origin::Merged { spec: spec.clone(), inputs: named };
-        let adapter = self.adapters.add(file, track, origin);
-        Ok(MergeReport { adapter, spec, locations })
+        Ok((merged.params, locations))
     }
 }
 

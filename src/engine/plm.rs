@@ -15,6 +15,8 @@ pub struct Plm {
     pub encoder: Encoder,
     /// Cutting at the model's longest sequence.
     pub tokenizer: Tokenizer,
+    /// SHA-256 of those of its three files: weights, configuration, tokenizer.
+    pub identity: String,
 }
 
 /// Texts are cut here unless the caller says otherwise; a model with a shorter position table cuts sooner.
@@ -54,6 +56,7 @@ impl Engine {
                 .ok_or(EngineError::IncompletePlm { name: open.name.clone(), missing: name })
         };
         let (config, tokenizer, weights) = (find("config.json")?, find("tokenizer.json")?, find("model.safetensors")?);
+        let others = sha256_hex(config) + &sha256_hex(tokenizer);
         let in_plm = |error| EngineError::Plm { path: open.name.clone(), error };
         observer.at(Phase::Read, 0, 3).await?;
         let config = BertConfig::parse(config).map_err(in_plm)?;
@@ -81,11 +84,12 @@ impl Engine {
             sha256,
             unused: report.unused,
         };
+        let identity = sha256_hex((card.sha256.clone() + &others).as_bytes());
         // What was computed with another model is stale.
         self.texts = texts::ObservedTexts::default();
         self.alignment = None;
         self.runs.clear();
-        self.plm = Some(Plm { card: card.clone(), encoder, tokenizer });
+        self.plm = Some(Plm { card: card.clone(), encoder, tokenizer, identity });
         Ok(card)
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 const CHECKPOINT_EVERY: f64 = 5.0;
 
 /// Rows of a batch of test.
-const TEST_ROWS: usize = 16;
+pub(super) const TEST_ROWS: usize = 16;
 
 /// Every run of this engine.
 #[derive(Default)]

@@ -39,6 +39,10 @@ pub struct Record {
     /// Of a choice among adapters, the one chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
+    /// Of a merge, how far it was from the mean of its inputs' functions before it was trained, relative to that mean's
+    /// square, over the tokens of the episode; the mean over its locations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble_error: Option<f64>,
 }
 
 /// What a file of records holds.
@@ -171,6 +175,7 @@ pub(super) mod tests {
             seconds: 1.5,
             hash: format!("{target}-{method}-{k}-{seed}"),
             chosen: None,
+            ensemble_error: None,
         }
     }
 

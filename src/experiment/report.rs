@@ -93,16 +93,17 @@ mod tests {
         insta::assert_snapshot!(markdown(&summarize(&records)), @"
         # Summary
 
-9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold.
+        9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold.
 
-## cr, k = 16
+        ## cr, k = 16
 
-Always the most frequent class: 0.640.
+        Always the most frequent class: 0.640.
 
-| method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |
-|---|---|---|---|---|---|---|---|---|
-| sum | 3 | 0.781 ± 0.031 | 0.390 ± 0.016 | best |  | 100 | 200 | 1.5 |
-| head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 | 1.5 |
-| majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 | 1.5 |");
+        | method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |
+        |---|---|---|---|---|---|---|---|---|
+        | sum | 3 | 0.781 ± 0.031 | 0.390 ± 0.016 | best |  | 100 | 200 | 1.5 |
+        | head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 | 1.5 |
+        | majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 | 1.5 |
+        ");
     }
 }

@@ -29,7 +29,7 @@
 use super::check::{self, SpecError};
 use super::method::{self, Kind};
 use crate::merge::Scale;
-use crate::train::{RunSettings, Trained};
+use crate::train::{Batching, RunSettings, Trained};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -306,6 +306,7 @@ impl Training {
         RunSettings {
             epochs: self.epochs,
             batch_size: self.batch_size,
+            batching: Batching::Shuffled,
             learning_rate,
             warmup: self.warmup,
             weight_decay: self.weight_decay,

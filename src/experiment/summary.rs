@@ -11,6 +11,7 @@ use super::spec::Tracks;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Share of intervals that hold the true mean.
 pub const CONFIDENCE: f64 = 0.95;
@@ -18,8 +19,11 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Everything that records say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Records in all.
+    /// Records that count.
     pub records: usize,
+    /// Records left out because another of the same target, method, tracks, k and seed counts: they are of experiments
+    /// with other settings, which should not be mixed.
+    pub overlaid: usize,
     /// Share of intervals that hold the true mean.
     pub confidence: f64,
     /// By target and k.
@@ -112,12 +116,21 @@ pub struct Difference {
 /// What `records` say, each hash of which stands there once.
 #[must_use]
 pub fn summarize(records: &[Record]) -> Summary {
-    let mut by_group: BTreeMap<(&str, usize), Vec<&Record>> = BTreeMap::new();
-    for record in records {
-        by_group.entry((&record.target, record.k)).or_default().push(record);
+    let mut by_group: BTreeMap<(&str, usize), BTreeMap<(&str, Tracks), Runs>> = BTreeMap::new();
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    // So that which of two counts does not depend on their order.
+    sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
+    let mut counted = 0;
+    for record in sorted {
+        let methods = by_group.entry((&record.target, record.k)).or_default();
+        let runs = methods.entry((&record.method, record.tracks)).or_default();
+        if let Entry::Vacant(free) = runs.entry(record.seed) {
+            free.insert(record);
+            counted += 1;
+        }
     }
-    let groups = by_group.into_iter().map(|((target, k), records)| group(target, k, &records));
-    Summary { records: records.len(), confidence: CONFIDENCE, groups: groups.collect() }
+    let groups = by_group.iter().map(|((target, k), methods)| group(target, *k, methods)).collect();
+    Summary { records: counted, overlaid: records.len() - counted, confidence: CONFIDENCE, groups }
 }
 
 impl Spread {
@@ -158,11 +171,7 @@ fn mean(values: &[f64]) -> f64 {
 /// One method's records by seed.
 type Runs<'a> = BTreeMap<u64, &'a Record>;
 
-fn group(target: &str, k: usize, records: &[&Record]) -> Group {
-    let mut by_method: BTreeMap<(&str, Tracks), Runs> = BTreeMap::new();
-    for record in records {
-        by_method.entry((&record.method, record.tracks)).or_default().entry(record.seed).or_insert(record);
-    }
+fn group(target: &str, k: usize, by_method: &BTreeMap<(&str, Tracks), Runs>) -> Group {
     let sets = |method: &str| by_method.keys().filter(|(other, _)| *other == method).count();
     let mut methods: Vec<(MethodSummary, &Runs)> = by_method
         .iter()
@@ -301,6 +310,15 @@ mod tests {
         assert_eq!(Difference::of(&[0.1]), Difference { mean: 0.1, deviation: None, low: None, high: None });
         assert!(Difference::of(&[0.1, 0.1, 0.1]).is_sure());
         assert_eq!(summarize(&[]).groups, []);
+    }
+
+    #[test]
+    fn experiments_with_other_settings_are_not_mixed() {
+        let first = record("cr", "sum", 4, 13, 0.8);
+        let other = Record { hash: "another".into(), accuracy: 0.2, ..first.clone() };
+        let summary = summarize(&[first.clone(), other.clone()]);
+        assert_eq!((summary.records, summary.overlaid, summary.groups[0].methods[0].runs), (1, 1, 1));
+        assert_eq!(summary, summarize(&[other, first]));
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! `records.jsonl` in a folder: read, and written a line at a time.
+
+use super::error::CliError;
+use super::{files, warn};
+use crate::experiment::record::{self, Reading, Record};
+use crate::experiment::report::markdown;
+use crate::experiment::summarize;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Name of the file in its folder.
+pub(super) const RECORDS: &str = "records.jsonl";
+
+/// A file of records that is written on.
+#[derive(Debug)]
+pub(super) struct Records {
+    path: PathBuf,
+    file: fs::File,
+}
+
+/// The records of a folder, or of the file itself; none where there is no file.
+///
+/// # Errors
+/// When it can't be read or holds something else.
+pub(super) fn read(place: &Path) -> Result<Option<Reading>, CliError> {
+    let path = if place.is_dir() { place.join(RECORDS) } else { place.to_owned() };
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::read(&path)(error)),
+    };
+    let reading = record::read(&bytes)
+        .map_err(|error| CliError::File { path: files::shown(&path), message: error.to_string() })?;
+    if let Some(cut) = &reading.cut {
+        warn(&format!("note: {}: the last line was cut off and is left out: {cut}", files::shown(&path)));
+    }
+    for hash in &reading.contradictions {
+        warn(&format!(
+            "note: {}: two records of {hash} tell of different results; the first counts",
+            files::shown(&path)
+        ));
+    }
+    Ok(Some(reading))
+}
+
+impl Records {
+    /// Opens the records in `folder` to write on, and gives those that there are. What was cut off at the end of the
+    /// file makes room for what comes.
+    ///
+    /// # Errors
+    /// When there are some and `resume` is not set, or the disk says no.
+    pub(super) fn open(folder: &Path, resume: bool) -> Result<(Self, Vec<Record>), CliError> {
+        let path = folder.join(RECORDS);
+        fs::create_dir_all(folder).map_err(CliError::write(folder))?;
+        let reading = if path.exists() { read(folder)?.unwrap_or_default() } else { Reading::default() };
+        if !reading.records.is_empty() && !resume {
+            let message = format!("there are {} records in it; --resume goes on from them", reading.records.len());
+            return Err(CliError::File { path: files::shown(&path), message });
+        }
+        let failed = || CliError::write(&path);
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
+        if reading.cut.is_some() {
+            file.set_len(reading.intact as u64).map_err(failed())?;
+        }
+        if reading.open {
+            file.write_all(b"\n").map_err(failed())?;
+        }
+        Ok((Self { path, file }, reading.records))
+    }
+
+    /// Adds a line; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn add(&mut self, record: &Record) -> Result<(), CliError> {
+        let failed = || CliError::write(&self.path);
+        let line = record
+            .to_line()
+            .map_err(|error| CliError::File { path: files::shown(&self.path), message: error.message })?;
+        self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed())
+    }
+}
+
+/// Writes `summary.json` and `summary.md` of `records` into `folder`.
+///
+/// # Errors
+/// When the disk says no.
+pub(super) fn write_summary(folder: &Path, records: &[Record]) -> Result<(), CliError> {
+    let summary = summarize(records);
+    let json = serde_json::to_string_pretty(&summary)
+        .map_err(|error| CliError::File { path: files::shown(folder), message: error.to_string() })?;
+    files::write_file(&folder.join("summary.json"), (json + "\n").as_bytes())?;
+    files::write_file(&folder.join("summary.md"), markdown(&summary).as_bytes())
+}

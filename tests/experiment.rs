@@ -1,0 +1,198 @@
+//! `mera run` and `mera summarize` as a shell sees them: a small grid, run whole, killed and resumed, run in halves.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::fixture;
+use tempfile::TempDir;
+
+/// A folder with an experiment on the tiny model, and its data.
+fn laboratory() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |index: usize| match index % 2 {
+        0 => format!("good\tThe film was very good and they love it {}\n", index % 7),
+        _ => format!("bad\tI never hated a phone so, awful battery {}\n", index % 5),
+    };
+    let data = |rows: std::ops::Range<usize>| format!("label\ttext1\n{}", rows.map(row).collect::<String>());
+    std::fs::write(folder.path().join("train.tsv"), data(0..24)).unwrap();
+    std::fs::write(folder.path().join("test.tsv"), data(100..113)).unwrap();
+    let path = |name: &str| fixture(name).to_str().unwrap().to_owned();
+    let experiment = format!(
+        r#"
+plm = "{}"
+shots = [2, 4]
+seeds = [13, 21]
+methods = ["majority", "head", "single", "best_single", "sum", "mera_acts"]
+[training]
+epochs = 1
+batch_size = 4
+learning_rates = [1e-3, 5e-3]
+[[adapters]]
+name = "a"
+path = "{}"
+track = "sentiment"
+[[adapters]]
+name = "b"
+path = "{}"
+[[targets]]
+name = "films"
+train = "train.tsv"
+test = "test.tsv"
+track = "sentiment"
+[[variants]]
+name = "acts_keep"
+method = "mera_acts"
+scale = "keep"
+train = "head"
+"#,
+        path("model/tiny"),
+        path("model/tiny_adapter/fusion/a"),
+        path("model/tiny_adapter/fusion/b"),
+    );
+    std::fs::write(folder.path().join("films.toml"), experiment).unwrap();
+    folder
+}
+
+/// Runs in their number.
+const RUNS: usize = 2 * 2 * 8;
+
+fn mera(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mera")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn out(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = mera(folder, arguments);
+    assert_eq!(output.status.code(), Some(0), "mera {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn error(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = mera(folder, arguments);
+    assert_eq!(output.status.code(), Some(1), "mera {arguments:?}");
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(line.matches('\n').count(), 1, "{line}");
+    line.trim_end().to_owned()
+}
+
+/// The records of a folder without their seconds, by hash.
+fn records(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("records.jsonl")).unwrap();
+    let mut records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for record in &mut records {
+        assert!(record.as_object_mut().unwrap().shift_remove("seconds").unwrap().as_f64().unwrap() >= 0.0);
+    }
+    records.sort_by_key(|record| record["hash"].as_str().unwrap().to_owned());
+    records
+}
+
+fn without_seconds(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            map.shift_remove("seconds");
+            map.values_mut().for_each(|inner| *inner = without_seconds(inner.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|inner| *inner = without_seconds(inner.take())),
+        _ => {}
+    }
+    value
+}
+
+#[test]
+fn a_grid_comes_out_the_same_whole_killed_and_in_halves() {
+    let folder = laboratory();
+    let at = |name: &str| folder.path().join(name);
+    out(&folder, &["run", "films.toml", "-o", "whole"]);
+    let whole = records(&at("whole"));
+    assert_eq!(whole.len(), RUNS);
+    let methods = ["majority", "head", "single:a", "single:b", "best_single", "sum", "mera_acts", "acts_keep"];
+    for method in methods {
+        assert_eq!(whole.iter().filter(|record| record["method"] == method).count(), 4, "{method}");
+    }
+    let tracks = |method| &whole.iter().find(|record| record["method"] == method).unwrap()["tracks"];
+    assert_eq!(["single:a", "single:b", "sum"].map(tracks), ["same", "cross", "mixed"]);
+
+    // Killed without warning once some runs are done; a line that was being written is cut off.
+    let mut running = Command::new(env!("CARGO_BIN_EXE_mera"))
+        .args(["run", "films.toml", "-o", "killed"])
+        .current_dir(&folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let lines = || std::fs::read_to_string(at("killed/records.jsonl")).map_or(0, |text| text.lines().count());
+    while lines() < 3 && began.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let done = records(&at("killed")).len();
+    assert!((3..RUNS).contains(&done), "{done} runs were done");
+    let text = std::fs::read_to_string(at("killed/records.jsonl")).unwrap();
+    std::fs::write(at("killed/records.jsonl"), &text[..text.len() - 40]).unwrap();
+    let output = mera(&folder, &["run", "films.toml", "-o", "killed", "--resume"]);
+    assert!(output.status.success());
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        note.starts_with("note: killed/records.jsonl: the last line was cut off and is left out: {\"target\""),
+        "{note}"
+    );
+    assert_eq!(records(&at("killed")), whole);
+
+    // In halves, in two places, joined.
+    let list: Value = serde_json::from_str(&out(&folder, &["run", "films.toml", "--list", "--json"])).unwrap();
+    let hashes: Vec<&str> = list.as_array().unwrap().iter().map(|run| run["hash"].as_str().unwrap()).collect();
+    assert_eq!(hashes.len(), RUNS);
+    assert!(list.as_array().unwrap().iter().all(|run| run["done"] == false));
+    for (place, part) in [("first", &hashes[..RUNS / 2 - 3]), ("second", &hashes[RUNS / 2 - 3..])] {
+        let mut arguments = vec!["run", "films.toml", "-o", place, "--only"];
+        arguments.extend(part);
+        out(&folder, &arguments);
+    }
+    let joined: Value =
+        serde_json::from_str(&out(&folder, &["summarize", "--json", "second", "first", "-o", "joined"])).unwrap();
+    let of_whole: Value = serde_json::from_str(&std::fs::read_to_string(at("whole/summary.json")).unwrap()).unwrap();
+    assert_eq!(without_seconds(joined), without_seconds(of_whole));
+    let markdown = std::fs::read_to_string(at("joined/summary.md")).unwrap();
+    assert!(markdown.contains("## films, k = 4") && markdown.contains("| acts_keep | 2 |"), "{markdown}");
+
+    // What is done is not done again.
+    let list: Value =
+        serde_json::from_str(&out(&folder, &["run", "films.toml", "-o", "whole", "--list", "--json"])).unwrap();
+    assert!(list.as_array().unwrap().iter().all(|run| run["done"] == true));
+    let before = std::fs::read(at("whole/records.jsonl")).unwrap();
+    insta::assert_snapshot!(out(&folder, &["run", "films.toml", "-o", "whole", "--resume"]).trim_end(), @"whole: 32 of 32 runs are done; summary.md tells");
+    assert_eq!(std::fs::read(at("whole/records.jsonl")).unwrap(), before);
+    insta::assert_snapshot!(error(&folder, &["run", "films.toml", "-o", "whole"]), @"error: whole/records.jsonl: there are 32 records in it; --resume goes on from them");
+}
+
+#[test]
+fn what_an_experiment_can_not_do_is_one_line() {
+    let folder = laboratory();
+    let text = std::fs::read_to_string(folder.path().join("films.toml")).unwrap();
+    let changed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(folder.path().join("changed.toml"), text.replace(from, to)).unwrap();
+        error(&folder, &["run", "changed.toml"])
+    };
+    insta::assert_snapshot!(changed("epochs", "epoch"), @r#"error: changed.toml: [training] has no key "epoch": did you mean "epochs"?"#);
+    insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
+    insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
+    let plm = fixture("model/tiny");
+    insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model"#);
+    std::fs::write(folder.path().join("test.tsv"), "label\ttext1\nfine\tI love it\n").unwrap();
+    insta::assert_snapshot!(changed("shots", "shots"), @r#"error: test.tsv: line 2 has the label "fine"; the labels known are "bad", "good""#);
+    std::fs::write(folder.path().join("test.tsv"), "text1\nI love it\n").unwrap();
+    insta::assert_snapshot!(changed("shots", "shots"), @"error: the test set has no labelled rows");
+    assert!(!folder.path().join("changed-results").exists(), "nothing is written before all is there");
+    std::fs::write(folder.path().join("test.tsv"), "label\ttext1\ngood\tI love it\n").unwrap();
+    insta::assert_snapshot!(error(&folder, &["run", "films.toml", "--only", "xyz"]), @"error: films.toml: --only xyz: 0 runs have a hash that begins so; --list names them");
+    insta::assert_snapshot!(error(&folder, &["summarize", "."]), @"error: .: there are no records in it");
+    std::fs::create_dir(folder.path().join("broken")).unwrap();
+    std::fs::write(folder.path().join("broken/records.jsonl"), "{}\n").unwrap();
+    insta::assert_snapshot!(error(&folder, &["summarize", "broken"]), @"error: broken/records.jsonl: line 1 is no record: missing field `target` at line 1 column 2");
+}
