@@ -2,6 +2,7 @@
 
 use super::Cancelled;
 use crate::experiment::SpecError;
+use crate::experiment::score::ScoreError;
 use crate::format;
 use crate::merge::MergeError;
 use crate::model::ModelError;
@@ -50,6 +51,9 @@ pub enum EngineError {
     /// An experiment.
     #[error(transparent)]
     Experiment(#[from] SpecError),
+    /// A score before training.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,

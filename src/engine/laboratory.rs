@@ -78,6 +78,7 @@ impl Laboratory {
             hash: run.hash.clone(),
             chosen: None,
             ensemble_error: None,
+            scores: None,
         }
     }
 }
@@ -129,13 +130,49 @@ impl Engine {
             return Ok(record.clone());
         }
         let candidates = laboratory.plan.candidates(run);
-        let record = if candidates.is_empty() {
-            self.run_alone(laboratory, run, observer).await?
-        } else {
-            self.choose(laboratory, run, &candidates, observer).await?
+        let record = match &run.work {
+            Work::BestSingle(_) => self.choose(laboratory, run, &candidates, observer).await?,
+            Work::BestSingleByScore(set) => {
+                let began = observer.seconds();
+                let (best, scores) = self.best_by_score(laboratory, run, set, observer).await?;
+                let scored = observer.seconds() - began;
+                let record =
+                    self.choose(laboratory, run, candidates.get(best..=best).unwrap_or_default(), observer).await?;
+                Record { scores: Some(scores), seconds: record.seconds + scored, ..record }
+            }
+            _ => self.run_alone(laboratory, run, observer).await?,
         };
         laboratory.keep(record.clone());
         Ok(record)
+    }
+
+    /// The place in `set` of the adapter with the best score on the run's episode, the first of equals; and all scores.
+    async fn best_by_score(
+        &self,
+        laboratory: &mut Laboratory,
+        run: &PlannedRun,
+        set: &[usize],
+        observer: &mut dyn Observer,
+    ) -> Result<(usize, BTreeMap<String, f64>), EngineError> {
+        let ids = set.iter().map(|&index| laboratory.adapter(index)).collect::<Result<Vec<_>, _>>()?;
+        let episode = self.episode(laboratory, run)?;
+        let scores = self.scores_on(&episode, &ids, observer).await?;
+        let of_adapters = scores.get(1..).unwrap_or_default();
+        let best = (0..of_adapters.len()).rev().max_by(|&a, &b| of_adapters[a].total_cmp(&of_adapters[b]));
+        let entries = &laboratory.plan.experiment().adapters;
+        let names = std::iter::once("none").chain(set.iter().map(|&index| entries[index].name.as_str()));
+        Ok((best.unwrap_or(0), names.map(str::to_owned).zip(scores).collect()))
+    }
+
+    /// The episode of `run`, encoded; runs that follow each other share it.
+    fn episode(&self, laboratory: &mut Laboratory, run: &PlannedRun) -> Result<Rc<PreparedEpisode>, EngineError> {
+        let spec = laboratory.episode_of(run)?;
+        let episode = match &laboratory.episode {
+            Some((drawn, episode)) if *drawn == spec => episode.clone(),
+            _ => Rc::new(self.prepare_episode(&spec)?),
+        };
+        laboratory.episode = Some((spec, episode.clone()));
+        Ok(episode)
     }
 
     /// The best of `candidates` on dev, the first of equals; its test is the choice's test.
@@ -177,11 +214,7 @@ impl Engine {
     ) -> Result<Record, EngineError> {
         let began = observer.seconds();
         let spec = laboratory.episode_of(run)?;
-        let episode = match &laboratory.episode {
-            Some((drawn, episode)) if *drawn == spec => episode.clone(),
-            _ => Rc::new(self.prepare_episode(&spec)?),
-        };
-        laboratory.episode = Some((spec.clone(), episode.clone()));
+        let episode = self.episode(laboratory, run)?;
         let labels = episode.labels.len();
         let mut ensemble_error = None;
         let start = match &run.work {
@@ -189,8 +222,8 @@ impl Engine {
                 let judged = majority(&episode)?;
                 return Ok(laboratory.record(run, &judged, observer.seconds() - began));
             }
-            // Without a choice to make, this is only reached by an experiment without adapters, which is refused.
-            Work::BestSingle(_) => return Err(crate::merge::MergeError::NoInputs.into()),
+            // A choice is no run of its own.
+            Work::BestSingle(_) | Work::BestSingleByScore(_) => return Err(crate::merge::MergeError::NoInputs.into()),
             Work::Head => self.start_of(&RunStart::HeadOnly, run.seed, labels)?,
             Work::Scratch => {
                 let width = self.plm()?.card.hidden / 16;
@@ -337,7 +370,7 @@ mod tests {
 plm = "tiny"
 shots = [4]
 seeds = [13, 21]
-methods = ["majority", "head", "scratch", "single", "best_single", "sum", "mera_wts", "mera_acts", "concat"]
+methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat"]
 [training]
 epochs = 2
 batch_size = 6
@@ -398,7 +431,7 @@ train = "up"
         let (mut engine, laboratory) = loaded(EXPERIMENT);
         let mut laboratory = laboratory.unwrap();
         let runs = laboratory.plan().runs().to_vec();
-        assert_eq!(runs.len(), 2 * 11);
+        assert_eq!(runs.len(), 2 * 12);
         let records: Vec<Record> = runs.iter().map(|one| run(&mut engine, &mut laboratory, one)).collect();
         let of = |method: &str| records.iter().find(|record| record.method == method).unwrap();
         // The head is 32 · 32 + 32 + 3 · 32 + 3, an adapter of bottleneck m two times 2 · 32 · m + m + 32.
@@ -420,7 +453,8 @@ train = "up"
             assert!((0.0..=1.0).contains(&record.accuracy) && (0.0..=1.0).contains(&record.macro_f1), "{record:?}");
             assert!(record.method == "majority" || [1e-3, 5e-3].contains(&record.learning_rate.unwrap()));
             let merged =
-                !["majority", "head", "scratch", "single:a", "single:b", "best_single"].contains(&&*record.method);
+                !["majority", "head", "scratch", "single:a", "single:b", "best_single", "best_single_by_score"]
+                    .contains(&&*record.method);
             assert_eq!(record.ensemble_error.is_some(), merged, "{}", record.method);
         }
         // The concatenation is the mean of the functions; whatever is aligned is nearer to it than the sum.
@@ -430,11 +464,18 @@ train = "up"
         let better = if (b.dev_accuracy, a.dev_loss) > (a.dev_accuracy, b.dev_loss) { b } else { a };
         assert_eq!(choice.chosen.as_deref(), better.method.strip_prefix("single:"));
         assert_eq!((choice.accuracy, choice.dev_loss), (better.accuracy, better.dev_loss));
+        let by_score = of("best_single_by_score");
+        let scores = by_score.scores.as_ref().unwrap();
+        assert_eq!(scores.keys().collect::<Vec<_>>(), ["a", "b", "none"]);
+        let (chosen, other) = if scores["b"] > scores["a"] { (b, "b") } else { (a, "a") };
+        assert_eq!((by_score.accuracy, by_score.chosen.as_deref()), (chosen.accuracy, Some(other)));
+        // Eight or more of the 24 examples by chance; the three forward passes see different features.
+        assert!(scores.values().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
 
         // In another order, and one run alone, the numbers are the same.
         let (mut engine, again) = loaded(EXPERIMENT);
         let mut again = again.unwrap();
-        for wanted in ["best_single", "acts_keep", "scratch"] {
+        for wanted in ["best_single", "best_single_by_score", "acts_keep", "scratch"] {
             let index = runs.iter().rposition(|one| one.method == wanted).unwrap();
             assert_eq!(run(&mut engine, &mut again, &runs[index]), records[index]);
         }

@@ -18,6 +18,7 @@ mod merging;
 mod observer;
 mod plm;
 mod recipe;
+mod scoring;
 mod texts;
 mod training;
 mod whole;

@@ -18,6 +18,8 @@ pub enum Kind {
     Single,
     /// Of the single adapters the one that is best on dev.
     BestSingle,
+    /// Of the single adapters the one with the best [`score`](super::score) before any training.
+    BestSingleByScore,
     /// A merge of the adapters.
     Merge(&'static dyn MergeMethod),
 }
@@ -30,6 +32,7 @@ impl std::fmt::Debug for Kind {
             Self::Scratch => "Scratch",
             Self::Single => "Single",
             Self::BestSingle => "BestSingle",
+            Self::BestSingleByScore => "BestSingleByScore",
             Self::Merge(method) => method.card().id,
         })
     }
@@ -43,7 +46,7 @@ pub const OTHERS: &[(&str, Option<Kind>)] = &[
     ("scratch", Some(Kind::Scratch)),
     ("single", Some(Kind::Single)),
     ("best_single", Some(Kind::BestSingle)),
-    ("best_single_by_score", None),
+    ("best_single_by_score", Some(Kind::BestSingleByScore)),
     ("concat_gated", None),
     ("fusion", None),
     ("full", None),
@@ -75,7 +78,7 @@ impl Kind {
     /// Whether adapters take part.
     #[must_use]
     pub fn uses_adapters(self) -> bool {
-        matches!(self, Self::Single | Self::BestSingle | Self::Merge(_))
+        matches!(self, Self::Single | Self::BestSingle | Self::BestSingleByScore | Self::Merge(_))
     }
 
     /// Whether anything beside the head can be trained.

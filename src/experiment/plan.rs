@@ -68,6 +68,8 @@ pub enum Work {
     Single(usize),
     /// Looks at the single runs of these adapters.
     BestSingle(Vec<usize>),
+    /// Scores these adapters on the episode, and does the single run of the best.
+    BestSingleByScore(Vec<usize>),
     /// Merges.
     Merge {
         /// Id of the method.
@@ -119,9 +121,9 @@ impl Plan {
     /// The runs of single adapters that a choice among them looks at; none for any other run.
     #[must_use]
     pub fn candidates(&self, run: &PlannedRun) -> Vec<PlannedRun> {
-        let Work::BestSingle(adapters) = &run.work else { return Vec::new() };
+        let (Work::BestSingle(adapters) | Work::BestSingleByScore(adapters)) = &run.work else { return Vec::new() };
         // A choice under a variant's name looks at singles of that variant.
-        let prefix = if run.method == "best_single" { "single" } else { &run.method };
+        let prefix = if run.method.starts_with("best_single") { "single" } else { &run.method };
         adapters.iter().map(|&adapter| self.single(run, prefix, adapter)).collect()
     }
 
@@ -154,6 +156,9 @@ impl Plan {
                 all.into_iter().filter(used).map(|adapter| self.single(&run, &run.method, adapter)).collect()
             }
             Kind::BestSingle => sets.iter().map(|set| of_set(set, Work::BestSingle(set.clone()))).collect(),
+            Kind::BestSingleByScore => {
+                sets.iter().map(|set| of_set(set, Work::BestSingleByScore(set.clone()))).collect()
+            }
             Kind::Merge(method) => {
                 let settings = check::settings(&compared.variant, method)?;
                 let settings: BTreeMap<_, _> =
@@ -199,6 +204,9 @@ impl Plan {
             Work::Single(index) => json!({ "kind": "single", "adapter": adapter(index) }),
             Work::BestSingle(set) => {
                 json!({ "kind": "best_single", "adapters": set.iter().map(adapter).collect::<Vec<_>>() })
+            }
+            Work::BestSingleByScore(set) => {
+                json!({ "kind": "best_single_by_score", "adapters": set.iter().map(adapter).collect::<Vec<_>>() })
             }
             Work::Merge { method, settings, scale, adapters } => json!({
                 "kind": "merge",

@@ -1,0 +1,88 @@
+//! Which adapters are worth merging for an episode, before any training: features of its examples from one forward pass
+//! an adapter, scored by [`score::leave_one_out`].
+
+use super::data::PreparedEpisode;
+use super::{Engine, EngineError, Observer};
+use crate::experiment::score;
+use crate::model::params::read;
+use crate::model::{BottleneckAdapters, NoAdapters, RunParams};
+use crate::protocol::{AdapterId, EpisodeSpec, Phase};
+use crate::text::{Batch, Fill, Order, Shape, batch};
+use crate::train::{LabelledInput, TrainError};
+use nalgebra::DMatrix;
+
+/// Rows a batch.
+const ROWS: usize = 16;
+
+impl Engine {
+    /// The leave-one-out accuracy, 0 to 1, of the PLM alone and then with each of `adapters`, on support and dev of the
+    /// episode; test is not looked at.
+    ///
+    /// # Errors
+    /// When the episode can't be drawn, an adapter is not of this PLM, it is cancelled or the device fails.
+    pub async fn scores(
+        &self,
+        episode: &EpisodeSpec,
+        adapters: &[AdapterId],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f64>, EngineError> {
+        self.scores_on(&self.prepare_episode(episode)?, adapters, observer).await
+    }
+
+    pub(super) async fn scores_on(
+        &self,
+        episode: &PreparedEpisode,
+        adapters: &[AdapterId],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f64>, EngineError> {
+        let data = &episode.run_data;
+        let rows: Vec<usize> = data.support.iter().chain(&data.dev).copied().collect();
+        let label = |row: &usize| data.encoded.get(*row)?.label.map(|label| label as usize);
+        let labels: Vec<usize> = rows.iter().filter_map(label).collect();
+        let mut scores = Vec::new();
+        for (done, adapter) in std::iter::once(None).chain(adapters.iter().copied().map(Some)).enumerate() {
+            observer.at(Phase::Features, done, adapters.len() + 1).await?;
+            let features = self.first_tokens(episode, &rows, adapter).await?;
+            scores.push(score::leave_one_out(&features, &labels, data.classes)?.accuracy);
+        }
+        Ok(scores)
+    }
+
+    /// The first token of each row after the last layer, `[rows, hidden]`.
+    async fn first_tokens(
+        &self,
+        episode: &PreparedEpisode,
+        rows: &[usize],
+        adapter: Option<AdapterId>,
+    ) -> Result<DMatrix<f64>, EngineError> {
+        let plm = self.plm()?;
+        let data = &episode.run_data;
+        let shape = Shape { rows: ROWS, max_len: data.max_length, fill: Fill::Full };
+        let loaded = match adapter {
+            Some(id) => {
+                let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
+                Some((params, self.adapters.get(id)?.architecture()?))
+            }
+            None => None,
+        };
+        let mut features = DMatrix::zeros(rows.len(), plm.card.hidden);
+        for sources in batch::plan(&data.encoded, rows, shape, Order::ByLength).map_err(TrainError::from)? {
+            let assembled = Batch::assemble(&data.encoded, &sources, shape, data.pad_id).map_err(TrainError::from)?;
+            let input = LabelledInput::stack(&[assembled], data.pad_id).input;
+            let hidden = match &loaded {
+                Some((params, architecture)) => {
+                    let (non_linearity, scaling) = (architecture.non_linearity, architecture.scaling);
+                    plm.encoder.forward(&input, &BottleneckAdapters { params, non_linearity, scaling })?
+                }
+                None => plm.encoder.forward(&input, &NoAdapters)?,
+            };
+            let values = read(hidden.narrow(1, 0, 1)).await?;
+            for (source, row) in sources.iter().zip(values.chunks_exact(plm.card.hidden)) {
+                if let Some(place) = rows.iter().position(|row| row == source) {
+                    features.row_mut(place).iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
+                }
+            }
+        }
+        Ok(features)
+    }
+}
