@@ -7,13 +7,15 @@
 use super::data::PreparedEpisode;
 use super::training::{TEST_ROWS, train_point};
 use super::{Engine, EngineError, LoadedAdapter, Observer};
-use crate::experiment::{Experiment, Identities, Plan, PlannedRun, Record, ScaleSetting, Work};
+use crate::experiment::{Experiment, Identities, Plan, PlannedRun, Record, ScaleSetting, TrainedPart, Work};
 use crate::format::{safetensors, sha256_hex};
 use crate::merge::Scale;
+use crate::model::{FrozenAdapter, fusion, gated};
 use crate::protocol::{AdapterId, DataId, EpisodeSpec, MergeLocation, MergeSpec, OutputScale, Phase, RunStart, Texts};
 use crate::tensors::TensorSet;
+use crate::text::random::{Purpose, generator};
 use crate::text::{Fill, Shape};
-use crate::train::{Architecture, Confusion, Evaluation, FewShotRun, RunStatus, Scores, TrainError};
+use crate::train::{Architecture, Body, Confusion, Evaluation, FewShotRun, GATE_RATE, RunStatus, Scores, TrainError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -57,6 +59,10 @@ impl Laboratory {
 
     fn adapter(&self, index: usize) -> Result<AdapterId, EngineError> {
         self.adapters.get(index).copied().ok_or(EngineError::NoAdapter(AdapterId(index as u32)))
+    }
+
+    fn ids(&self, set: &[usize]) -> Result<Vec<AdapterId>, EngineError> {
+        set.iter().map(|&index| self.adapter(index)).collect()
     }
 
     fn record(&self, run: &PlannedRun, judged: &Judged, seconds: f64) -> Record {
@@ -154,7 +160,7 @@ impl Engine {
         set: &[usize],
         observer: &mut dyn Observer,
     ) -> Result<(usize, BTreeMap<String, f64>), EngineError> {
-        let ids = set.iter().map(|&index| laboratory.adapter(index)).collect::<Result<Vec<_>, _>>()?;
+        let ids = laboratory.ids(set)?;
         let episode = self.episode(laboratory, run)?;
         let scores = self.scores_on(&episode, &ids, observer).await?;
         let of_adapters = scores.get(1..).unwrap_or_default();
@@ -231,8 +237,18 @@ impl Engine {
                 self.start_of(&RunStart::Scratch { bottleneck }, run.seed, labels)?
             }
             Work::Single(index) => self.start_of(&RunStart::Adapter(laboratory.adapter(*index)?), run.seed, labels)?,
+            Work::Gated(set) => {
+                let adapters = self.frozen(&laboratory.ids(set)?)?;
+                let gates = gated::initial(&adapters)?;
+                self.start_with(gates, Body::Gated { adapters, gate_rate: GATE_RATE }, run.seed, labels)?
+            }
+            Work::Fusion(set) => {
+                let adapters = self.frozen(&laboratory.ids(set)?)?;
+                let fusion = fusion::initial(&adapters, &mut generator(run.seed, Purpose::Weights, 1))?;
+                self.start_with(fusion, Body::Fusion(adapters), run.seed, labels)?
+            }
             Work::Merge { method, settings, scale, adapters } => {
-                let ids = adapters.iter().map(|&index| laboratory.adapter(index)).collect::<Result<Vec<_>, _>>()?;
+                let ids = laboratory.ids(adapters)?;
                 let reference = *ids.first().ok_or(crate::merge::MergeError::NoInputs)?;
                 let merge = MergeSpec {
                     method: (*method).to_owned(),
@@ -252,9 +268,47 @@ impl Engine {
                 (params, architecture)
             }
         };
+        let start = if run.trained == TrainedPart::Gates { self.gated(start, run.seed, labels)? } else { start };
         let judged = self.fit(laboratory, run, &start, &episode, observer).await?;
         let record = laboratory.record(run, &judged, observer.seconds() - began);
         Ok(Record { ensemble_error, ..record })
+    }
+
+    /// The loaded adapters as they are, for what combines them.
+    fn frozen(&self, ids: &[AdapterId]) -> Result<Vec<FrozenAdapter>, EngineError> {
+        let frozen = |&id: &AdapterId| {
+            let adapter = self.adapters.get(id)?;
+            Ok(FrozenAdapter::new(&adapter.file.name, self.adapter_params(id)?, adapter.form()?, &self.device)?)
+        };
+        ids.iter().map(frozen).collect()
+    }
+
+    /// A run of `body` from `params` and the new head of its seed.
+    fn start_with(
+        &self,
+        params: TensorSet,
+        body: Body,
+        seed: u64,
+        labels: usize,
+    ) -> Result<(TensorSet, Architecture), EngineError> {
+        let (mut start, architecture) = self.start_of(&RunStart::HeadOnly, seed, labels)?;
+        params.iter().for_each(|(name, tensor)| {
+            start.insert(name, tensor.clone());
+        });
+        Ok((start, Architecture { body, ..architecture }))
+    }
+
+    /// The same start with its adapter frozen and a gate a location to train.
+    fn gated(
+        &self,
+        (params, architecture): (TensorSet, Architecture),
+        seed: u64,
+        labels: usize,
+    ) -> Result<(TensorSet, Architecture), EngineError> {
+        let Body::Adapter(form) = architecture.body else { return Ok((params, architecture)) };
+        let adapters = vec![FrozenAdapter::new("the adapter", &params, form, &self.device)?];
+        let gates = gated::initial(&adapters)?;
+        self.start_with(gates, Body::Gated { adapters, gate_rate: GATE_RATE }, seed, labels)
     }
 
     /// Trains from `start` with every learning rate, and judges the best on dev, it alone, on test.
@@ -268,13 +322,13 @@ impl Engine {
     ) -> Result<Judged, EngineError> {
         let plm = self.plm()?;
         let training = &laboratory.plan.experiment().training;
-        let rates = &training.learning_rates;
+        let rates = &run.learning_rates;
         let data = &episode.run_data;
         let mut best: Option<(Scores, f64, FewShotRun)> = None;
         let mut diverged = TrainError::NoRows("the dev set");
         for (tried, &rate) in rates.iter().enumerate() {
             let settings = training.settings(rate, run.trained, run.seed);
-            let mut few_shot = FewShotRun::new(*architecture, params, data.clone(), settings, &self.device)?;
+            let mut few_shot = FewShotRun::new(architecture.clone(), params, data.clone(), settings, &self.device)?;
             let steps = few_shot.total_steps();
             while few_shot.status() == RunStatus::Running {
                 let point = match few_shot.step(&plm.encoder).await {
@@ -307,7 +361,7 @@ impl Engine {
         }
         let test = evaluation.scores().ok_or(TrainError::NoRows("the test set"))?;
         let trainer = few_shot.trainer();
-        let (trainable, inference) = (trainer.trainable_parameters(), trainer.params().parameters());
+        let (trainable, inference) = (trainer.trainable_parameters(), trainer.inference_parameters());
         Ok(Judged { dev, test, learning_rate: Some(rate), trainable, inference })
     }
 }
@@ -370,7 +424,7 @@ mod tests {
 plm = "tiny"
 shots = [4]
 seeds = [13, 21]
-methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat"]
+methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat", "concat_gated", "fusion"]
 [training]
 epochs = 2
 batch_size = 6
@@ -393,6 +447,11 @@ name = "acts_keep"
 method = "mera_acts"
 scale = "keep"
 train = "up"
+[[variants]]
+name = "sum_gates"
+method = "sum"
+train = "gates"
+learning_rates = [2e-3]
 "#;
 
     fn file(path: &str, known_as: &str) -> FileSource {
@@ -431,7 +490,7 @@ train = "up"
         let (mut engine, laboratory) = loaded(EXPERIMENT);
         let mut laboratory = laboratory.unwrap();
         let runs = laboratory.plan().runs().to_vec();
-        assert_eq!(runs.len(), 2 * 12);
+        assert_eq!(runs.len(), 2 * 15);
         let records: Vec<Record> = runs.iter().map(|one| run(&mut engine, &mut laboratory, one)).collect();
         let of = |method: &str| records.iter().find(|record| record.method == method).unwrap();
         // The head is 32 · 32 + 32 + 3 · 32 + 3, an adapter of bottleneck m two times 2 · 32 · m + m + 32.
@@ -442,6 +501,10 @@ train = "up"
             ("scratch", adapter(4) + head, adapter(4) + head),
             ("single:a", adapter(8) + head, adapter(8) + head),
             ("concat", adapter(16) + head, adapter(16) + head),
+            // Two gates a location, or one; a fusion is two times 3 · 32² + 2 · 32.
+            ("concat_gated", 4 + head, 4 + 2 * adapter(8) + head),
+            ("sum_gates", 2 + head, 2 + adapter(8) + head),
+            ("fusion", 2 * (3 * 32 * 32 + 2 * 32) + head, 2 * (3 * 32 * 32 + 2 * 32) + 2 * adapter(8) + head),
             ("acts_keep", 2 * (8 * 32 + 32) + head, adapter(8) + head),
         ] {
             let record = of(method);
@@ -449,12 +512,22 @@ train = "up"
         }
         // The sample task is balanced, and so is what 4 examples a class leave of it.
         assert!((of("majority").accuracy - 1.0 / 3.0).abs() < 1e-6 && of("majority").learning_rate.is_none());
+        assert_eq!(of("sum_gates").learning_rate, Some(2e-3));
         for record in &records {
             assert!((0.0..=1.0).contains(&record.accuracy) && (0.0..=1.0).contains(&record.macro_f1), "{record:?}");
-            assert!(record.method == "majority" || [1e-3, 5e-3].contains(&record.learning_rate.unwrap()));
-            let merged =
-                !["majority", "head", "scratch", "single:a", "single:b", "best_single", "best_single_by_score"]
-                    .contains(&&*record.method);
+            assert!(record.method == "majority" || [1e-3, 2e-3, 5e-3].contains(&record.learning_rate.unwrap()));
+            let merged = ![
+                "concat_gated",
+                "fusion",
+                "majority",
+                "head",
+                "scratch",
+                "single:a",
+                "single:b",
+                "best_single",
+                "best_single_by_score",
+            ]
+            .contains(&&*record.method);
             assert_eq!(record.ensemble_error.is_some(), merged, "{}", record.method);
         }
         // The concatenation is the mean of the functions; whatever is aligned is nearer to it than the sum.
@@ -475,7 +548,9 @@ train = "up"
         // In another order, and one run alone, the numbers are the same.
         let (mut engine, again) = loaded(EXPERIMENT);
         let mut again = again.unwrap();
-        for wanted in ["best_single", "best_single_by_score", "acts_keep", "scratch"] {
+        for wanted in
+            ["best_single", "best_single_by_score", "acts_keep", "scratch", "fusion", "concat_gated", "sum_gates"]
+        {
             let index = runs.iter().rposition(|one| one.method == wanted).unwrap();
             assert_eq!(run(&mut engine, &mut again, &runs[index]), records[index]);
         }

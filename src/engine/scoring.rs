@@ -5,7 +5,7 @@ use super::data::PreparedEpisode;
 use super::{Engine, EngineError, Observer};
 use crate::experiment::score;
 use crate::model::params::read;
-use crate::model::{BottleneckAdapters, NoAdapters, RunParams};
+use crate::model::{AdapterForm, BottleneckAdapters, NoAdapters, RunParams};
 use crate::protocol::{AdapterId, EpisodeSpec, Phase};
 use crate::text::{Batch, Fill, Order, Shape, batch};
 use crate::train::{LabelledInput, TrainError};
@@ -61,7 +61,7 @@ impl Engine {
         let loaded = match adapter {
             Some(id) => {
                 let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
-                Some((params, self.adapters.get(id)?.architecture()?))
+                Some((params, self.adapters.get(id)?.form()?))
             }
             None => None,
         };
@@ -70,8 +70,8 @@ impl Engine {
             let assembled = Batch::assemble(&data.encoded, &sources, shape, data.pad_id).map_err(TrainError::from)?;
             let input = LabelledInput::stack(&[assembled], data.pad_id).input;
             let hidden = match &loaded {
-                Some((params, architecture)) => {
-                    let (non_linearity, scaling) = (architecture.non_linearity, architecture.scaling);
+                Some((params, form)) => {
+                    let AdapterForm { non_linearity, scaling } = *form;
                     plm.encoder.forward(&input, &BottleneckAdapters { params, non_linearity, scaling })?
                 }
                 None => plm.encoder.forward(&input, &NoAdapters)?,

@@ -3,7 +3,7 @@
 use super::method::{self, Kind};
 use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant};
 use crate::merge::{MergeError, Settings, SettingsError};
-use crate::train::{TrainError, Trained};
+use crate::train::TrainError;
 use std::collections::BTreeSet;
 
 /// Why a specification can't be run.
@@ -38,9 +38,6 @@ pub enum SpecError {
     /// A method that this version does not run.
     #[error("the method {0} is not run by this version")]
     NotRun(&'static str),
-    /// What a variant trains, and this version does not.
-    #[error("variant {0}: train = \"gates\" is not run by this version")]
-    GatesNotRun(String),
     /// A list without anything in it.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -139,7 +136,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("adapters", &["name", "path", "track"]),
     ("targets", &["name", "train", "test", "track"]),
-    ("variants", &["name", "method", "scale", "train", "set"]),
+    ("variants", &["name", "method", "scale", "train", "learning_rates", "set"]),
 ];
 
 /// # Errors
@@ -207,8 +204,9 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
 
 fn training(experiment: &Experiment) -> Result<(), SpecError> {
     let training = &experiment.training;
-    for &learning_rate in &training.learning_rates {
-        training.settings(learning_rate, Trained::All, 0).validate().map_err(SpecError::Training)?;
+    let of_variants = experiment.variants.iter().flat_map(|variant| &variant.learning_rates);
+    for &learning_rate in training.learning_rates.iter().chain(of_variants) {
+        training.settings(learning_rate, TrainedPart::All, 0).validate().map_err(SpecError::Training)?;
     }
     let setting =
         |name, value: usize, range| Err(SpecError::Training(TrainError::Setting { name, value: value as f64, range }));
@@ -227,10 +225,10 @@ fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
         Err(SpecError::NotTaken { name, key, of, method })
     };
     if variant.train != TrainedPart::All && !kind.trains_adapter() {
-        return not_taken("train", "methods with an adapter");
+        return not_taken("train", "methods that train an adapter");
     }
-    if variant.train.trained().is_none() {
-        return Err(SpecError::GatesNotRun(variant.name.clone()));
+    if !variant.learning_rates.is_empty() && matches!(kind, Kind::Majority) {
+        return not_taken("learning_rates", "methods that train");
     }
     let Kind::Merge(method) = kind else {
         return match (variant.set.is_empty(), variant.scale == ScaleSetting::default()) {

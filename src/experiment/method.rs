@@ -20,6 +20,10 @@ pub enum Kind {
     BestSingle,
     /// Of the single adapters the one with the best [`score`](super::score) before any training.
     BestSingleByScore,
+    /// The frozen adapters, summed with one gate an adapter and location; the gates are trained.
+    Gated,
+    /// AdapterFusion of the frozen adapters.
+    Fusion,
     /// A merge of the adapters.
     Merge(&'static dyn MergeMethod),
 }
@@ -33,6 +37,8 @@ impl std::fmt::Debug for Kind {
             Self::Single => "Single",
             Self::BestSingle => "BestSingle",
             Self::BestSingleByScore => "BestSingleByScore",
+            Self::Gated => "Gated",
+            Self::Fusion => "Fusion",
             Self::Merge(method) => method.card().id,
         })
     }
@@ -47,8 +53,8 @@ pub const OTHERS: &[(&str, Option<Kind>)] = &[
     ("single", Some(Kind::Single)),
     ("best_single", Some(Kind::BestSingle)),
     ("best_single_by_score", Some(Kind::BestSingleByScore)),
-    ("concat_gated", None),
-    ("fusion", None),
+    ("concat_gated", Some(Kind::Gated)),
+    ("fusion", Some(Kind::Fusion)),
     ("full", None),
     ("lora", None),
 ];
@@ -78,13 +84,13 @@ impl Kind {
     /// Whether adapters take part.
     #[must_use]
     pub fn uses_adapters(self) -> bool {
-        matches!(self, Self::Single | Self::BestSingle | Self::BestSingleByScore | Self::Merge(_))
+        !matches!(self, Self::Majority | Self::Head | Self::Scratch)
     }
 
-    /// Whether anything beside the head can be trained.
+    /// Whether it fine-tunes one adapter, of which a part may be chosen.
     #[must_use]
     pub fn trains_adapter(self) -> bool {
-        self.uses_adapters() || matches!(self, Self::Scratch)
+        !matches!(self, Self::Majority | Self::Head | Self::Gated | Self::Fusion)
     }
 }
 

@@ -6,8 +6,7 @@
 
 use super::check::{self, SpecError};
 use super::method::Kind;
-use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart};
-use crate::train::Trained;
+use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -50,7 +49,9 @@ pub struct PlannedRun {
     /// How the adapters that are compared stand to the target; for a method without any, those of the experiment.
     pub tracks: Tracks,
     /// What is trained beside the head.
-    pub trained: Trained,
+    pub trained: TrainedPart,
+    /// Peaks to try.
+    pub learning_rates: Vec<f64>,
     /// What it does.
     pub work: Work,
 }
@@ -70,6 +71,10 @@ pub enum Work {
     BestSingle(Vec<usize>),
     /// Scores these adapters on the episode, and does the single run of the best.
     BestSingleByScore(Vec<usize>),
+    /// Sums these adapters, frozen, with gates.
+    Gated(Vec<usize>),
+    /// Fuses these adapters, frozen.
+    Fusion(Vec<usize>),
     /// Merges.
     Merge {
         /// Id of the method.
@@ -131,8 +136,8 @@ impl Plan {
         let entry = &self.experiment.targets[target];
         let sets = self.experiment.sets(entry);
         let all: Vec<usize> = (0..self.experiment.adapters.len()).collect();
-        let trained = compared.variant.train.trained();
-        let trained = trained.ok_or_else(|| SpecError::GatesNotRun(compared.name.clone()))?;
+        let own = &compared.variant.learning_rates;
+        let learning_rates = if own.is_empty() { &self.experiment.training.learning_rates } else { own };
         let run = PlannedRun {
             hash: String::new(),
             target,
@@ -140,7 +145,8 @@ impl Plan {
             seed,
             method: compared.name.clone(),
             tracks: self.experiment.relation(&all, entry),
-            trained,
+            trained: compared.variant.train,
+            learning_rates: learning_rates.clone(),
             work: Work::Majority,
         };
         let finished = |work: Work| self.hashed(PlannedRun { work, ..run.clone() });
@@ -159,6 +165,8 @@ impl Plan {
             Kind::BestSingleByScore => {
                 sets.iter().map(|set| of_set(set, Work::BestSingleByScore(set.clone()))).collect()
             }
+            Kind::Gated => sets.iter().map(|set| of_set(set, Work::Gated(set.clone()))).collect(),
+            Kind::Fusion => sets.iter().map(|set| of_set(set, Work::Fusion(set.clone()))).collect(),
             Kind::Merge(method) => {
                 let settings = check::settings(&compared.variant, method)?;
                 let settings: BTreeMap<_, _> =
@@ -197,23 +205,23 @@ impl Plan {
             let name = self.experiment.adapters.get(*index).map(|adapter| &adapter.name);
             json!({ "name": name, "identity": self.identities.adapters.get(*index) })
         };
+        let adapters = |set: &[usize]| set.iter().map(adapter).collect::<Vec<_>>();
+        let of_set = |kind: &str, set: &[usize]| json!({ "kind": kind, "adapters": adapters(set) });
         let work = match &run.work {
             Work::Majority => json!({ "kind": "majority" }),
             Work::Head => json!({ "kind": "head" }),
             Work::Scratch => json!({ "kind": "scratch" }),
             Work::Single(index) => json!({ "kind": "single", "adapter": adapter(index) }),
-            Work::BestSingle(set) => {
-                json!({ "kind": "best_single", "adapters": set.iter().map(adapter).collect::<Vec<_>>() })
-            }
-            Work::BestSingleByScore(set) => {
-                json!({ "kind": "best_single_by_score", "adapters": set.iter().map(adapter).collect::<Vec<_>>() })
-            }
-            Work::Merge { method, settings, scale, adapters } => json!({
+            Work::BestSingle(set) => of_set("best_single", set),
+            Work::BestSingleByScore(set) => of_set("best_single_by_score", set),
+            Work::Gated(set) => of_set("gated", set),
+            Work::Fusion(set) => of_set("fusion", set),
+            Work::Merge { method, settings, scale, adapters: set } => json!({
                 "kind": "merge",
                 "method": method,
                 "settings": settings,
                 "scale": scale,
-                "adapters": adapters.iter().map(adapter).collect::<Vec<_>>(),
+                "adapters": set.iter().map(adapter).collect::<Vec<_>>(),
             }),
         };
         json!({
@@ -224,9 +232,10 @@ impl Plan {
             "seed": run.seed,
             "method": run.method,
             "tracks": run.tracks,
-            "trained": TrainedPart::from(run.trained),
+            "trained": run.trained,
+            "learning_rates": run.learning_rates,
             "work": work,
-            "training": self.experiment.training,
+            "training": Training { learning_rates: Vec::new(), ..self.experiment.training.clone() },
         })
     }
 }
@@ -279,7 +288,7 @@ mod tests {
         let places: Vec<_> = plan.runs().iter().map(|run| (run.target, run.k, run.seed)).collect();
         assert!(places.is_sorted());
         // Pinned: records are found again by their hash.
-        insta::assert_snapshot!(plan.runs()[6].hash, @"3ce377855b5d4f43e04310772c79552b01a4a0a732654330bf5b56f4f6d55f0b");
+        insta::assert_snapshot!(plan.runs()[6].hash, @"daf4a6fdcb3cb8248a614c6689cf9d8e3083bbed4515e580be0db06123dd6f36");
     }
 
     #[test]

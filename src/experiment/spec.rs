@@ -114,6 +114,9 @@ pub struct Variant {
     /// What is trained beside the head.
     #[serde(default, skip_serializing_if = "TrainedPart::is_all")]
     pub train: TrainedPart,
+    /// Peaks to try in the place of those of [`Training`]; empty for those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learning_rates: Vec<f64>,
     /// Settings of a merge method; defaults where absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, SetValue>,
@@ -222,7 +225,7 @@ pub enum TrainedPart {
     All,
     /// Its up projections.
     Up,
-    /// One factor an adapter and location.
+    /// One factor a location, with the adapter frozen.
     Gates,
     /// Nothing else.
     Head,
@@ -233,24 +236,13 @@ impl TrainedPart {
         *self == Self::All
     }
 
-    /// As training knows it; none where this version does not train it.
+    /// As training knows it; a run that trains gates has nothing else.
     #[must_use]
-    pub fn trained(self) -> Option<Trained> {
+    pub fn trained(self) -> Trained {
         match self {
-            Self::All => Some(Trained::All),
-            Self::Up => Some(Trained::Up),
-            Self::Head => Some(Trained::Head),
-            Self::Gates => None,
-        }
-    }
-}
-
-impl From<Trained> for TrainedPart {
-    fn from(trained: Trained) -> Self {
-        match trained {
-            Trained::All => Self::All,
-            Trained::Up => Self::Up,
-            Trained::Head => Self::Head,
+            Self::All | Self::Gates => Trained::All,
+            Self::Up => Trained::Up,
+            Self::Head => Trained::Head,
         }
     }
 }
@@ -302,7 +294,7 @@ impl Default for Training {
 impl Training {
     /// Settings of one run.
     #[must_use]
-    pub fn settings(&self, learning_rate: f64, trained: Trained, seed: u64) -> RunSettings {
+    pub fn settings(&self, learning_rate: f64, trained: TrainedPart, seed: u64) -> RunSettings {
         RunSettings {
             epochs: self.epochs,
             batch_size: self.batch_size,
@@ -313,7 +305,7 @@ impl Training {
             clip: self.clip,
             dropout: self.dropout,
             patience: self.patience,
-            trained,
+            trained: trained.trained(),
             seed,
         }
     }
@@ -367,6 +359,7 @@ impl Experiment {
             method: id.clone(),
             scale: ScaleSetting::default(),
             train: TrainedPart::default(),
+            learning_rates: Vec::new(),
             set: BTreeMap::new(),
         });
         let compared = plain.chain(self.variants.iter().cloned());
@@ -498,6 +491,7 @@ train = "up"
         full.training.bottleneck = Some(4);
         full.variants[0].scale = ScaleSetting::Named(ScaleName::Sum);
         full.variants[0].train = TrainedPart::Head;
+        full.variants[0].learning_rates = vec![1e-4];
         let value = serde_json::to_value(full).unwrap();
         for (place, known) in KEYS {
             let table = match &value[*place] {
@@ -518,7 +512,7 @@ train = "up"
         insta::assert_snapshot!(replaced("[4, 16]", "[4, -16]"), @"line 3: invalid value: integer `-16`, expected usize");
         insta::assert_snapshot!(replaced("[4, 16]", "[4, 16"), @"line 4: missing comma between array elements, expected `,`");
         insta::assert_snapshot!(replaced("\"mera_acts\"]", "\"mera_act\"]"), @r#"there is no method "mera_act": did you mean "mera_acts"?"#);
-        insta::assert_snapshot!(replaced("\"head\"", "\"fusion\""), @"the method fusion is not run by this version");
+        insta::assert_snapshot!(replaced("\"head\"", "\"lora\""), @"the method lora is not run by this version");
         insta::assert_snapshot!(replaced("\"head\"", "\"sum\""), @"method sum stands there twice");
         insta::assert_snapshot!(replaced("[13, 21]", "[13, 13]"), @"seed 13 stands there twice");
         insta::assert_snapshot!(replaced("[4, 16]", "[0]"), @"shots: 0; it must be 1 to 10000");
@@ -528,7 +522,9 @@ train = "up"
         insta::assert_snapshot!(replaced("\"own\"", "\"a b\""), @r#""a b" can't be the name of a target: letters, digits and - _ . + only, 1 to 64 of them"#);
         insta::assert_snapshot!(replaced("\"mera_acts_soft\"", "\"sum\""), @"variant sum has the name of a method");
         insta::assert_snapshot!(replaced("epsilon = 0.01", "epsilo = 0.01"), @r#"variant mera_acts_soft: mera_acts has no setting "epsilo": did you mean "epsilon"?"#);
-        insta::assert_snapshot!(replaced("train = \"up\"", "train = \"gates\""), @r#"variant mera_acts_keep: train = "gates" is not run by this version"#);
+        insta::assert_snapshot!(replaced("train = \"up\"", "learning_rates = [-1.0]"), @"training: learning_rate is -1; it must be above 0 and at most 1");
+        insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"concat_gated\""), @"variant mera_acts_keep: train is for methods that train an adapter, which concat_gated is not");
+        insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"\ntrain = \"up\"", "method = \"majority\"\nlearning_rates = [1e-3]"), @"variant mera_acts_keep: learning_rates is for methods that train, which majority is not");
         insta::assert_snapshot!(replaced("train = \"up\"", "train = \"down\""), @"line 40: unknown variant `down`, expected one of `all`, `up`, `gates`, `head`");
         insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = \"loud\""), @r#"line 39: scale is "none", "keep", "sum" or a number, not "loud""#);
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
