@@ -32,6 +32,46 @@ fn a_model_with_a_head_loads_and_says_what_it_left() {
 }
 
 #[test]
+fn the_weights_read_out_are_those_of_the_file() {
+    let device = Device::flex();
+    let encoder = tiny_encoder(&device);
+    let file = canonical(&[tensors(&fixture("model/tiny/model.safetensors"))]);
+    let params = pollster::block_on(encoder.params()).unwrap();
+    let unused: Vec<_> = file.names().filter(|name| params.get(name).is_none()).collect();
+    assert!(unused.iter().all(|name| name.starts_with("pooler.")), "{unused:?}");
+    params.iter().for_each(|(name, tensor)| assert_eq!(Some(tensor), file.get(name), "{name}"));
+
+    // Put back, all of them or the tables left out, they are the same encoder.
+    let batch = input(&json(&fixture("model/tiny/expected.json")));
+    let expected = values(encoder.forward(&batch, &NoAdapters).unwrap());
+    let without_tables = params.iter().filter(|(name, _)| !params::is_table(name));
+    let without_tables = without_tables.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+    for params in [&params, &without_tables] {
+        let view = encoder.with_params(&RunParams::stack(&[params], &device).unwrap()).unwrap();
+        let difference = largest_difference(&values(view.forward(&batch, &NoAdapters).unwrap()), &expected, &[1; 6]);
+        assert!(difference < 1e-6, "{difference}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_encoder_are_refused() {
+    let device = Device::flex();
+    let encoder = tiny_encoder(&device);
+    let mut params = pollster::block_on(encoder.params()).unwrap();
+    let error = |runs: &[&mera_lab::tensors::TensorSet]| {
+        encoder.with_params(&RunParams::stack(runs, &device).unwrap()).unwrap_err()
+    };
+    insta::assert_snapshot!(error(&[&params, &params]), @"the encoder itself is trained by one run in a pass, not by 2");
+    let table = "embeddings.position_embeddings.weight";
+    let kept = params.remove(table).unwrap();
+    params.insert(table, mera_lab::tensors::Tensor::new([32, 64], kept.into_values()).unwrap());
+    insta::assert_snapshot!(error(&[&params]), @"tensor embeddings.position_embeddings.weight has shape [32, 64]; the config asks for [64, 32]");
+    params.remove(table);
+    params.remove("encoder.layer.1.attention.self.key.bias");
+    insta::assert_snapshot!(error(&[&params]), @"tensor encoder.layer.1.attention.self.key.bias is missing");
+}
+
+#[test]
 fn a_missing_or_misshapen_tensor_is_named() {
     let config = || BertConfig::parse(&std::fs::read(fixture("model/tiny/config.json")).unwrap()).unwrap();
     let mut params = tensors(&fixture("model/tiny/model.safetensors"));

@@ -10,6 +10,7 @@ use mera_lab::merge::params::LocationParams;
 use mera_lab::model::{NonLinearity, RunParams, gated};
 use mera_lab::tensors::adapter::Location;
 use mera_lab::tensors::{Tensor, TensorSet};
+use mera_lab::text::{EncodedRow, Encoding};
 use mera_lab::train::*;
 use support::*;
 
@@ -108,6 +109,15 @@ fn a_head_alone() {
 #[test]
 fn a_fusion_and_its_head() {
     follow("fusion", Body::Fusion(fused_adapters(&device())), &fusion_start());
+}
+
+#[test]
+fn the_whole_encoder_and_a_head() {
+    let mut start = canonical(&[trajectory("full", "start/model_head.safetensors")]);
+    for (name, tensor) in pollster::block_on(tiny_encoder(&device()).params()).unwrap() {
+        start.insert(name, tensor);
+    }
+    follow("full", Body::Full, &start);
 }
 
 fn fusion_start() -> TensorSet {
@@ -272,4 +282,79 @@ fn a_gated_sum_folds_into_one_adapter() {
 
 fn owned((name, tensor): (&str, &Tensor)) -> (String, Tensor) {
     (name.to_owned(), tensor.clone())
+}
+
+/// Three passes over twelve rows, six of them to choose by.
+fn few_shot(body: &Body, start: &TensorSet) -> FewShotRun {
+    let batches = batches();
+    let row = |batch: &LabelledInput, row: usize| {
+        let (input, at) = (&batch.input, row * batch.input.len);
+        let real = input.attention_mask[at..at + input.len].iter().filter(|&&real| real == 1).count();
+        let [ids, type_ids] = [&input.ids, &input.type_ids].map(|all| all[at..at + real].to_vec());
+        EncodedRow { encoding: Encoding { ids, type_ids, truncated: false }, label: Some(batch.labels[row]) }
+    };
+    let encoded = batches[..2].iter().flat_map(|batch| (0..batch.labels.len()).map(|at| row(batch, at))).collect();
+    let (support, dev) = ((0..6).collect(), (6..12).collect());
+    let data = RunData { encoded, support, dev, classes: 3, pad_id: 0, max_length: 64 };
+    let settings = RunSettings {
+        epochs: 3,
+        batch_size: 3,
+        batching: Batching::default(),
+        learning_rate: 1e-3,
+        warmup: 0.2,
+        weight_decay: 0.01,
+        clip: 1.0,
+        dropout: 0.1,
+        patience: 0,
+        trained: Trained::All,
+        seed: 13,
+    };
+    let architecture = Architecture { body: body.clone(), ..Architecture::default() };
+    FewShotRun::new(architecture, start, data, settings, &device()).unwrap()
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_whatever_it_trains() {
+    let encoder = tiny_encoder(&device());
+    let mut full = pollster::block_on(encoder.params()).unwrap();
+    for (name, tensor) in canonical(&[trajectory("full", "start/model_head.safetensors")]) {
+        full.insert(name, tensor);
+    }
+    let adapters = fused_adapters(&device());
+    let gated = Body::Gated { adapters: adapters.clone(), gate_rate: GATE_RATE };
+    for (body, start) in [(Body::Fusion(adapters), fusion_start()), (gated, gated_start()), (Body::Full, full)] {
+        let step = |run: &mut FewShotRun| pollster::block_on(run.step(&encoder)).unwrap();
+        let mut run = few_shot(&body, &start);
+        while run.curve().len() < 3 {
+            step(&mut run);
+        }
+        let mut other = few_shot(&body, &start);
+        other.restore(pollster::block_on(run.snapshot()).unwrap()).unwrap();
+        for run in [&mut run, &mut other] {
+            while run.status() == RunStatus::Running {
+                step(run);
+            }
+        }
+        assert_eq!(run.curve().len(), 6);
+        assert_eq!(run.curve(), other.curve());
+        assert_eq!(run.best(), other.best());
+        assert_ne!(run.best().unwrap().params.get("head.dense.weight"), start.get("head.dense.weight"));
+    }
+}
+
+#[test]
+fn the_attention_of_a_trained_fusion_can_be_seen() {
+    let device = device();
+    let params = RunParams::stack(&[&fusion_start()], &device).unwrap();
+    let architecture = Architecture { body: Body::Fusion(fused_adapters(&device)), ..Architecture::default() };
+    let trainer = Trainer::new(architecture, params, AdamWConfig::default(), |_| true, &device);
+    let input = &batches()[0].input;
+    let attention = pollster::block_on(trainer.fusion_attention(&tiny_encoder(&device), input)).unwrap();
+    assert_eq!(attention.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [Location::output(0), Location::output(1)]);
+    for (_, attention) in attention {
+        assert_eq!(attention.len(), input.rows * input.len * 3);
+        for token in attention.chunks(3) {
+            assert!((token.iter().sum::<f32>() - 1.0).abs() < 1e-5 && token.iter().all(|p| *p >= 0.0), "{token:?}");
+        }
+    }
 }

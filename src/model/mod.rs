@@ -77,6 +77,12 @@ pub enum ModelError {
         /// In the other.
         right: Vec<usize>,
     },
+    /// The encoder's own weights, of more than one run.
+    #[error("the encoder itself is trained by one run in a pass, not by {runs}")]
+    SeveralRuns {
+        /// In the pass.
+        runs: usize,
+    },
     /// Adapters to be used together that sit in other places, or are of another width.
     #[error("adapters differ: {left} sits at {left_places}; {right} at {right_places}")]
     Together {

@@ -29,8 +29,11 @@ enum Layout {
     Table,
 }
 
-/// What the names of tables of embeddings end in, as Hugging Face names them.
-const TABLE: &str = "_embeddings.weight";
+/// Whether the tensor called `name` is a table of embeddings, as Hugging Face names them.
+#[must_use]
+pub fn is_table(name: &str) -> bool {
+    name.ends_with("_embeddings.weight")
+}
 
 impl RunParams {
     /// Stacks the parameters of runs onto `device`.
@@ -43,7 +46,7 @@ impl RunParams {
         let mut layouts = Vec::new();
         for (name, stored) in first.iter() {
             let layout = match stored.shape() {
-                [_, _] if name.ends_with(TABLE) => Layout::Table,
+                [_, _] if is_table(name) => Layout::Table,
                 [_, _] => Layout::Matrix,
                 _ => Layout::Vector,
             };

@@ -6,7 +6,7 @@ use crate::model::fusion::{self, Fusion};
 use crate::model::gated::{Gated, are_gates};
 use crate::model::params::read;
 use crate::model::{
-    AdapterForm, BottleneckAdapters, Encoder, EncoderInput, FrozenAdapter, Head, HeadActivation, RunParams,
+    AdapterForm, BottleneckAdapters, Encoder, EncoderInput, FrozenAdapter, Head, HeadActivation, NoAdapters, RunParams,
 };
 use crate::tensors::adapter::Location;
 use crate::text::Batch;
@@ -37,6 +37,9 @@ pub enum Body {
         /// Learning rate of the gates as a multiple of the run's; usually [`GATE_RATE`].
         gate_rate: f64,
     },
+    /// The encoder itself, with the weights of the run: one run at a time. Tables of embeddings that the run lacks stay
+    /// frozen.
+    Full,
 }
 
 /// Gates are few and start far from where they end: 5e-2 for them where the head has 1e-3.
@@ -53,7 +56,7 @@ impl Body {
     #[must_use]
     pub fn frozen(&self) -> &[FrozenAdapter] {
         match self {
-            Self::Adapter(_) => &[],
+            Self::Adapter(_) | Self::Full => &[],
             Self::Fusion(adapters) | Self::Gated { adapters, .. } => adapters,
         }
     }
@@ -154,7 +157,8 @@ impl Trainer {
         self.optimizer.parameters()
     }
 
-    /// Parameters of one run that an answer needs beside the encoder's, those of frozen adapters among them.
+    /// Parameters of one run that an answer needs beside the frozen encoder's, those of frozen adapters among them; for
+    /// full fine-tuning the encoder's are the run's own.
     #[must_use]
     pub fn inference_parameters(&self) -> usize {
         let frozen = self.architecture.body.frozen().iter().map(|adapter| adapter.params.parameters());
@@ -185,7 +189,7 @@ impl Trainer {
     pub fn penalty(&self) -> Option<Tensor<1>> {
         match &self.architecture.body {
             Body::Fusion(_) => fusion::penalty(&self.params),
-            Body::Adapter(_) | Body::Gated { .. } => None,
+            Body::Adapter(_) | Body::Gated { .. } | Body::Full => None,
         }
     }
 
@@ -234,6 +238,7 @@ impl Trainer {
             }
             Body::Fusion(adapters) => encoder.forward(input, &Fusion::new(adapters, params))?,
             Body::Gated { adapters, .. } => encoder.forward(input, &Gated { adapters, params })?,
+            Body::Full => encoder.with_params(params)?.forward(input, &NoAdapters)?,
         };
         let width = encoder.config().hidden_size;
         let shape = [params.runs(), input.rows / params.runs().max(1), width];

@@ -1,6 +1,7 @@
 //! From the tensors of `model.safetensors` to the encoder.
 
-use super::{BertConfig, Embeddings, Encoder, Layer};
+use super::trained::EMBEDDINGS_NORM;
+use super::{BertConfig, Encoder, LINEARS, Layer, NORMS, TABLES, Table, linear_names};
 use crate::model::{LoadReport, ModelError};
 use crate::tensors::{Tensor as Stored, TensorSet};
 use burn::module::{Module, Param};
@@ -26,24 +27,16 @@ pub(super) fn encoder(
     let prefix = if params.get("bert.embeddings.word_embeddings.weight").is_some() { "bert." } else { "" };
     let mut source = Source { params, prefix, device, applied: BTreeSet::new() };
     let hidden = config.hidden_size;
-    let embeddings = Embeddings {
-        word: source.take("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?.values().to_vec(),
-        position: source
-            .take("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?
-            .values()
-            .to_vec(),
-        token_type: source
-            .take("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?
-            .values()
-            .to_vec(),
-        norm: source.norm("embeddings.LayerNorm", &config)?,
+    let mut table = |index: usize, rows| -> Result<Table, ModelError> {
+        Ok(Table::Host(source.take(TABLES[index], &[rows, hidden])?.values().into()))
     };
-    let layers = (0..config.num_hidden_layers)
-        .map(|index| source.layer(&format!("encoder.layer.{index}"), &config))
-        .collect::<Result<_, _>>()?;
+    let tables =
+        [table(0, config.vocab_size)?, table(1, config.type_vocab_size)?, table(2, config.max_position_embeddings)?];
+    let norm = source.norm(EMBEDDINGS_NORM, &config)?;
+    let layers = (0..config.num_hidden_layers).map(|index| source.layer(index, &config)).collect::<Result<_, _>>()?;
     let unused = params.names().filter(|name| !source.applied.contains(*name)).map(str::to_owned).collect();
     let report = LoadReport { applied: source.applied.into_iter().collect(), unused };
-    Ok((Encoder { config, embeddings, layers, device: device.clone() }, report))
+    Ok((Encoder { config, tables, norm, layers, device: device.clone() }, report))
 }
 
 impl Source<'_> {
@@ -93,17 +86,17 @@ impl Source<'_> {
         Ok(Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }.no_grad())
     }
 
-    fn layer(&mut self, at: &str, config: &BertConfig) -> Result<Layer, ModelError> {
+    fn layer(&mut self, index: usize, config: &BertConfig) -> Result<Layer, ModelError> {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-        let name = |name: &str| format!("{at}.{name}");
-        let query_key_value = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+        let [query_key_value, attention_output, intermediate, output] = LINEARS.map(|names| linear_names(index, names));
+        let [attention_norm, output_norm] = NORMS.map(|name| format!("encoder.layer.{index}.{name}"));
         Ok(Layer {
             query_key_value: self.linear(&query_key_value, hidden, hidden)?,
-            attention_output: self.linear(&[name("attention.output.dense")], hidden, hidden)?,
-            attention_norm: self.norm(&name("attention.output.LayerNorm"), config)?,
-            intermediate: self.linear(&[name("intermediate.dense")], hidden, wide)?,
-            output: self.linear(&[name("output.dense")], wide, hidden)?,
-            output_norm: self.norm(&name("output.LayerNorm"), config)?,
+            attention_output: self.linear(&attention_output, hidden, hidden)?,
+            attention_norm: self.norm(&attention_norm, config)?,
+            intermediate: self.linear(&intermediate, hidden, wide)?,
+            output: self.linear(&output, wide, hidden)?,
+            output_norm: self.norm(&output_norm, config)?,
         })
     }
 }

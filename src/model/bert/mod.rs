@@ -2,10 +2,12 @@
 //! (`models/bert/modeling_bert.py`), frozen.
 //!
 //! The embedding table stays on the CPU: a batch needs a few hundred of its 30,000 rows, so they are gathered there
-//! and only they travel to the device.
+//! and only they travel to the device. Where a run trains the encoder itself, its weights take the place of the frozen
+//! ones ([`Encoder::with_params`]), tables on the device among them.
 
 mod config;
 mod load;
+mod trained;
 
 pub use config::BertConfig;
 
@@ -16,7 +18,8 @@ use crate::tensors::adapter::{Location, Site};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::{gelu, gelu_approximate, relu, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::sync::Arc;
 
 /// A batch of token sequences, padded to one length.
 #[derive(Clone, Debug, Default)]
@@ -37,18 +40,37 @@ pub struct EncoderInput {
 #[derive(Clone, Debug)]
 pub struct Encoder {
     config: BertConfig,
-    embeddings: Embeddings,
+    /// Of embeddings, in the order of [`TABLES`].
+    tables: [Table; 3],
+    /// Over the sum of embeddings.
+    norm: LayerNorm,
     layers: Vec<Layer>,
     device: Device,
 }
 
-/// Rows of the three embedding tables, on the CPU, and the norm over their sum, on the device.
+/// The tables of embeddings, in the order in which their rows are summed.
+const TABLES: [&str; 3] = [
+    "embeddings.word_embeddings.weight",
+    "embeddings.token_type_embeddings.weight",
+    "embeddings.position_embeddings.weight",
+];
+
+/// A table of embeddings.
 #[derive(Clone, Debug)]
-struct Embeddings {
-    word: Vec<f32>,
-    position: Vec<f32>,
-    token_type: Vec<f32>,
-    norm: LayerNorm,
+enum Table {
+    /// Frozen, on the CPU: `rows · hidden` values.
+    Host(Arc<[f32]>),
+    /// Of a run, on the device: `[rows, hidden]`.
+    Device(Tensor<2>),
+}
+
+impl Table {
+    fn rows(&self, hidden: usize) -> usize {
+        match self {
+            Table::Host(values) => values.len() / hidden.max(1),
+            Table::Device(tensor) => tensor.dims()[0],
+        }
+    }
 }
 
 #[derive(Module, Debug)]
@@ -60,6 +82,22 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: LayerNorm,
+}
+
+/// What files call a layer's linear layers, those together whose weights stand side by side in one field.
+const LINEARS: [&[&str]; 4] = [
+    &["attention.self.query", "attention.self.key", "attention.self.value"],
+    &["attention.output.dense"],
+    &["intermediate.dense"],
+    &["output.dense"],
+];
+
+/// What files call a layer's norms.
+const NORMS: [&str; 2] = ["attention.output.LayerNorm", "output.LayerNorm"];
+
+/// Full names of some of [`LINEARS`].
+fn linear_names(layer: usize, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("encoder.layer.{layer}.{name}")).collect()
 }
 
 impl Encoder {
@@ -116,26 +154,37 @@ impl Encoder {
         Ok(states)
     }
 
-    /// Word, position and segment embeddings, summed on the CPU, then normalised on the device.
+    /// Word, segment and position embeddings, summed (frozen ones on the CPU), then normalised on the device.
     fn embed(&self, input: &EncoderInput) -> Result<Tensor<3>, ModelError> {
-        let hidden = self.config.hidden_size;
-        if input.len > self.config.max_position_embeddings {
-            return Err(ModelError::TooLong { length: input.len, max: self.config.max_position_embeddings });
+        let (len, hidden) = (input.len, self.config.hidden_size);
+        if len > self.config.max_position_embeddings {
+            return Err(ModelError::TooLong { length: len, max: self.config.max_position_embeddings });
         }
-        let mut values = Vec::with_capacity(input.rows * input.len * hidden);
-        for (index, (&id, &segment)) in input.ids.iter().zip(&input.type_ids).enumerate() {
-            let position = index % input.len;
-            let row = |table: &[f32], row: usize| table.get(row * hidden..(row + 1) * hidden).map(<[f32]>::to_vec);
-            let word = self.embeddings.word.get(id as usize * hidden..(id as usize + 1) * hidden);
-            let (Some(word), Some(segment), Some(position)) =
-                (word, row(&self.embeddings.token_type, segment as usize), row(&self.embeddings.position, position))
-            else {
-                return Err(ModelError::Token { id, vocabulary: self.config.vocab_size });
-            };
-            values.extend(word.iter().zip(&segment).zip(&position).map(|((w, s), p)| w + s + p));
+        let tokens = input.rows * len;
+        let positions: Vec<u32> = (0..tokens).map(|index| (index % len.max(1)) as u32).collect();
+        let mut frozen = vec![0.0; tokens * hidden];
+        let mut trained = Vec::new();
+        for (table, ids) in self.tables.iter().zip([&input.ids, &input.type_ids, &positions]) {
+            let rows = table.rows(hidden);
+            if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
+                return Err(ModelError::Token { id, vocabulary: rows });
+            }
+            match table {
+                Table::Host(values) => {
+                    for (sum, &id) in frozen.chunks_exact_mut(hidden).zip(ids) {
+                        let row = &values[id as usize * hidden..][..hidden];
+                        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                    }
+                }
+                Table::Device(table) => {
+                    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+                    let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens]), &self.device);
+                    trained.push(table.clone().select(0, ids).reshape([input.rows, len, hidden]));
+                }
+            }
         }
-        let summed = Tensor::from_data(TensorData::new(values, [input.rows, input.len, hidden]), &self.device);
-        Ok(self.embeddings.norm.forward(summed))
+        let frozen = Tensor::from_data(TensorData::new(frozen, [input.rows, len, hidden]), &self.device);
+        Ok(self.norm.forward(trained.into_iter().fold(frozen, |sum, rows| sum + rows)))
     }
 
     /// What is added to attention scores: 0 for real tokens, a large negative number for padding.
@@ -149,6 +198,24 @@ impl Encoder {
 }
 
 impl Layer {
+    /// In the order of [`LINEARS`].
+    fn linears(&self) -> [&Linear; 4] {
+        [&self.query_key_value, &self.attention_output, &self.intermediate, &self.output]
+    }
+
+    fn linears_mut(&mut self) -> [&mut Linear; 4] {
+        [&mut self.query_key_value, &mut self.attention_output, &mut self.intermediate, &mut self.output]
+    }
+
+    /// In the order of [`NORMS`].
+    fn norms(&self) -> [&LayerNorm; 2] {
+        [&self.attention_norm, &self.output_norm]
+    }
+
+    fn norms_mut(&mut self) -> [&mut LayerNorm; 2] {
+        [&mut self.attention_norm, &mut self.output_norm]
+    }
+
     fn forward(
         &self,
         config: &BertConfig,
