@@ -181,8 +181,8 @@ fn adapters_of_other_places_or_widths_are_told_apart() {
         FrozenAdapter::new(name, &params, AdapterForm::default(), &device).unwrap()
     };
     let error = |adapters: &[FrozenAdapter]| gated::initial(adapters).unwrap_err();
-    insta::assert_snapshot!(error(&[new("mr", 2, 8), new("sst2", 2, 8), new("cr", 1, 8)]), @"adapters differ: mr sits at layer.0.output (8 wide), layer.1.output (8 wide); cr at layer.0.output (8 wide)");
-    insta::assert_snapshot!(error(&[new("mr", 1, 8), new("cr", 1, 16)]), @"adapters differ: mr sits at layer.0.output (8 wide); cr at layer.0.output (16 wide)");
+    insta::assert_snapshot!(error(&[new("mr", 2, 8), new("sst2", 2, 8), new("cr", 1, 8)]), @"adapters differ: mr sits at layer.0.output (8 wide), layer.1.output (8 wide); cr sits at layer.0.output (8 wide)");
+    insta::assert_snapshot!(error(&[new("mr", 1, 8), new("cr", 1, 16)]), @"adapters differ: mr sits at layer.0.output (8 wide); cr sits at layer.0.output (16 wide)");
 }
 
 #[test]

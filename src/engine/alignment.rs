@@ -76,16 +76,16 @@ impl Engine {
             adapters.push(Input { name: &adapter.file.name, params: self.adapter_params(id)? });
             kinds.push((adapter.file.name.as_str(), adapter.form()?));
         }
-        if let Some((first, others)) = kinds.split_first() {
-            if let Some(other) = others.iter().find(|(_, form)| *form != first.1) {
-                return Err(EngineError::Unsupported {
-                    adapter: other.0.to_owned(),
-                    what: format!(
-                        "{:?} with scaling {}, while {} uses {:?} with scaling {}: merging needs the same",
-                        other.1.non_linearity, other.1.scaling, first.0, first.1.non_linearity, first.1.scaling
-                    ),
-                });
-            }
+        if let Some((first, others)) = kinds.split_first()
+            && let Some(other) = others.iter().find(|(_, form)| *form != first.1)
+        {
+            return Err(EngineError::Unsupported {
+                adapter: other.0.to_owned(),
+                what: format!(
+                    "{:?} with scaling {}, while {} uses {:?} with scaling {}: merging needs the same",
+                    other.1.non_linearity, other.1.scaling, first.0, first.1.non_linearity, first.1.scaling
+                ),
+            });
         }
         let activation = kinds.first().map(|(_, kind)| kind.non_linearity).unwrap_or_default().scalar();
         Ok(Inputs { activation, features, ..Inputs::new(adapters) })

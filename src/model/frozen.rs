@@ -59,9 +59,10 @@ impl FrozenAdapter {
 /// # Errors
 /// When they do not sit in the same places, or are of different widths.
 pub(super) fn places(adapters: &[FrozenAdapter]) -> Result<Vec<(Location, usize)>, ModelError> {
-    let say = |places: &[(Location, usize)]| {
+    let say = |adapter: &FrozenAdapter, places: &[(Location, usize)]| {
         let places: Vec<_> = places.iter().map(|(location, hidden)| format!("{location} ({hidden} wide)")).collect();
-        if places.is_empty() { "no place".to_owned() } else { places.join(", ") }
+        let places = if places.is_empty() { "no place".to_owned() } else { places.join(", ") };
+        format!("{} sits at {places}", adapter.name)
     };
     let sorted = |adapter: &FrozenAdapter| {
         let mut places = adapter.places();
@@ -71,12 +72,7 @@ pub(super) fn places(adapters: &[FrozenAdapter]) -> Result<Vec<(Location, usize)
     let Some((first, others)) = adapters.split_first() else { return Ok(Vec::new()) };
     let expected = sorted(first);
     if let Some(other) = others.iter().find(|other| sorted(other) != expected) {
-        return Err(ModelError::Together {
-            left: first.name.clone(),
-            right: other.name.clone(),
-            left_places: say(&expected),
-            right_places: say(&sorted(other)),
-        });
+        return Err(ModelError::Together { left: say(first, &expected), right: say(other, &sorted(other)) });
     }
     Ok(expected)
 }

@@ -84,16 +84,12 @@ pub enum ModelError {
         runs: usize,
     },
     /// Adapters to be used together that sit in other places, or are of another width.
-    #[error("adapters differ: {left} sits at {left_places}; {right} at {right_places}")]
+    #[error("adapters differ: {left}; {right}")]
     Together {
-        /// The first adapter.
+        /// The first adapter, and where it sits.
         left: String,
-        /// The other.
+        /// The other, likewise.
         right: String,
-        /// Where the first sits.
-        left_places: String,
-        /// Where the other sits.
-        right_places: String,
     },
     /// A token that the embedding table has no row for.
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]

@@ -61,7 +61,7 @@ enum Table {
     /// Frozen, on the CPU: `rows · hidden` values.
     Host(Arc<[f32]>),
     /// Of a run, on the device: `[rows, hidden]`.
-    Device(Tensor<2>),
+    Device(Box<Tensor<2>>),
 }
 
 impl Table {
@@ -179,7 +179,7 @@ impl Encoder {
                 Table::Device(table) => {
                     let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
                     let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens]), &self.device);
-                    trained.push(table.clone().select(0, ids).reshape([input.rows, len, hidden]));
+                    trained.push(Tensor::clone(table).select(0, ids).reshape([input.rows, len, hidden]));
                 }
             }
         }

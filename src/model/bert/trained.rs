@@ -20,7 +20,7 @@ impl Encoder {
         for (name, table) in TABLES.into_iter().zip(&self.tables) {
             let values = match table {
                 Table::Host(values) => values.to_vec(),
-                Table::Device(tensor) => read(tensor.clone()).await?,
+                Table::Device(tensor) => read(Tensor::clone(tensor)).await?,
             };
             params.insert(name, stored([values.len() / hidden.max(1), hidden], values)?);
         }
@@ -50,7 +50,7 @@ impl Encoder {
         for (name, table) in TABLES.into_iter().zip(&mut encoder.tables) {
             if params.get(name).is_some() {
                 let rows = table.rows(hidden);
-                *table = Table::Device(take(params, name, [1, rows, hidden])?.reshape([rows, hidden]));
+                *table = Table::Device(Box::new(take(params, name, [1, rows, hidden])?.reshape([rows, hidden])));
             }
         }
         put_norm(params, EMBEDDINGS_NORM, &mut encoder.norm)?;
