@@ -353,9 +353,9 @@ fn inspect_names_the_tensor_of_a_broken_adapter() {
     let found = document(&["inspect", "--json", broken.to_str().unwrap()]);
     assert_eq!((&found[0]["kind"], found.as_array().unwrap().len()), (&json!("unusable"), 1));
     let said = found[0]["problems"][0].as_str().unwrap();
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said);
     let line = error(&["align", "--by", "weights", broken.to_str().unwrap(), &path(A)], &[folder.path()]);
-    insta::assert_snapshot!(line, @"");
+    insta::assert_snapshot!(line);
 }
 
 #[test]
@@ -397,36 +397,37 @@ fn errors_are_one_line_that_names_the_culprit() {
     let output = folder.path().join("out");
     let output = output.to_str().unwrap();
     let merge = |more: &[&str]| error(&[&["merge", "-o", output], more].concat(), &here);
-    insta::assert_snapshot!(merge(&["--method", "mera_wt", &a]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", &a, &c]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", "--weights", "1,2,3", &a, &c]), @"");
-    insta::assert_snapshot!(merge(&["--method", "mera_wts", "--set", "solver=simplex", &a]), @"");
-    insta::assert_snapshot!(merge(&["--method", "mera_wts", "--reference", "d", &a, &c]), @"");
-    insta::assert_snapshot!(merge(&["--method", "mera_acts", &a, &c]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", "--format", "peft", &a]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", &path("model/tiny_adapter/fusion")]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", &plm]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", &path("model/nothing")]), @"");
-    insta::assert_snapshot!(merge(&["--method", "sum", "--device", "cuda", &a]), @"");
+    insta::assert_snapshot!(merge(&["--method", "mera_wt", &a]));
+    insta::assert_snapshot!(merge(&["--method", "sum", &a, &c]));
+    insta::assert_snapshot!(merge(&["--method", "sum", "--weights", "1,2,3", &a, &c]));
+    insta::assert_snapshot!(merge(&["--method", "mera_wts", "--set", "solver=simplex", &a]));
+    insta::assert_snapshot!(merge(&["--method", "mera_wts", "--reference", "d", &a, &c]));
+    insta::assert_snapshot!(merge(&["--method", "mera_acts", &a, &c]));
+    insta::assert_snapshot!(merge(&["--method", "sum", "--format", "peft", &a]));
+    insta::assert_snapshot!(merge(&["--method", "sum", &path("model/tiny_adapter/fusion")]));
+    insta::assert_snapshot!(merge(&["--method", "sum", &plm]));
+    insta::assert_snapshot!(merge(&["--method", "sum", &path("model/nothing")]));
+    insta::assert_snapshot!(merge(&["--method", "sum", "--device", "cuda", &a]));
     assert!(!Path::new(output).exists(), "nothing is written by a call that fails");
 
     let predict =
         |adapter: &str, data: &str| error(&["predict", "--plm", &plm, "--adapter", adapter, "--data", data], &here);
     let data = write(&folder, "other.tsv", "label\ttext1\nneutral\tThey love it\nmixed\tWhy?\n");
-    insta::assert_snapshot!(predict(&adapter, &data), @"");
-    insta::assert_snapshot!(predict(&a, &data), @"");
-    insta::assert_snapshot!(predict(&path("model/minilm_adapter"), &data), @"");
-    insta::assert_snapshot!(predict(&adapter, &write(&folder, "no_text.tsv", "label\ttext\nneutral\tWhy?\n")), @"");
-    insta::assert_snapshot!(error(&["predict", "--plm", &a, "--adapter", &a, "--data", &data], &here), @"");
+    insta::assert_snapshot!(predict(&adapter, &data));
+    insta::assert_snapshot!(predict(&a, &data));
+    insta::assert_snapshot!(predict(&path("model/minilm_adapter"), &data));
+    insta::assert_snapshot!(predict(&adapter, &write(&folder, "no_text.tsv", "label\ttext\nneutral\tWhy?\n")));
+    insta::assert_snapshot!(error(&["predict", "--plm", &a, "--adapter", &a, "--data", &data], &here));
 
     let train = |data: &str, more: &[&str]| {
         error(&[&["train", "--plm", &plm, "--data", data, "-o", output], more].concat(), &here)
     };
-    insta::assert_snapshot!(train(&data, &[]), @"");
+    insta::assert_snapshot!(train(&data, &[]));
     let good = sentences(&folder, "good.tsv", 8);
-    insta::assert_snapshot!(train(&good, &["--learning-rate", "0"]), @"");
-    insta::assert_snapshot!(train(&good, &["--dev", &data]), @"");
-    insta::assert_snapshot!(train(&good, &["--name", "a.b", "--epochs", "1", "-o", &data]), @"");
+    insta::assert_snapshot!(train(&good, &["--learning-rate", "0"]));
+    insta::assert_snapshot!(train(&good, &["--dev", &data]));
+    insta::assert_snapshot!(train(&good, &["--name", "a.b", "--epochs", "1"]));
+    insta::assert_snapshot!(error(&["train", "--plm", &plm, "--data", &good, "-o", &data], &here));
     assert!(!Path::new(output).exists());
 }
 

@@ -75,10 +75,19 @@ impl LoadedAdapter {
     /// When it or its head is of a kind that the model does not compute.
     pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
         let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
-        let head_activation = match self.file.head.as_ref().and_then(|head| head.config.activation.as_deref()) {
-            Some(name) => HeadActivation::from_name(name)
-                .ok_or_else(|| unsupported(format!("a head with the activation {name}")))?,
-            None => HeadActivation::default(),
+        let head = self.file.head.as_ref().map(|head| &head.config);
+        if head.is_some_and(|head| head.use_pooler) {
+            return Err(unsupported("a head on the pooler's output".to_owned()));
+        }
+        if head.is_some_and(|head| !head.bias) {
+            return Err(unsupported("a head without a bias".to_owned()));
+        }
+        let head_activation = match head.map(|head| (head.layers, head.activation.as_deref())) {
+            // One layer has nothing to activate.
+            None | Some((1, _)) => HeadActivation::default(),
+            Some((_, name)) => name
+                .and_then(HeadActivation::from_name)
+                .ok_or_else(|| unsupported(format!("a head with the activation {}", name.unwrap_or("none"))))?,
         };
         Ok(RunArchitecture { body: Body::Adapter(self.form()?), head_activation })
     }
@@ -256,8 +265,8 @@ impl Engine {
     /// Whether an adapter can stand in the loaded PLM; without one, anything can.
     pub(super) fn fits(&self, adapter: &AdapterFile) -> Result<(), EngineError> {
         let Some(plm) = &self.plm else { return Ok(()) };
-        let layers = adapter.config.bottlenecks.keys().map(|at| at.layer + 1).max().unwrap_or(0);
-        if adapter.plm.hidden_size == plm.card.hidden && layers <= plm.card.layers {
+        let layers = adapter.layers();
+        if adapter.plm.hidden_size == plm.card.hidden && layers == plm.card.layers {
             return Ok(());
         }
         Err(EngineError::OtherPlm {

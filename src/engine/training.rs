@@ -13,7 +13,9 @@ use crate::tensors::adapter::Location;
 use crate::text::random::{Purpose, generator};
 use crate::text::{Batch, EncodedRow, Fill, Shape};
 use crate::train::metrics::{argmax, softmax};
-use crate::train::{self, Architecture, Evaluation, FewShotRun, LabelledInput, RunSettings, Snapshot, StepReport};
+use crate::train::{
+    self, Architecture, Body, Evaluation, FewShotRun, LabelledInput, RunSettings, Snapshot, StepReport,
+};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -112,11 +114,9 @@ impl Engine {
         let card = &self.plm()?.card;
         let (mut params, architecture) = match *start {
             RunStart::Adapter(id) => {
-                let architecture = Architecture {
-                    head_activation: crate::model::HeadActivation::Tanh,
-                    ..self.adapters.get(id)?.architecture()?
-                };
-                (self.adapter_params(id)?.clone(), architecture)
+                // The head is new, whatever head the adapter came with.
+                let body = Body::Adapter(self.adapters.get(id)?.form()?);
+                (self.adapter_params(id)?.clone(), Architecture { body, ..Architecture::default() })
             }
             RunStart::Scratch { bottleneck } => {
                 let mut random = generator(seed, Purpose::Weights, 1);

@@ -112,7 +112,9 @@ pub(super) fn litter(path: &str) -> Option<&'static str> {
         Some("a copy of file attributes that macOS leaves in archives")
     } else if name.ends_with(".backup") || name.ends_with('~') {
         Some("a backup copy")
-    } else if path.split('/').any(|part| part.starts_with('.'))
+    } else if name.starts_with('.')
+        // A hidden folder above what was named is the person's own choice; one of a tool's is not.
+        || path.split('/').any(|part| [".git", ".cache", ".ipynb_checkpoints"].contains(&part))
         || name.eq_ignore_ascii_case("thumbs.db")
         || name == "desktop.ini"
     {
