@@ -426,7 +426,6 @@ fn errors_are_one_line_that_names_the_culprit() {
     let good = sentences(&folder, "good.tsv", 8);
     insta::assert_snapshot!(train(&good, &["--learning-rate", "0"]));
     insta::assert_snapshot!(train(&good, &["--dev", &data]));
-    insta::assert_snapshot!(train(&good, &["--name", "a.b", "--epochs", "1"]));
     insta::assert_snapshot!(error(&["train", "--plm", &plm, "--data", &good, "-o", &data], &here));
     assert!(!Path::new(output).exists());
 }
