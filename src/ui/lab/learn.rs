@@ -19,6 +19,9 @@ impl Lab {
     }
 
     pub(super) async fn draw_now(self) -> Result<(), Failure> {
+        if self.is_sample.get_untracked() && self.data.with_untracked(Vec::is_empty) {
+            self.load_sample().await?;
+        }
         let Some(spec) = self.with_all(|choices, _, data| choices.episode(data)) else {
             return Err(input("Drop a data set with labels to learn from."));
         };

@@ -310,6 +310,7 @@ impl Lab {
         let runs = self.runs.read();
         let held = Held {
             sample_plm: sample.as_ref().map(|sample| sample.plm.name.as_str()),
+            sample_task: sample.as_ref().map(Sample::task_name),
             plm: plm.as_ref(),
             adapters: &adapters,
             adapters_are_sample: self.is_sample.get(),

@@ -6,6 +6,9 @@ use crate::ui::state::{Start, Step};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+/// Epochs of the example without a GPU.
+const EPOCHS_ON_CPU: usize = 12;
+
 impl Lab {
     /// Trains every start on the same episode, one after the other.
     pub fn compare_all(self) {
@@ -67,10 +70,13 @@ impl Lab {
         self.choices.update(|choices| {
             choices.merge = Default::default();
             choices.start = Start::Merged;
+            // What one sees aligned is then what is merged.
+            choices.align.by = AlignBy::Activations;
         });
         self.stage(0, Stage::Running);
         self.lead(Step::Model);
         self.need_plm().await?;
+        self.shorten_on_cpu();
         self.stage(0, Stage::Done);
         self.halt()?;
 
@@ -94,6 +100,16 @@ impl Lab {
 
         self.lead(Step::FewShot);
         self.go_through(4, starts).await
+    }
+
+    /// Without a GPU a demonstration of thirty epochs, five times over, takes longer than anyone looks on.
+    fn shorten_on_cpu(self) {
+        let on_cpu = self.device.with_untracked(|device| device.as_ref().is_some_and(|d| d.device == DeviceKind::Cpu));
+        let usual = TrainSettings::default().epochs;
+        if on_cpu && self.choices.with_untracked(|choices| choices.train.epochs == usual) {
+            self.choices.update(|choices| choices.train.epochs = EPOCHS_ON_CPU);
+            self.inform("", format!("On the CPU the example trains for {EPOCHS_ON_CPU} epochs instead of {usual}."));
+        }
     }
 
     /// Shows a step while the person follows along.

@@ -158,6 +158,8 @@ impl Line {
 pub struct Held<'a> {
     /// Name of the model that the sample names.
     pub sample_plm: Option<&'a str>,
+    /// Name of the task that the sample brings.
+    pub sample_task: Option<&'a str>,
     /// The loaded model.
     pub plm: Option<&'a PlmCard>,
     /// The loaded adapters, or the sample's.
@@ -285,6 +287,9 @@ fn merge(held: &Held<'_>, choices: &Choices) -> Line {
 
 fn few_shot(held: &Held<'_>, choices: &Choices) -> Line {
     let Some(spec) = choices.episode(held.data) else {
+        if let (true, Some(task)) = (held.adapters_are_sample, held.sample_task) {
+            return Line::new(Standing::Sample, format!("{task} · {} a class", choices.episode.k));
+        }
         return Line::new(Standing::Open, "drop a data set with labels");
     };
     let data = held.data.iter().find(|card| card.id == spec.data).map_or("", |card| card.name.as_str());
@@ -365,6 +370,9 @@ mod tests {
         let choices = Choices::new();
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
         assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));
+        assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Open, "drop a data set with labels"));
+        let held = Held { sample_task: Some("nli"), ..held };
+        assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Sample, "nli · 16 a class"));
     }
 
     #[test]

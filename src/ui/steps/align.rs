@@ -291,7 +291,7 @@ fn Maps(
                 }
             })
         };
-    let cost = map("Cost: how far apart two neurons are", "distance", Scale::Range, |location| &location.cost);
+    let cost = map("Cost: distance of two neurons", "distance", Scale::Range, |location| &location.cost);
     let plan = map("Plan: who is moved onto whom", "mass", Scale::Sequential { max: None }, |location| &location.plan);
     view! {
         <div class="side-by-side">

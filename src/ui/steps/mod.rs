@@ -70,7 +70,7 @@ fn Go(
     let ready = Memo::new(move |_| lab.line(step).standing == Standing::Ready);
     view! {
         <div class="actions">
-        <button class="primary wide" data-testid=testid disabled=move || lab.busy() || ready.get() || missing.get().is_some()
+        <button class="wide" class:primary=move || !lab.is_sample.get() data-testid=testid disabled=move || lab.busy() || ready.get() || missing.get().is_some()
             title=move || if lab.busy() { "Another job is going on" } else { "" }
             on:click=move |_| press.run(())>{label}</button>
         {move || missing.get().map(|why| view! { <p class="why">{why}</p> })}
