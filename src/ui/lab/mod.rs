@@ -351,7 +351,7 @@ impl Lab {
         let chosen = self.run.get();
         self.runs.with(|runs| {
             let judged = || runs.iter().filter(|run| run.test.is_some());
-            judged().find(|run| Some(run.run) == chosen).or_else(|| judged().last()).cloned()
+            judged().find(|run| Some(run.run) == chosen).or_else(|| judged().next_back()).cloned()
         })
     }
 

@@ -341,7 +341,11 @@ fn Weights(
     let wanted = Memo::new(move |_| {
         let sight = sight.get()?;
         let asked = lab.alignment.with(|report| report.as_ref().map(|report| report.asked.clone()))?;
-        (!lab.is_sample.get()).then(|| ShowWeights { align: asked, other: sight.other, location: sight.location.name })
+        (!lab.is_sample.get()).then_some(ShowWeights {
+            align: asked,
+            other: sight.other,
+            location: sight.location.name,
+        })
     });
     Effect::new(move |_| {
         let Some(wanted) = wanted.get() else { return };
