@@ -2,7 +2,7 @@
 
 use crate::driver::{Driver, console, devtools};
 use crate::path_from_environment;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use fantoccini::elements::Element;
 use fantoccini::{Client, Locator};
 use serde_json::json;
@@ -20,7 +20,10 @@ const POLL: Duration = Duration::from_millis(100);
 /// The page, in a browser of its own.
 pub struct Lab {
     client: Client,
+    /// Where Chromium writes what is downloaded.
     downloads: TempDir,
+    /// Where it is kept.
+    kept: TempDir,
     server: StaticServer,
     _driver: Driver,
 }
@@ -46,7 +49,7 @@ impl Lab {
         let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
         devtools(&client, "Browser.setDownloadBehavior", behaviour).await?;
         client.goto(&format!("{}{link}", server.url())).await?;
-        Ok(Self { client, downloads, server, _driver: driver })
+        Ok(Self { client, downloads, kept: TempDir::new()?, server, _driver: driver })
     }
 
     /// The browser's session, for what has no word here.
@@ -227,9 +230,8 @@ impl Lab {
     /// # Errors
     /// When nothing new arrives in time.
     pub async fn download(&self, handle: &str) -> Result<PathBuf> {
-        let before = self.downloaded()?;
         self.press(handle).await?;
-        self.new_file(&before, handle).await
+        self.new_file(handle).await
     }
 
     /// Presses a tool of the figure whose title begins so, and returns the file that it downloads.
@@ -237,7 +239,6 @@ impl Lab {
     /// # Errors
     /// When there is no such figure or tool, or nothing new arrives in time.
     pub async fn download_of_figure(&self, title: &str, tool: &str) -> Result<PathBuf> {
-        let before = self.downloaded()?;
         let script = "const [title, tool] = arguments; \
             const figure = [...document.querySelectorAll('figure')] \
                 .find(figure => figure.querySelector('.figure-title')?.textContent.startsWith(title)); \
@@ -248,16 +249,21 @@ impl Lab {
         if pressed != json!(true) {
             bail!("there is no figure {title}… with a tool {tool}");
         }
-        self.new_file(&before, title).await
+        self.new_file(title).await
     }
 
-    async fn new_file(&self, before: &[PathBuf], handle: &str) -> Result<PathBuf> {
+    /// The file that arrives, taken out of the way of the next one, which may have the same name.
+    async fn new_file(&self, handle: &str) -> Result<PathBuf> {
         let start = Instant::now();
         loop {
-            let new = self.downloaded()?.into_iter().find(|path| !before.contains(path));
+            let arrived = std::fs::read_dir(self.downloads.path())?.filter_map(|entry| Some(entry.ok()?.path()));
             // Chromium writes beside the name and renames at the end.
-            if let Some(path) = new.filter(|path| path.extension().is_none_or(|extension| extension != "crdownload")) {
-                return Ok(path);
+            let whole = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "crdownload");
+            if let Some(path) = arrived.filter(|path| path.is_file()).find(whole) {
+                let place = tempfile::tempdir_in(self.kept.path())?.keep();
+                let kept = place.join(path.file_name().unwrap_or_default());
+                std::fs::rename(&path, &kept)?;
+                return Ok(kept);
             }
             if start.elapsed() > SOON {
                 bail!("{handle} downloaded nothing");
@@ -266,15 +272,21 @@ impl Lab {
         }
     }
 
-    /// Runs the scenario; when it fails, leaves a picture of the page and adds what the page wrote to the console.
+    /// Ends the scenario; when it failed, leaves a picture of the page and adds what the page wrote to the console.
+    /// A page that panicked has failed, whatever it shows.
     ///
     /// # Errors
     /// The scenario's.
     pub async fn close_after(self, name: &str, result: Result<()>) -> Result<()> {
+        let lines = console(&self.client).await.unwrap_or_default();
+        let panicked = lines.iter().any(|line| line.contains("RuntimeError") || line.contains("panicked"));
+        let result = match result {
+            Ok(()) if panicked => Err(anyhow!("the page panicked")),
+            result => result,
+        };
         let result = match result {
             Ok(()) => Ok(()),
             Err(error) => {
-                let lines = console(&self.client).await.unwrap_or_default();
                 let folder = std::env::temp_dir();
                 let picture = folder.join(format!("mera-lab-{name}.png"));
                 if let Ok(bytes) = self.client.screenshot().await {
@@ -298,14 +310,12 @@ impl Lab {
         let values = self.client.execute(&script, vec![json!(css(handle))]).await?;
         Ok(serde_json::from_value(values)?)
     }
-
-    fn downloaded(&self) -> Result<Vec<PathBuf>> {
-        std::fs::read_dir(self.downloads.path())?.map(|entry| Ok(entry?.path())).collect()
-    }
 }
 
-/// The selector of a handle: `train` is `[data-testid="train"]`, and `run-row[data-name="x"]` narrows it.
+/// The selector of a handle: `train` is `[data-testid="train"]`; `run-row[data-name="x"]`, `run-row button` and
+/// `run-row:last-child` narrow it.
 fn css(handle: &str) -> String {
-    let (name, narrower) = handle.split_at(handle.find(['[', ' ']).unwrap_or(handle.len()));
+    let end = handle.find(['[', ' ']).into_iter().chain(handle.find(":last")).min();
+    let (name, narrower) = handle.split_at(end.unwrap_or(handle.len()));
     format!("[data-testid=\"{name}\"]{narrower}")
 }
