@@ -7,7 +7,9 @@
 use super::data::PreparedEpisode;
 use super::training::{TEST_ROWS, train_point};
 use super::{Engine, EngineError, LoadedAdapter, Observer};
-use crate::experiment::{Experiment, Identities, Plan, PlannedRun, Record, ScaleSetting, TrainedPart, Work};
+use crate::experiment::{
+    Experiment, Identities, Plan, PlannedRun, Record, ScaleSetting, TrainedPart, WeightsSetting, Work,
+};
 use crate::format::{safetensors, sha256_hex};
 use crate::merge::Scale;
 use crate::model::{FrozenAdapter, fusion, gated};
@@ -59,6 +61,13 @@ impl Laboratory {
 
     fn adapter(&self, index: usize) -> Result<AdapterId, EngineError> {
         self.adapters.get(index).copied().ok_or(EngineError::NoAdapter(AdapterId(index as u32)))
+    }
+
+    /// Scores by the names of the adapters, that of the PLM alone, which comes first, under `none`.
+    fn by_name(&self, set: &[usize], scores: Vec<f64>) -> BTreeMap<String, f64> {
+        let entries = &self.plan.experiment().adapters;
+        let names = set.iter().filter_map(|&index| entries.get(index)).map(|adapter| adapter.name.as_str());
+        std::iter::once("none").chain(names).map(str::to_owned).zip(scores).collect()
     }
 
     fn ids(&self, set: &[usize]) -> Result<Vec<AdapterId>, EngineError> {
@@ -140,11 +149,14 @@ impl Engine {
             Work::BestSingle(_) => self.choose(laboratory, run, &candidates, observer).await?,
             Work::BestSingleByScore(set) => {
                 let began = observer.seconds();
-                let (best, scores) = self.best_by_score(laboratory, run, set, observer).await?;
+                let scores = self.scores_of(laboratory, run, set, observer).await?;
+                let above = |index: usize| scores.get(index + 1).copied().unwrap_or(f64::NEG_INFINITY);
+                // The first of equals.
+                let best = (0..set.len()).rev().max_by(|&a, &b| above(a).total_cmp(&above(b))).unwrap_or(0);
                 let scored = observer.seconds() - began;
                 let record =
                     self.choose(laboratory, run, candidates.get(best..=best).unwrap_or_default(), observer).await?;
-                Record { scores: Some(scores), seconds: record.seconds + scored, ..record }
+                Record { scores: Some(laboratory.by_name(set, scores)), seconds: record.seconds + scored, ..record }
             }
             _ => self.run_alone(laboratory, run, observer).await?,
         };
@@ -152,22 +164,17 @@ impl Engine {
         Ok(record)
     }
 
-    /// The place in `set` of the adapter with the best score on the run's episode, the first of equals; and all scores.
-    async fn best_by_score(
+    /// The scores of the PLM alone and then with each adapter of `set`, on the run's episode.
+    async fn scores_of(
         &self,
         laboratory: &mut Laboratory,
         run: &PlannedRun,
         set: &[usize],
         observer: &mut dyn Observer,
-    ) -> Result<(usize, BTreeMap<String, f64>), EngineError> {
+    ) -> Result<Vec<f64>, EngineError> {
         let ids = laboratory.ids(set)?;
         let episode = self.episode(laboratory, run)?;
-        let scores = self.scores_on(&episode, &ids, observer).await?;
-        let of_adapters = scores.get(1..).unwrap_or_default();
-        let best = (0..of_adapters.len()).rev().max_by(|&a, &b| of_adapters[a].total_cmp(&of_adapters[b]));
-        let entries = &laboratory.plan.experiment().adapters;
-        let names = std::iter::once("none").chain(set.iter().map(|&index| entries[index].name.as_str()));
-        Ok((best.unwrap_or(0), names.map(str::to_owned).zip(scores).collect()))
+        self.scores_on(&episode, &ids, observer).await
     }
 
     /// The episode of `run`, encoded; runs that follow each other share it.
@@ -222,7 +229,7 @@ impl Engine {
         let spec = laboratory.episode_of(run)?;
         let episode = self.episode(laboratory, run)?;
         let labels = episode.labels.len();
-        let mut ensemble_error = None;
+        let (mut ensemble_error, mut scores) = (None, None);
         let start = match &run.work {
             Work::Majority => {
                 let judged = majority(&episode)?;
@@ -247,14 +254,22 @@ impl Engine {
                 let fusion = fusion::initial(&adapters, &mut generator(run.seed, Purpose::Weights, 1))?;
                 self.start_with(fusion, Body::Fusion(adapters), run.seed, labels)?
             }
-            Work::Merge { method, settings, scale, adapters } => {
+            Work::Merge { method, settings, scale, weights, adapters } => {
                 let ids = laboratory.ids(adapters)?;
+                let weights = match weights {
+                    WeightsSetting::Equal => Vec::new(),
+                    WeightsSetting::Score => {
+                        let found = self.scores_of(laboratory, run, adapters, observer).await?;
+                        scores = Some(laboratory.by_name(adapters, found.clone()));
+                        weights_by_score(&found)
+                    }
+                };
                 let reference = *ids.first().ok_or(crate::merge::MergeError::NoInputs)?;
                 let merge = MergeSpec {
                     method: (*method).to_owned(),
                     settings: settings.clone(),
                     adapters: ids,
-                    weights: Vec::new(),
+                    weights,
                     reference: Some(reference),
                     scale: output_scale(*scale),
                     texts: Texts::Episode(spec),
@@ -271,7 +286,7 @@ impl Engine {
         let start = if run.trained == TrainedPart::Gates { self.gated(start, run.seed, labels)? } else { start };
         let judged = self.fit(laboratory, run, &start, &episode, observer).await?;
         let record = laboratory.record(run, &judged, observer.seconds() - began);
-        Ok(Record { ensemble_error, ..record })
+        Ok(Record { ensemble_error, scores, ..record })
     }
 
     /// The loaded adapters as they are, for what combines them.
@@ -392,6 +407,13 @@ fn identity(adapter: &LoadedAdapter) -> Result<String, EngineError> {
     Ok(sha256_hex(format!("{meaning} {weights}").as_bytes()))
 }
 
+/// How far each score is above the first, that of no adapter; empty, which stands for equal, where none is.
+fn weights_by_score(scores: &[f64]) -> Vec<f64> {
+    let Some((none, others)) = scores.split_first() else { return Vec::new() };
+    let above: Vec<f64> = others.iter().map(|score| (score - none).max(0.0)).collect();
+    if above.iter().any(|above| *above > 0.0) { above } else { Vec::new() }
+}
+
 /// How far a merge is from the mean of its inputs' functions, over all locations.
 fn mean_error(locations: &[MergeLocation]) -> Option<f64> {
     let errors: Option<Vec<f64>> =
@@ -448,6 +470,10 @@ method = "mera_acts"
 scale = "keep"
 train = "up"
 [[variants]]
+name = "average_by_score"
+method = "average"
+weights = "score"
+[[variants]]
 name = "sum_gates"
 method = "sum"
 train = "gates"
@@ -490,7 +516,7 @@ learning_rates = [2e-3]
         let (mut engine, laboratory) = loaded(EXPERIMENT);
         let mut laboratory = laboratory.unwrap();
         let runs = laboratory.plan().runs().to_vec();
-        assert_eq!(runs.len(), 2 * 15);
+        assert_eq!(runs.len(), 2 * 16);
         let records: Vec<Record> = runs.iter().map(|one| run(&mut engine, &mut laboratory, one)).collect();
         let of = |method: &str| records.iter().find(|record| record.method == method).unwrap();
         // The head is 32 · 32 + 32 + 3 · 32 + 3, an adapter of bottleneck m two times 2 · 32 · m + m + 32.
@@ -540,6 +566,7 @@ learning_rates = [2e-3]
         let by_score = of("best_single_by_score");
         let scores = by_score.scores.as_ref().unwrap();
         assert_eq!(scores.keys().collect::<Vec<_>>(), ["a", "b", "none"]);
+        assert_eq!(of("average_by_score").scores.as_ref(), Some(scores));
         let (chosen, other) = if scores["b"] > scores["a"] { (b, "b") } else { (a, "a") };
         assert_eq!((by_score.accuracy, by_score.chosen.as_deref()), (chosen.accuracy, Some(other)));
         // Eight or more of the 24 examples by chance; the three forward passes see different features.
@@ -558,6 +585,12 @@ learning_rates = [2e-3]
         let kept = Record { accuracy: 2.0, ..records[1].clone() };
         again.keep(kept.clone());
         assert_eq!(run(&mut engine, &mut again, &runs[1]), kept);
+    }
+
+    #[test]
+    fn weights_are_what_a_score_is_above_none() {
+        assert_eq!(weights_by_score(&[0.5, 0.75, 0.25, 0.625]), [0.25, 0.0, 0.125]);
+        assert_eq!(weights_by_score(&[0.5, 0.5, 0.25]), [] as [f64; 0]);
     }
 
     /// Says stop after so many reports.

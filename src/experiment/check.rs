@@ -1,7 +1,7 @@
 //! What is wrong with a specification, in a line that names the culprit.
 
 use super::method::{self, Kind};
-use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant};
+use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant, WeightsSetting};
 use crate::merge::{MergeError, Settings, SettingsError};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
@@ -57,6 +57,9 @@ pub enum SpecError {
         /// It.
         name: String,
     },
+    /// An adapter called as records call its absence.
+    #[error("adapter none: in records this name stands for no adapter; it needs another")]
+    Reserved,
     /// A variant with the name of a method.
     #[error("variant {0} has the name of a method")]
     VariantIsMethod(String),
@@ -136,7 +139,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("adapters", &["name", "path", "track"]),
     ("targets", &["name", "train", "test", "track"]),
-    ("variants", &["name", "method", "scale", "train", "learning_rates", "set"]),
+    ("variants", &["name", "method", "scale", "weights", "train", "learning_rates", "set"]),
 ];
 
 /// # Errors
@@ -184,6 +187,9 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
     once("seed", &experiment.seeds)?;
     once("method", &experiment.methods)?;
     named("an adapter", "adapter", experiment.adapters.iter().map(|adapter| adapter.name.as_str()))?;
+    if experiment.adapters.iter().any(|adapter| adapter.name == "none") {
+        return Err(SpecError::Reserved);
+    }
     named("a target", "target", experiment.targets.iter().map(|target| target.name.as_str()))?;
     named("a variant", "variant", experiment.variants.iter().map(|variant| variant.name.as_str()))?;
     if let Some(&shots) = experiment.shots.iter().find(|shots| !(1..=10_000).contains(*shots)) {
@@ -229,6 +235,9 @@ fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
     }
     if !variant.learning_rates.is_empty() && matches!(kind, Kind::Majority) {
         return not_taken("learning_rates", "methods that train");
+    }
+    if variant.weights != WeightsSetting::Equal && !matches!(kind, Kind::Merge(_)) {
+        return not_taken("weights", "merges");
     }
     let Kind::Merge(method) = kind else {
         return match (variant.set.is_empty(), variant.scale == ScaleSetting::default()) {

@@ -27,5 +27,8 @@ pub use check::SpecError;
 pub use method::Kind;
 pub use plan::{Identities, Plan, PlannedRun, Work};
 pub use record::{Reading, Record, RecordError};
-pub use spec::{AdapterEntry, Experiment, ScaleSetting, SetValue, TargetEntry, Tracks, TrainedPart, Training, Variant};
+pub use spec::{
+    AdapterEntry, Experiment, ScaleSetting, SetValue, TargetEntry, Tracks, TrainedPart, Training, Variant,
+    WeightsSetting,
+};
 pub use summary::{Summary, summarize};

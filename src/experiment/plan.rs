@@ -6,7 +6,7 @@
 
 use super::check::{self, SpecError};
 use super::method::Kind;
-use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training};
+use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training, WeightsSetting};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -83,6 +83,8 @@ pub enum Work {
         settings: BTreeMap<String, String>,
         /// Of the output.
         scale: ScaleSetting,
+        /// Of the adapters.
+        weights: WeightsSetting,
         /// Indices; the first is the reference.
         adapters: Vec<usize>,
     },
@@ -175,6 +177,7 @@ impl Plan {
                     method: method.card().id,
                     settings: settings.clone(),
                     scale: compared.variant.scale,
+                    weights: compared.variant.weights,
                     adapters: set.clone(),
                 };
                 sets.iter().map(|set| of_set(set, merge(set))).collect()
@@ -216,11 +219,12 @@ impl Plan {
             Work::BestSingleByScore(set) => of_set("best_single_by_score", set),
             Work::Gated(set) => of_set("gated", set),
             Work::Fusion(set) => of_set("fusion", set),
-            Work::Merge { method, settings, scale, adapters: set } => json!({
+            Work::Merge { method, settings, scale, weights, adapters: set } => json!({
                 "kind": "merge",
                 "method": method,
                 "settings": settings,
                 "scale": scale,
+                "weights": weights,
                 "adapters": set.iter().map(adapter).collect::<Vec<_>>(),
             }),
         };

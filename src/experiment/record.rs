@@ -43,7 +43,7 @@ pub struct Record {
     /// square, over the tokens of the episode; the mean over its locations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ensemble_error: Option<f64>,
-    /// Of a choice by score, the scores by adapter, and that of the PLM alone under the name `none`.
+    /// Of a choice or of weights by score, the scores by adapter, and that of the PLM alone under the name `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<BTreeMap<String, f64>>,
 }

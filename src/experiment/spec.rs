@@ -111,6 +111,9 @@ pub struct Variant {
     /// Scale of a merge's output.
     #[serde(default, skip_serializing_if = "ScaleSetting::is_none")]
     pub scale: ScaleSetting,
+    /// How much each adapter of a merge counts.
+    #[serde(default, skip_serializing_if = "WeightsSetting::is_equal")]
+    pub weights: WeightsSetting,
     /// What is trained beside the head.
     #[serde(default, skip_serializing_if = "TrainedPart::is_all")]
     pub train: TrainedPart,
@@ -213,6 +216,23 @@ impl ScaleSetting {
             Self::Named(ScaleName::Sum) => Scale::Sum,
             Self::Factor(factor) => Scale::Factor(factor),
         }
+    }
+}
+
+/// How much each adapter of a merge counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightsSetting {
+    /// All the same.
+    #[default]
+    Equal,
+    /// By how far its [`score`](super::score) on the episode is above that of the PLM alone; all the same where none is.
+    Score,
+}
+
+impl WeightsSetting {
+    fn is_equal(&self) -> bool {
+        *self == Self::Equal
     }
 }
 
@@ -358,6 +378,7 @@ impl Experiment {
             name: id.clone(),
             method: id.clone(),
             scale: ScaleSetting::default(),
+            weights: WeightsSetting::default(),
             train: TrainedPart::default(),
             learning_rates: Vec::new(),
             set: BTreeMap::new(),
@@ -490,6 +511,7 @@ train = "up"
         full.tracks = vec![Tracks::Mixed];
         full.training.bottleneck = Some(4);
         full.variants[0].scale = ScaleSetting::Named(ScaleName::Sum);
+        full.variants[0].weights = WeightsSetting::Score;
         full.variants[0].train = TrainedPart::Head;
         full.variants[0].learning_rates = vec![1e-4];
         let value = serde_json::to_value(full).unwrap();
@@ -519,6 +541,7 @@ train = "up"
         insta::assert_snapshot!(replaced("[4, 16]", "[]"), @"shots is empty");
         insta::assert_snapshot!(replaced("[5e-4, 1e-3]", "[5.0]"), @"training: learning_rate is 5; it must be above 0 and at most 1");
         insta::assert_snapshot!(replaced("\"mnli\"", "\"sst2\""), @"adapter sst2 stands there twice");
+        insta::assert_snapshot!(replaced("\"mnli\"", "\"none\""), @"adapter none: in records this name stands for no adapter; it needs another");
         insta::assert_snapshot!(replaced("\"own\"", "\"a b\""), @r#""a b" can't be the name of a target: letters, digits and - _ . + only, 1 to 64 of them"#);
         insta::assert_snapshot!(replaced("\"mera_acts_soft\"", "\"sum\""), @"variant sum has the name of a method");
         insta::assert_snapshot!(replaced("epsilon = 0.01", "epsilo = 0.01"), @r#"variant mera_acts_soft: mera_acts has no setting "epsilo": did you mean "epsilon"?"#);
@@ -528,6 +551,7 @@ train = "up"
         insta::assert_snapshot!(replaced("train = \"up\"", "train = \"down\""), @"line 40: unknown variant `down`, expected one of `all`, `up`, `gates`, `head`");
         insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = \"loud\""), @r#"line 39: scale is "none", "keep", "sum" or a number, not "loud""#);
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
+        insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"single\"\nweights = \"score\""), @"variant mera_acts_keep: weights is for merges, which single is not");
         insta::assert_snapshot!(replaced("[training]", "tracks = [\"same\"]\n[training]"), @r#"tracks = "same": no adapter is left for target own (its track: "")"#);
         let bare = |text: &str| {
             let (head, targets) =
