@@ -243,6 +243,10 @@ impl Engine {
                 let bottleneck = laboratory.plan.experiment().training.bottleneck.unwrap_or(width).max(1);
                 self.start_of(&RunStart::Scratch { bottleneck }, run.seed, labels)?
             }
+            Work::Full => {
+                let weights = self.plm()?.encoder.params().await?;
+                self.start_with(weights, Body::Full, run.seed, labels)?
+            }
             Work::Single(index) => self.start_of(&RunStart::Adapter(laboratory.adapter(*index)?), run.seed, labels)?,
             Work::Gated(set) => {
                 let adapters = self.frozen(&laboratory.ids(set)?)?;
@@ -435,7 +439,8 @@ fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::*;
     use crate::engine::{Cancelled, NoGpu, Quiet, Ready};
@@ -446,7 +451,7 @@ mod tests {
 plm = "tiny"
 shots = [4]
 seeds = [13, 21]
-methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat", "concat_gated", "fusion"]
+methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat", "concat_gated", "fusion", "full"]
 [training]
 epochs = 2
 batch_size = 6
@@ -516,10 +521,11 @@ learning_rates = [2e-3]
         let (mut engine, laboratory) = loaded(EXPERIMENT);
         let mut laboratory = laboratory.unwrap();
         let runs = laboratory.plan().runs().to_vec();
-        assert_eq!(runs.len(), 2 * 16);
+        assert_eq!(runs.len(), 2 * 17);
         let records: Vec<Record> = runs.iter().map(|one| run(&mut engine, &mut laboratory, one)).collect();
         let of = |method: &str| records.iter().find(|record| record.method == method).unwrap();
         // The head is 32 · 32 + 32 + 3 · 32 + 3, an adapter of bottleneck m two times 2 · 32 · m + m + 32.
+        let whole = engine.plm().unwrap().card.parameters;
         let (head, adapter) = (1155, |m: usize| 2 * (2 * 32 * m + m + 32));
         for (method, trainable, inference) in [
             ("majority", 0, 0),
@@ -527,6 +533,7 @@ learning_rates = [2e-3]
             ("scratch", adapter(4) + head, adapter(4) + head),
             ("single:a", adapter(8) + head, adapter(8) + head),
             ("concat", adapter(16) + head, adapter(16) + head),
+            ("full", whole + head, whole + head),
             // Two gates a location, or one; a fusion is two times 3 · 32² + 2 · 32.
             ("concat_gated", 4 + head, 4 + 2 * adapter(8) + head),
             ("sum_gates", 2 + head, 2 + adapter(8) + head),
@@ -545,6 +552,7 @@ learning_rates = [2e-3]
             let merged = ![
                 "concat_gated",
                 "fusion",
+                "full",
                 "majority",
                 "head",
                 "scratch",

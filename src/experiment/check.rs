@@ -2,7 +2,7 @@
 
 use super::method::{self, Kind};
 use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant, WeightsSetting};
-use crate::merge::{MergeError, Settings, SettingsError};
+use crate::merge::{Settings, SettingsError};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
 
@@ -81,19 +81,19 @@ pub enum SpecError {
         /// The variant.
         name: String,
         /// What is wrong with it.
-        error: SettingsError,
+        error: Box<SettingsError>,
     },
     /// A scale.
-    #[error("variant {name}: {error}")]
+    #[error("variant {name}: scale {factor} is no finite number")]
     Scale {
         /// The variant.
         name: String,
-        /// What is wrong with it.
-        error: MergeError,
+        /// The number given.
+        factor: f64,
     },
     /// A setting of training outside its range.
     #[error("training: {0}")]
-    Training(TrainError),
+    Training(Box<TrainError>),
     /// Shots outside their range.
     #[error("shots: {0}; it must be 1 to 10000")]
     Shots(usize),
@@ -212,10 +212,10 @@ fn training(experiment: &Experiment) -> Result<(), SpecError> {
     let training = &experiment.training;
     let of_variants = experiment.variants.iter().flat_map(|variant| &variant.learning_rates);
     for &learning_rate in training.learning_rates.iter().chain(of_variants) {
-        training.settings(learning_rate, TrainedPart::All, 0).validate().map_err(SpecError::Training)?;
+        training.settings(learning_rate, TrainedPart::All, 0).validate().map_err(out_of_range)?;
     }
     let setting =
-        |name, value: usize, range| Err(SpecError::Training(TrainError::Setting { name, value: value as f64, range }));
+        |name, value: usize, range| Err(out_of_range(TrainError::Setting { name, value: value as f64, range }));
     if !(8..=8192).contains(&training.max_length) {
         return setting("max_length", training.max_length, "8 to 8192");
     }
@@ -223,6 +223,10 @@ fn training(experiment: &Experiment) -> Result<(), SpecError> {
         Some(bottleneck) if !(1..=8192).contains(&bottleneck) => setting("bottleneck", bottleneck, "1 to 8192"),
         _ => Ok(()),
     }
+}
+
+fn out_of_range(error: TrainError) -> SpecError {
+    SpecError::Training(Box::new(error))
 }
 
 fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
@@ -249,7 +253,7 @@ fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
     if let ScaleSetting::Factor(factor) = variant.scale
         && !factor.is_finite()
     {
-        return Err(SpecError::Scale { name: variant.name.clone(), error: MergeError::Scale(factor.to_string()) });
+        return Err(SpecError::Scale { name: variant.name.clone(), factor });
     }
     settings(variant, method)?;
     Ok(())
@@ -262,7 +266,8 @@ pub(super) fn settings(
 ) -> Result<Settings, SpecError> {
     let texts: Vec<(&str, String)> = variant.set.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
     let pairs = texts.iter().map(|(key, value)| (*key, value.as_str()));
-    Settings::parse(method.card(), pairs).map_err(|error| SpecError::Settings { name: variant.name.clone(), error })
+    Settings::parse(method.card(), pairs)
+        .map_err(|error| SpecError::Settings { name: variant.name.clone(), error: Box::new(error) })
 }
 
 fn sets(experiment: &Experiment) -> Result<(), SpecError> {

@@ -14,6 +14,8 @@ pub enum Kind {
     Head,
     /// A new adapter.
     Scratch,
+    /// Every weight of the PLM, the tables of embeddings among them, with a new head.
+    Full,
     /// Every adapter by itself, a run each.
     Single,
     /// Of the single adapters the one that is best on dev.
@@ -34,6 +36,7 @@ impl std::fmt::Debug for Kind {
             Self::Majority => "Majority",
             Self::Head => "Head",
             Self::Scratch => "Scratch",
+            Self::Full => "Full",
             Self::Single => "Single",
             Self::BestSingle => "BestSingle",
             Self::BestSingleByScore => "BestSingleByScore",
@@ -55,7 +58,7 @@ pub const OTHERS: &[(&str, Option<Kind>)] = &[
     ("best_single_by_score", Some(Kind::BestSingleByScore)),
     ("concat_gated", Some(Kind::Gated)),
     ("fusion", Some(Kind::Fusion)),
-    ("full", None),
+    ("full", Some(Kind::Full)),
     ("lora", None),
 ];
 
@@ -84,13 +87,13 @@ impl Kind {
     /// Whether adapters take part.
     #[must_use]
     pub fn uses_adapters(self) -> bool {
-        !matches!(self, Self::Majority | Self::Head | Self::Scratch)
+        !matches!(self, Self::Majority | Self::Head | Self::Scratch | Self::Full)
     }
 
     /// Whether it fine-tunes one adapter, of which a part may be chosen.
     #[must_use]
     pub fn trains_adapter(self) -> bool {
-        !matches!(self, Self::Majority | Self::Head | Self::Gated | Self::Fusion)
+        !matches!(self, Self::Majority | Self::Head | Self::Full | Self::Gated | Self::Fusion)
     }
 }
 

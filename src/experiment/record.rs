@@ -203,7 +203,7 @@ pub(super) mod tests {
         let text: String = [&first, &slower, &other].iter().map(|record| record.to_line().unwrap()).collect();
         let reading = read(text.as_bytes()).unwrap();
         assert_eq!((reading.records.as_slice(), reading.duplicates), ([first.clone()].as_slice(), 2));
-        assert_eq!(reading.contradictions, [first.hash.clone()]);
+        assert_eq!(reading.contradictions, std::slice::from_ref(&first.hash));
         let (records, contradictions) = join([vec![first.clone()], vec![slower], vec![other]]);
         assert_eq!((records, contradictions), (vec![first.clone()], vec![first.hash]));
     }

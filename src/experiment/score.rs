@@ -85,7 +85,8 @@ fn kernel(features: &DMatrix<f64>) -> DMatrix<f64> {
     (&standard * standard.transpose()) / width as f64 + DMatrix::from_element(examples, examples, 1.0)
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

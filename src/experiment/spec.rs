@@ -549,6 +549,7 @@ train = "up"
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"concat_gated\""), @"variant mera_acts_keep: train is for methods that train an adapter, which concat_gated is not");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"\ntrain = \"up\"", "method = \"majority\"\nlearning_rates = [1e-3]"), @"variant mera_acts_keep: learning_rates is for methods that train, which majority is not");
         insta::assert_snapshot!(replaced("train = \"up\"", "train = \"down\""), @"line 40: unknown variant `down`, expected one of `all`, `up`, `gates`, `head`");
+        insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = inf"), @"variant mera_acts_keep: scale inf is no finite number");
         insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = \"loud\""), @r#"line 39: scale is "none", "keep", "sum" or a number, not "loud""#);
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"single\"\nweights = \"score\""), @"variant mera_acts_keep: weights is for merges, which single is not");

@@ -116,7 +116,7 @@ pub struct Difference {
 /// What `records` say, each hash of which stands there once.
 #[must_use]
 pub fn summarize(records: &[Record]) -> Summary {
-    let mut by_group: BTreeMap<(&str, usize), BTreeMap<(&str, Tracks), Runs>> = BTreeMap::new();
+    let mut by_group: BTreeMap<(&str, usize), Methods> = BTreeMap::new();
     let mut sorted: Vec<&Record> = records.iter().collect();
     // So that which of two counts does not depend on their order.
     sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
@@ -171,7 +171,10 @@ fn mean(values: &[f64]) -> f64 {
 /// One method's records by seed.
 type Runs<'a> = BTreeMap<u64, &'a Record>;
 
-fn group(target: &str, k: usize, by_method: &BTreeMap<(&str, Tracks), Runs>) -> Group {
+/// The records of a target and k, by method and tracks.
+type Methods<'a> = BTreeMap<(&'a str, Tracks), Runs<'a>>;
+
+fn group(target: &str, k: usize, by_method: &Methods) -> Group {
     let sets = |method: &str| by_method.keys().filter(|(other, _)| *other == method).count();
     let mut methods: Vec<(MethodSummary, &Runs)> = by_method
         .iter()
@@ -236,7 +239,8 @@ fn pair(a: &str, b: &str, of_a: &Runs, of_b: &Runs) -> Option<Pair> {
     })
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::super::record::tests::record;
     use super::*;
