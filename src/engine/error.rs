@@ -50,10 +50,10 @@ pub enum EngineError {
     Train(#[from] TrainError),
     /// An experiment.
     #[error(transparent)]
-    Experiment(#[from] SpecError),
+    Experiment(Box<SpecError>),
     /// A score before training.
     #[error(transparent)]
-    Score(#[from] ScoreError),
+    Score(Box<ScoreError>),
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,
@@ -152,6 +152,18 @@ pub enum EngineError {
     /// A checkpoint that can't be read.
     #[error("the checkpoint can't be read: {0}")]
     Checkpoint(String),
+}
+
+impl From<SpecError> for EngineError {
+    fn from(error: SpecError) -> Self {
+        Self::Experiment(Box::new(error))
+    }
+}
+
+impl From<ScoreError> for EngineError {
+    fn from(error: ScoreError) -> Self {
+        Self::Score(Box::new(error))
+    }
 }
 
 impl From<EngineError> for Failure {
