@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// A line to print about a point of a training curve, or none.
+type PointLine = Box<dyn FnMut(&TrainPoint) -> Option<String>>;
+
 /// What a person sees of the work: a bar with the time left where standard error is a terminal, else nothing.
 pub(super) struct Watch {
     bar: ProgressBar,
     phase: Option<Phase>,
     interrupted: Arc<AtomicBool>,
     began: Instant,
-    /// Told of every point of a training curve; gives a line to print, or none.
-    on_point: Option<Box<dyn FnMut(&TrainPoint) -> Option<String>>>,
+    /// Told of every point of a training curve.
+    on_point: Option<PointLine>,
 }
 
 impl Watch {
