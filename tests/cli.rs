@@ -438,15 +438,13 @@ fn a_wrong_call_ends_with_2() {
         &["merge", "--method", "sum", "-o", "x", "--scale", "loud", "a"],
         &["align", "--by", "activations", "a", "b"],
         &["align", "--by", "smell", "a", "b"],
-        &["run", "experiment.toml"],
-        &["summarize", "out"],
+        &["run"],
+        &["summarize"],
     ] {
         let output = mera(call);
         assert_eq!(output.status.code(), Some(2), "mera {}", call.join(" "));
         assert_eq!(output.stdout, b"");
     }
-    let help = out(&["--help"]);
-    assert!(!help.contains("summarize"), "what is not there is not listed: {help}");
 }
 
 #[cfg(unix)]
