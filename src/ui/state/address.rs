@@ -125,7 +125,7 @@ pub fn write(choices: &Choices) -> String {
     link
 }
 
-/// Reads what [`write`] writes, and one line for whatever in it can't be read.
+/// Reads what [`write()`] writes, and one line for whatever in it can't be read.
 #[must_use]
 pub fn read(hash: &str) -> (Choices, Vec<String>) {
     let mut choices = Choices::new();
