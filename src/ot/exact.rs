@@ -26,8 +26,66 @@ pub fn solve(problem: &Problem) -> TransportSolution {
             network.send(source, &path);
         }
     }
-    let Network { plan, potentials, .. } = network;
+    let Network { mut plan, potentials, .. } = network;
+    while let Some(cycle) = cycle(&plan) {
+        cancel(&mut plan, problem.cost(), &cycle);
+    }
     TransportSolution { cost: problem.cost_of(&plan), plan, potentials, errors: Vec::new(), status: Status::Optimal }
+}
+
+/// A cycle among the pairs that move mass, in its order, each sharing a source or a target with the next, in turn; `None`
+/// where they are a forest, as the pairs of a vertex of the transport polytope are. Paths of least cost leave cycles where
+/// costs tie.
+fn cycle(plan: &DMatrix<f64>) -> Option<Vec<(usize, usize)>> {
+    let (sources, targets) = plan.shape();
+    // Nodes are the sources, then the targets; neighbours in the forest so far.
+    let mut forest: Vec<Vec<usize>> = vec![Vec::new(); sources + targets];
+    let pairs = (0..sources).flat_map(|source| (0..targets).map(move |target| (source, target)));
+    for (source, target) in pairs.filter(|&pair| plan[pair] > 0.0) {
+        let end = sources + target;
+        // Where the forest leads from the source to the target already, this pair closes a cycle.
+        let mut before = vec![usize::MAX; sources + targets];
+        let mut open = vec![source];
+        before[source] = source;
+        while let Some(node) = open.pop() {
+            for &next in &forest[node] {
+                if before[next] == usize::MAX {
+                    before[next] = node;
+                    open.push(next);
+                }
+            }
+        }
+        if before[end] == usize::MAX {
+            forest[source].push(end);
+            forest[end].push(source);
+            continue;
+        }
+        let mut pairs = vec![(source, target)];
+        let mut node = end;
+        while node != source {
+            let next = before[node];
+            pairs.push((node.min(next), node.max(next) - sources));
+            node = next;
+        }
+        return Some(pairs);
+    }
+    None
+}
+
+/// Moves mass round `cycle`, to the side that does not cost more, until one of its pairs moves none.
+fn cancel(plan: &mut DMatrix<f64>, cost: &DMatrix<f64>, cycle: &[(usize, usize)]) {
+    let sign = |index: usize| if index.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let change: f64 = cycle.iter().enumerate().map(|(index, &pair)| sign(index) * cost[pair]).sum();
+    let side = if change <= 0.0 { 1.0 } else { -1.0 };
+    let gives = |index: usize| side * sign(index) < 0.0;
+    let giving = cycle.iter().enumerate().filter(|&(index, _)| gives(index)).map(|(_, &pair)| pair);
+    let Some(least) = giving.min_by(|&a, &b| plan[a].total_cmp(&plan[b])) else { return };
+    let mass = plan[least];
+    for (index, &pair) in cycle.iter().enumerate() {
+        plan[pair] += side * sign(index) * mass;
+    }
+    // Exactly, whatever rounding says.
+    plan[least] = 0.0;
 }
 
 /// The flow so far, and potentials that prove it optimal for the mass it has moved.

@@ -64,6 +64,19 @@ fn permuted_rows() -> impl Strategy<Value = (DMatrix<f64>, Vec<usize>)> {
     })
 }
 
+#[test]
+fn ties_leave_no_cycle() {
+    // Seven of eight costs tie, so that many plans are optimal; the one given is still a vertex.
+    let mut cost = DMatrix::zeros(4, 2);
+    cost[(3, 1)] = 4.260086601110952;
+    let source = [0.20581593260296577, 0.20581593260296577, 0.20581593260296577, 0.38255220219110264];
+    let target = [0.5337620313767526, 0.46623796862324723];
+    let problem = Problem::new(cost, DVector::from_row_slice(&source), DVector::from_row_slice(&target)).unwrap();
+    let plan = exact(&problem).plan;
+    assert!(plan.iter().filter(|mass| **mass > 0.0).count() < 6, "{plan}");
+    assert!(marginal_error(&problem, &plan) < 1e-13);
+}
+
 proptest! {
     #[test]
     fn an_exact_plan_has_its_marginals_and_a_proof(problem in problem()) {
