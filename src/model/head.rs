@@ -4,6 +4,7 @@
 use super::ModelError;
 use super::params::{Initializer, RunParams};
 use crate::tensors::TensorSet;
+pub use crate::tensors::head::{DENSE_BIAS, DENSE_WEIGHT, OUT_BIAS, OUT_WEIGHT};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{gelu, relu, tanh};
 use rand::Rng;
@@ -41,15 +42,6 @@ pub struct Head<'a> {
     /// Between the layers.
     pub activation: HeadActivation,
 }
-
-/// Weight of the first of two layers, in files `[hidden, hidden]`.
-pub const DENSE_WEIGHT: &str = "head.dense.weight";
-/// Its bias, `[hidden]`.
-pub const DENSE_BIAS: &str = "head.dense.bias";
-/// Weight of the last layer, in files `[labels, hidden]`.
-pub const OUT_WEIGHT: &str = "head.out_proj.weight";
-/// Its bias, `[labels]`.
-pub const OUT_BIAS: &str = "head.out_proj.bias";
 
 impl Head<'_> {
     /// Logits of the first tokens.

@@ -1,10 +1,11 @@
 //! Named, ordered sets of tensors: what readers give, what methods take and give, what the model loads.
 //!
 //! Values are `f32` in memory whatever the file stored; the stored type is remembered so that it can be told.
-//! This room knows nothing of files, of burn, or of what a tensor means beyond [`adapter`], the one vocabulary in
-//! which every file format and every merge method name the parameters of a bottleneck adapter.
+//! This room knows nothing of files, of burn, or of what a tensor means beyond [`adapter`] and [`head`], the one
+//! vocabulary in which file formats, merge methods and the model name the parameters of an adapter and its head.
 
 pub mod adapter;
+pub mod head;
 
 use indexmap::IndexMap;
 

@@ -8,17 +8,9 @@ use super::super::FormatError;
 use super::PlmSignature;
 use super::check::expect_shape;
 use super::fields::{self, Object};
+pub use crate::tensors::head::{DENSE_BIAS, DENSE_WEIGHT, OUT_BIAS, OUT_WEIGHT};
 use crate::tensors::{Tensor, TensorSet};
 use serde_json::{Value, json};
-
-/// Name of the hidden layer's weight `[hidden, hidden]`, in a head of two layers.
-pub const DENSE_WEIGHT: &str = "head.dense.weight";
-/// Name of the hidden layer's bias `[hidden]`, in a head of two layers.
-pub const DENSE_BIAS: &str = "head.dense.bias";
-/// Name of the last layer's weight `[labels, hidden]`.
-pub const OUT_WEIGHT: &str = "head.out_proj.weight";
-/// Name of the last layer's bias `[labels]`, where there is one.
-pub const OUT_BIAS: &str = "head.out_proj.bias";
 
 /// What a head computes, apart from its weights.
 #[derive(Clone, Debug, PartialEq)]
