@@ -27,12 +27,12 @@ pub trait Observer {
 impl dyn Observer + '_ {
     /// `done` of `total` units of `phase`.
     pub(super) fn at(&mut self, phase: Phase, done: usize, total: usize) -> Ready<'_> {
-        self.progress(Progress { phase, done: done as f64, total: total as f64, point: None })
+        self.progress(Progress { phase, done: done as f64, total: total as f64, point: None, run: 0 })
     }
 
     /// A step of training.
     pub(super) fn trained(&mut self, point: Option<TrainPoint>, done: usize, total: usize) -> Ready<'_> {
-        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point })
+        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point, run: 0 })
     }
 }
 

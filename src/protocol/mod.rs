@@ -7,6 +7,7 @@
 mod adapters;
 mod alignment;
 mod device;
+mod experiment;
 mod merging;
 mod model;
 mod training;
@@ -14,6 +15,7 @@ mod training;
 pub use adapters::*;
 pub use alignment::*;
 pub use device::*;
+pub use experiment::*;
 pub use merging::*;
 pub use model::*;
 pub use training::*;
@@ -100,6 +102,8 @@ pub struct Progress {
     pub total: f64,
     /// A step of training, when there is one to show.
     pub point: Option<TrainPoint>,
+    /// Which of several runs the point belongs to, by its place in what was asked; 0 where there is one.
+    pub run: usize,
 }
 
 /// What a long step is doing.
@@ -310,6 +314,22 @@ commands! {
     Predict => Prediction;
     /// A file to keep.
     Export => FileBytes;
+    /// What an experiment file says.
+    ReadExperiment => ExperimentSheet;
+    /// The file of an experiment.
+    WriteExperiment => String;
+    /// Plan an experiment with what is loaded.
+    PlanExperiment => ExperimentCard;
+    /// Do runs of the planned experiment.
+    RunExperiment => Vec<FinishedRun>;
+    /// Rows that a run was judged on.
+    ShowTestRows => TestRows;
+    /// Which adapters are worth merging, before any training.
+    ScoreAdapters => AdapterScores;
+    /// What records say together.
+    SummarizeRecords => SummaryCard;
+    /// A table to keep.
+    ExportRecords => FileBytes;
 }
 
 #[cfg(test)]
