@@ -2,9 +2,9 @@
 
 use super::error::CliError;
 use super::{files, warn};
+use crate::engine::{EngineError, export_records};
 use crate::experiment::record::{self, Reading, Record};
-use crate::experiment::report::markdown;
-use crate::experiment::summarize;
+use crate::protocol::{ExportRecords, TableForm};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -73,23 +73,26 @@ impl Records {
     ///
     /// # Errors
     /// When the disk says no.
-    pub(super) fn add(&mut self, record: &Record) -> Result<(), CliError> {
-        let failed = || CliError::write(&self.path);
-        let line = record
-            .to_line()
-            .map_err(|error| CliError::File { path: files::shown(&self.path), message: error.message })?;
-        self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed())
+    pub(super) fn add(&mut self, line: &str) -> Result<(), CliError> {
+        let written = self.file.write_all(format!("{line}\n").as_bytes()).and_then(|()| self.file.sync_data());
+        written.map_err(CliError::write(&self.path))
     }
 }
 
-/// Writes `summary.json` and `summary.md` of `records` into `folder`.
+/// Lines of `records.jsonl`.
+pub(super) fn lines(records: &[Record]) -> Result<Vec<String>, CliError> {
+    let line = |record: &Record| record.to_line().map_err(|error| EngineError::from(error).into());
+    records.iter().map(line).collect()
+}
+
+/// Writes files of what `records` (lines of `records.jsonl`) say into `folder`.
 ///
 /// # Errors
 /// When the disk says no.
-pub(super) fn write_summary(folder: &Path, records: &[Record]) -> Result<(), CliError> {
-    let summary = summarize(records);
-    let json = serde_json::to_string_pretty(&summary)
-        .map_err(|error| CliError::File { path: files::shown(folder), message: error.to_string() })?;
-    files::write_file(&folder.join("summary.json"), (json + "\n").as_bytes())?;
-    files::write_file(&folder.join("summary.md"), markdown(&summary).as_bytes())
+pub(super) fn write(folder: &Path, records: &[String], forms: &[TableForm]) -> Result<(), CliError> {
+    for &form in forms {
+        let file = export_records(&ExportRecords { records: records.to_vec(), form })?;
+        files::write_file(&folder.join(file.path), &file.bytes)?;
+    }
+    Ok(())
 }

@@ -5,12 +5,14 @@ use super::error::CliError;
 use super::records::{self, Records};
 use super::session::Session;
 use super::{files, say, say_json};
-use crate::engine::{EngineError, Laboratory};
-use crate::experiment::{Experiment, PlannedRun, Record};
+use crate::engine::EngineError;
+use crate::experiment::{Experiment, Record};
+use crate::protocol::{ExperimentCard, FinishedRun, Outcome, PlanExperiment, PlannedCard, RunExperiment, TableForm};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Run an experiment: methods × targets × shots × seeds
 #[derive(Debug, Args)]
@@ -33,108 +35,65 @@ pub(super) struct Run {
     /// Do these runs only: hashes, or their beginnings
     #[arg(long, value_name = "HASH", num_args = 1..)]
     only: Vec<String>,
+    /// Where the PLM lies, if not where the experiment says; once for each that it names, in its order
+    #[arg(long, value_name = "DIR")]
+    plm: Vec<PathBuf>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: Device,
 }
 
+/// One of the experiment's PLMs, with everything that goes with it, in an engine of its own.
+struct Laboratory {
+    session: Session,
+    card: ExperimentCard,
+}
+
 impl Run {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let mut session = Session::new(self.device)?;
-        let mut laboratory = self.laboratory(&mut session)?;
-        let runs = self.chosen(&laboratory)?;
+        let mut laboratories = self.laboratories()?;
+        self.check_only(&laboratories)?;
         let output = self.output();
         if self.list {
             let there = if output.exists() { records::read(&output)?.unwrap_or_default().records } else { Vec::new() };
-            return list(&laboratory, &runs, &there, self.json);
+            return self.list(&laboratories, &there);
         }
-        let (mut store, there) = Records::open(&output, self.resume)?;
-        let mut records: BTreeMap<String, Record> = BTreeMap::new();
-        for record in there {
-            laboratory.keep(record.clone());
-            records.insert(record.hash.clone(), record);
-        }
-        let done = self.each(&mut session, &mut laboratory, &runs, &mut store, &mut records);
+        let (store, there) = Records::open(&output, self.resume)?;
+        let mut grid = Grid::new(self, store, there, &laboratories)?;
+        let done = laboratories.iter_mut().try_for_each(|laboratory| grid.each(laboratory));
         // What was done stays done, and is summarised, however the rest ended.
-        let planned = laboratory.plan().runs().iter().filter_map(|run| records.get(&run.hash).cloned());
-        let finished: Vec<Record> = planned.collect();
-        records::write_summary(&output, &finished)?;
+        let planned: Vec<&PlannedCard> = laboratories.iter().flat_map(|laboratory| &laboratory.card.runs).collect();
+        let finished: Vec<String> = planned.iter().filter_map(|run| grid.lines.get(&run.hash).cloned()).collect();
+        records::write(&output, &finished, &[TableForm::Json, TableForm::Markdown])?;
         done?;
-        let (finished, all) = (finished.len(), laboratory.plan().runs().len());
+        let (finished, all) = (finished.len(), planned.len());
         say(&format!("{}: {finished} of {all} runs are done; summary.md tells", files::shown(&output)))
     }
 
-    fn each(
-        &self,
-        session: &mut Session,
-        laboratory: &mut Laboratory,
-        runs: &[PlannedRun],
-        store: &mut Records,
-        records: &mut BTreeMap<String, Record>,
-    ) -> Result<(), CliError> {
-        for (index, run) in runs.iter().enumerate() {
-            if records.contains_key(&run.hash) {
-                continue;
-            }
-            let result = pollster::block_on(session.engine.run_planned(laboratory, run, &mut session.watch));
-            session.watch.finish();
-            let record = result.map_err(|error| self.failed(laboratory, run, index, runs.len(), &error))?;
-            store.add(&record)?;
-            let rate = record.learning_rate.map_or(String::new(), |rate| format!("  rate {rate}"));
-            let line = format!(
-                "{:>3}/{}  {}  accuracy {:.4}  macro F1 {:.4}  dev {:.4}{rate}  {:.1} s",
-                index + 1,
-                runs.len(),
-                described(laboratory, run),
-                record.accuracy,
-                record.macro_f1,
-                record.dev_accuracy,
-                record.seconds,
-            );
-            records.insert(record.hash.clone(), record);
-            match say(&line) {
-                // Nobody to read the lines is no reason to stop the runs.
-                Err(CliError::ClosedPipe) => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    fn failed(
-        &self,
-        laboratory: &Laboratory,
-        run: &PlannedRun,
-        index: usize,
-        all: usize,
-        error: &EngineError,
-    ) -> CliError {
-        let message = match error {
-            EngineError::Cancelled(_) => {
-                format!("stopped before run {} of {all}; --resume goes on from there", index + 1)
-            }
-            error => format!("{}: {error}", described(laboratory, run)),
-        };
-        CliError::File { path: files::shown(&self.experiment), message }
-    }
-
-    /// Reads the experiment and loads what it names.
-    fn laboratory(&self, session: &mut Session) -> Result<Laboratory, CliError> {
-        let path = files::shown(&self.experiment);
-        let in_file = |message: String| CliError::File { path: path.clone(), message };
+    /// Reads the experiment and loads what it names, once for each PLM: whatever is wrong is known before the first run.
+    fn laboratories(&self) -> Result<Vec<Laboratory>, CliError> {
         let bytes = files::read_file(&self.experiment)?.bytes;
-        let text = String::from_utf8(bytes).map_err(|_| in_file("it is not UTF-8".to_owned()))?;
-        let experiment = Experiment::parse(&text).map_err(|error| in_file(error.to_string()))?;
-        let folder = self.experiment.parent().unwrap_or(Path::new("")).to_owned();
-        let plm = folder.join(&experiment.plm);
-        if !plm.is_dir() {
-            let message = format!("plm = \"{}\": there is no folder {}", experiment.plm, files::shown(&plm));
-            return Err(in_file(message));
+        let text = String::from_utf8(bytes).map_err(|_| self.in_file("it is not UTF-8".to_owned()))?;
+        let experiment = Experiment::parse(&text).map_err(|error| self.in_file(error.to_string()))?;
+        if !self.plm.is_empty() && self.plm.len() != experiment.plms.len() {
+            let (given, named) = (self.plm.len(), experiment.plms.len());
+            return Err(self.in_file(format!("it names {named} PLMs; {given} folders are given with --plm")));
         }
-        session.open_plm(&plm)?;
+        (0..experiment.plms.len()).map(|plm| self.laboratory(&text, &experiment, plm)).collect()
+    }
+
+    fn laboratory(&self, text: &str, experiment: &Experiment, plm: usize) -> Result<Laboratory, CliError> {
+        let folder = self.experiment.parent().unwrap_or(Path::new(""));
+        let mut session = Session::new(self.device)?;
+        let named = &experiment.plms[plm];
+        let place = self.plm.get(plm).cloned().unwrap_or_else(|| folder.join(named));
+        if !place.is_dir() {
+            return Err(self.in_file(format!("plm = \"{named}\": there is no folder {}", files::shown(&place))));
+        }
+        session.open_plm(&place)?;
         let mut adapters = Vec::new();
         for adapter in &experiment.adapters {
-            adapters.push(session.open_adapter(&folder.join(&adapter.path))?.id);
+            adapters.push(session.open_adapter(&folder.join(experiment.adapter_path(adapter, plm)))?.id);
         }
         let mut targets = Vec::new();
         for target in &experiment.targets {
@@ -142,26 +101,56 @@ impl Run {
             let test = target.test.as_ref().map(|test| session.open_data(&folder.join(test))).transpose()?;
             targets.push((train, test.map(|card| card.id)));
         }
-        session.engine.laboratory(experiment, adapters, targets).map_err(|error| match error {
-            EngineError::Experiment(error) => in_file(error.to_string()),
-            other => other.into(),
-        })
+        let planned = session.ask(PlanExperiment { file: text.to_owned(), plm, adapters, targets });
+        let card = planned.map_err(|error| match error {
+            CliError::Engine(EngineError::Experiment(error)) => self.in_file(error.to_string()),
+            other => other,
+        })?;
+        Ok(Laboratory { session, card })
     }
 
-    /// The runs that `--only` names, in the plan's order; all of them without it.
-    fn chosen(&self, laboratory: &Laboratory) -> Result<Vec<PlannedRun>, CliError> {
-        let runs = laboratory.plan().runs();
+    /// Every beginning of a hash that `--only` gives must name one run.
+    fn check_only(&self, laboratories: &[Laboratory]) -> Result<(), CliError> {
+        let runs = || laboratories.iter().flat_map(|laboratory| &laboratory.card.runs);
         for wanted in &self.only {
-            let count = runs.iter().filter(|run| run.hash.starts_with(wanted.as_str())).count();
+            let count = runs().filter(|run| run.hash.starts_with(wanted.as_str())).count();
             if count != 1 {
-                let message = format!("--only {wanted}: {count} runs have a hash that begins so; --list names them");
-                return Err(CliError::File { path: files::shown(&self.experiment), message });
+                let line = format!("--only {wanted}: {count} runs have a hash that begins so; --list names them");
+                return Err(self.in_file(line));
             }
         }
-        let wanted = |run: &&PlannedRun| {
-            self.only.is_empty() || self.only.iter().any(|wanted| run.hash.starts_with(wanted.as_str()))
-        };
-        Ok(runs.iter().filter(wanted).cloned().collect())
+        Ok(())
+    }
+
+    fn is_wanted(&self, hash: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|wanted| hash.starts_with(wanted.as_str()))
+    }
+
+    fn list(&self, laboratories: &[Laboratory], there: &[Record]) -> Result<(), CliError> {
+        let done = |run: &PlannedCard| there.iter().any(|record| record.hash == run.hash);
+        let runs = laboratories.iter().flat_map(|laboratory| &laboratory.card.runs);
+        let runs = runs.filter(|run| self.is_wanted(&run.hash));
+        if self.json {
+            let document = |run: &PlannedCard| {
+                json!({
+                    "hash": run.hash,
+                    "plm": run.plm,
+                    "target": run.target,
+                    "method": run.method,
+                    "k": run.k,
+                    "seed": run.seed,
+                    "tracks": run.tracks,
+                    "work": run.work,
+                    "done": done(run),
+                })
+            };
+            return say_json(&Value::Array(runs.map(document).collect()));
+        }
+        for run in runs {
+            let mark = if done(run) { "done" } else { "    " };
+            say(&format!("{}  {mark}  {}", run.hash, described(run)))?;
+        }
+        Ok(())
     }
 
     fn output(&self) -> PathBuf {
@@ -170,32 +159,124 @@ impl Run {
             self.experiment.with_file_name(format!("{stem}-results"))
         })
     }
+
+    fn in_file(&self, message: String) -> CliError {
+        CliError::File { path: files::shown(&self.experiment), message }
+    }
 }
 
-fn described(laboratory: &Laboratory, run: &PlannedRun) -> String {
-    let target = &laboratory.plan().experiment().targets[run.target].name;
-    format!("{target}  k {}  seed {}  {}", run.k, run.seed, run.method)
+/// The runs that are wanted, how many are done, and how long the rest will take.
+struct Grid<'a> {
+    asked: &'a Run,
+    store: Records,
+    /// Records by hash.
+    lines: BTreeMap<String, String>,
+    runs: usize,
+    done: usize,
+    /// Of the runs that are not done.
+    work_left: f64,
+    /// Of those done since the beginning.
+    work_done: f64,
+    began: Instant,
 }
 
-fn list(laboratory: &Laboratory, runs: &[PlannedRun], there: &[Record], json: bool) -> Result<(), CliError> {
-    let done = |run: &PlannedRun| there.iter().any(|record| record.hash == run.hash);
-    if json {
-        let document = |run: &PlannedRun| {
-            json!({
-                "hash": run.hash,
-                "target": laboratory.plan().experiment().targets[run.target].name,
-                "method": run.method,
-                "k": run.k,
-                "seed": run.seed,
-                "tracks": run.tracks,
-                "done": done(run),
-            })
-        };
-        return say_json(&Value::Array(runs.iter().map(document).collect()));
+impl<'a> Grid<'a> {
+    fn new(asked: &'a Run, store: Records, there: Vec<Record>, of: &[Laboratory]) -> Result<Self, CliError> {
+        let mut lines = BTreeMap::new();
+        for record in there {
+            let line = record.to_line().map_err(EngineError::from)?.trim_end().to_owned();
+            lines.insert(record.hash, line);
+        }
+        let runs = of.iter().flat_map(|laboratory| &laboratory.card.runs).filter(|run| asked.is_wanted(&run.hash));
+        let (done, left): (Vec<_>, Vec<_>) = runs.partition(|run| lines.contains_key(&run.hash));
+        Ok(Self {
+            asked,
+            store,
+            runs: done.len() + left.len(),
+            done: done.len(),
+            work_left: left.iter().map(|run| run.work).sum(),
+            work_done: 0.0,
+            began: Instant::now(),
+            lines,
+        })
     }
-    for run in runs {
-        let mark = if done(run) { "done" } else { "    " };
-        say(&format!("{}  {mark}  {}", run.hash, described(laboratory, run)))?;
+
+    /// Every wanted run of a PLM, pass by pass.
+    fn each(&mut self, laboratory: &mut Laboratory) -> Result<(), CliError> {
+        let Laboratory { session, card } = laboratory;
+        for pass in &card.passes {
+            let is_left = |hash: &&String| self.asked.is_wanted(hash) && !self.lines.contains_key(*hash);
+            let hashes: Vec<String> = pass.iter().filter(is_left).cloned().collect();
+            let runs: Vec<&PlannedCard> = card.runs.iter().filter(|run| hashes.contains(&run.hash)).collect();
+            let Some(first) = runs.first() else { continue };
+            // What a choice looks at may have been made in another place, or before a stop.
+            let looked_at = runs.iter().flat_map(|run| &run.after).filter_map(|hash| self.lines.get(hash)).cloned();
+            let question = RunExperiment { hashes, records: looked_at.collect() };
+            let result = pollster::block_on(session.engine.handle(question.into(), &mut session.watch));
+            session.watch.finish();
+            let finished = match result {
+                Ok(Outcome::RunExperiment(finished)) => finished,
+                Ok(_) => return Err(CliError::Answer),
+                Err(error) => return Err(self.failed(first, &error)),
+            };
+            for run in finished {
+                self.add(&card.runs, &run)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Keeps a record, and says what it says.
+    fn add(&mut self, runs: &[PlannedCard], finished: &FinishedRun) -> Result<(), CliError> {
+        self.store.add(&finished.line)?;
+        let record = &finished.record;
+        self.lines.insert(record.hash.clone(), finished.line.clone());
+        self.done += 1;
+        let Some(run) = runs.iter().find(|run| run.hash == record.hash) else { return Ok(()) };
+        self.work_done += run.work;
+        self.work_left -= run.work;
+        let rate = record.learning_rate.map_or(String::new(), |rate| format!("  rate {rate}"));
+        let line = format!(
+            "{:>3}/{}  {}  accuracy {:.4}  macro F1 {:.4}  dev {:.4}{rate}  {:.1} s{}",
+            self.done,
+            self.runs,
+            described(run),
+            record.accuracy,
+            record.macro_f1,
+            record.dev_accuracy,
+            record.seconds,
+            self.left(),
+        );
+        match say(&line) {
+            // Nobody to read the lines is no reason to stop the runs.
+            Err(CliError::ClosedPipe) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The time left, by what was done and what it took; nothing where there is nothing to go by.
+    fn left(&self) -> String {
+        if self.work_done <= 0.0 || self.work_left <= 0.0 {
+            return String::new();
+        }
+        let seconds = self.began.elapsed().as_secs_f64() * self.work_left / self.work_done;
+        match seconds.round() as u64 {
+            seconds @ 0..60 => format!("  {seconds} s left"),
+            seconds @ 60..3600 => format!("  {} min left", seconds.div_ceil(60)),
+            seconds => format!("  {} h {:02} min left", seconds / 3600, seconds % 3600 / 60),
+        }
+    }
+
+    fn failed(&self, run: &PlannedCard, error: &EngineError) -> CliError {
+        self.asked.in_file(match error {
+            EngineError::Cancelled(_) => {
+                format!("stopped with {} of {} runs done; --resume goes on from there", self.done, self.runs)
+            }
+            error => format!("{}: {error}", described(run)),
+        })
+    }
+}
+
+fn described(run: &PlannedCard) -> String {
+    format!("{}  k {}  seed {}  {}", run.target, run.k, run.seed, run.method)
 }

@@ -2,19 +2,53 @@
 
 use super::error::CliError;
 use super::{records, say, warn};
+use crate::engine::export_records;
 use crate::experiment::record::join;
-use crate::experiment::report::markdown;
 use crate::experiment::summarize;
-use clap::Args;
+use crate::protocol::{ExportRecords, TableForm};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+
+/// How a table leaves, as on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// The records themselves, joined, one a line
+    Records,
+    /// The records, one a row
+    Csv,
+    /// The summary
+    Json,
+    /// The summary, to read
+    Markdown,
+    /// The summary, for a paper
+    Latex,
+    /// The summary with pictures, as one page that stands alone
+    Html,
+}
+
+impl Form {
+    fn table(self) -> TableForm {
+        match self {
+            Form::Records => TableForm::Records,
+            Form::Csv => TableForm::Csv,
+            Form::Json => TableForm::Json,
+            Form::Markdown => TableForm::Markdown,
+            Form::Latex => TableForm::Latex,
+            Form::Html => TableForm::Html,
+        }
+    }
+}
 
 /// Summarise the records of several places as one
 #[derive(Debug, Args)]
 pub(super) struct Summarize {
     /// Print one JSON document
-    #[arg(long)]
+    #[arg(long, conflicts_with = "form")]
     json: bool,
-    /// Write summary.json and summary.md into this folder too
+    /// What to print, or with -o to write [default: markdown; with -o: json and markdown]
+    #[arg(long, value_enum, value_name = "FORM", value_delimiter = ',')]
+    form: Vec<Form>,
+    /// Write into this folder too
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Folders with records.jsonl, or such files
@@ -44,13 +78,21 @@ impl Summarize {
                 summary.overlaid
             ));
         }
+        let lines = records::lines(&joined)?;
+        let mut forms: Vec<TableForm> = self.form.iter().map(|form| form.table()).collect();
         if let Some(folder) = &self.output {
-            records::write_summary(folder, &joined)?;
+            let usual = [TableForm::Json, TableForm::Markdown];
+            records::write(folder, &lines, if forms.is_empty() { &usual } else { &forms })?;
         }
-        if self.json {
-            let document = serde_json::to_value(&summary).map_err(|_| CliError::Answer)?;
-            return super::say_json(&document);
+        if forms.is_empty() {
+            forms.push(if self.json { TableForm::Json } else { TableForm::Markdown });
+        } else if self.output.is_some() {
+            return Ok(());
         }
-        say(markdown(&summary).trim_end())
+        for form in forms {
+            let file = export_records(&ExportRecords { records: lines.clone(), form })?;
+            say(String::from_utf8_lossy(&file.bytes).trim_end())?;
+        }
+        Ok(())
     }
 }

@@ -5,18 +5,19 @@ use crate::engine::{Cancelled, Observer, Ready};
 use crate::protocol::{Checkpoint, Phase, Progress, TrainPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// A line to print about a point of a training curve, or none.
 type PointLine = Box<dyn FnMut(&TrainPoint) -> Option<String>>;
 
+/// Whether Ctrl-C was pressed: one for the program, which may have several engines.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 /// What a person sees of the work: a bar with the time left where standard error is a terminal, else nothing.
 pub(super) struct Watch {
     bar: ProgressBar,
     phase: Option<Phase>,
-    interrupted: Arc<AtomicBool>,
     began: Instant,
     /// Told of every point of a training curve.
     on_point: Option<PointLine>,
@@ -25,18 +26,16 @@ pub(super) struct Watch {
 impl Watch {
     /// Ctrl-C stops the work at its next step, a second one ends the program at once.
     pub(super) fn new() -> Self {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = interrupted.clone();
-        // Where there is no handler to be had, Ctrl-C ends the program, which leaves whole files too.
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
+        // Where there is no handler to be had, Ctrl-C ends the program, which leaves whole files too; and one is enough.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
         });
         let hidden = !std::io::stderr().is_terminal();
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { bar, phase: None, interrupted, began: Instant::now(), on_point: None }
+        Self { bar, phase: None, began: Instant::now(), on_point: None }
     }
 
     /// Prints what `lines` makes of the points of training.
@@ -74,7 +73,7 @@ impl Observer for Watch {
             // Nobody to read the lines is no reason to stop the training.
             let _: Result<(), CliError> = self.bar.suspend(|| say(&line));
         }
-        let stop = self.interrupted.load(Ordering::SeqCst);
+        let stop = INTERRUPTED.load(Ordering::SeqCst);
         Box::pin(std::future::ready(if stop { Err(Cancelled) } else { Ok(()) }))
     }
 
@@ -82,5 +81,15 @@ impl Observer for Watch {
 
     fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn peak_memory(&mut self) -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        // The mark goes down to what is in use now.
+        std::fs::write("/proc/self/clear_refs", "5").ok()?;
+        Some(kibibytes * 1024)
     }
 }

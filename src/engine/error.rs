@@ -1,8 +1,8 @@
 //! Everything that can go wrong when a command is carried out.
 
 use super::Cancelled;
-use crate::experiment::SpecError;
 use crate::experiment::score::ScoreError;
+use crate::experiment::{RecordError, SpecError};
 use crate::format;
 use crate::merge::MergeError;
 use crate::model::ModelError;
@@ -54,6 +54,33 @@ pub enum EngineError {
     /// A score before training.
     #[error(transparent)]
     Score(Box<ScoreError>),
+    /// Records.
+    #[error("records: {0}")]
+    Records(#[from] RecordError),
+    /// Runs of an experiment were asked for, and none is planned.
+    #[error("no experiment is planned yet")]
+    NoExperiment,
+    /// A run that is none of the experiment's.
+    #[error("the experiment has no run {0}")]
+    NoPlannedRun(String),
+    /// A test row that is not there.
+    #[error("the run has {rows} test rows; there is no number {place}")]
+    NoTestRow {
+        /// What was asked for, from 0.
+        place: usize,
+        /// How many there are.
+        rows: usize,
+    },
+    /// Something else is loaded than the experiment names.
+    #[error("the experiment names {asked} {what}; {given} are given")]
+    Parts {
+        /// Of what kind.
+        what: &'static str,
+        /// In the file.
+        asked: usize,
+        /// Handed in.
+        given: usize,
+    },
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,

@@ -18,7 +18,10 @@ mod merging;
 mod observer;
 mod plm;
 mod recipe;
+mod records;
+mod report;
 mod scoring;
+mod sheet;
 mod texts;
 mod training;
 mod whole;
@@ -30,9 +33,9 @@ pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
 pub use error::EngineError;
 pub use export::folder;
-pub use laboratory::Laboratory;
 pub use observer::{Cancelled, Observer, Quiet, Ready};
 pub use plm::Plm;
+pub use records::export as export_records;
 pub use training::Runs;
 pub use whole::{WholeReport, WholeRun};
 
@@ -54,6 +57,7 @@ pub struct Engine {
     texts: texts::ObservedTexts,
     alignment: Option<alignment::Aligned>,
     runs: Runs,
+    laboratory: Option<laboratory::Laboratory>,
 }
 
 impl Engine {
@@ -70,6 +74,7 @@ impl Engine {
             texts: texts::ObservedTexts::default(),
             alignment: None,
             runs: Runs::default(),
+            laboratory: None,
         }
     }
 
@@ -94,6 +99,14 @@ impl Engine {
             Command::Resume(resume) => Outcome::Resume(self.resume(resume, observer).await?),
             Command::Predict(predict) => Outcome::Predict(self.predict(&predict).await?),
             Command::Export(export) => Outcome::Export(self.export(&export)?),
+            Command::ReadExperiment(read) => Outcome::ReadExperiment(sheet::read(&read.file)?),
+            Command::WriteExperiment(write) => Outcome::WriteExperiment(sheet::write(&write.0)?),
+            Command::PlanExperiment(plan) => Outcome::PlanExperiment(self.plan_experiment(plan)?),
+            Command::RunExperiment(run) => Outcome::RunExperiment(self.run_experiment(run, observer).await?),
+            Command::ShowTestRows(show) => Outcome::ShowTestRows(self.show_test_rows(&show)?),
+            Command::ScoreAdapters(score) => Outcome::ScoreAdapters(self.score_adapters(&score, observer).await?),
+            Command::SummarizeRecords(ask) => Outcome::SummarizeRecords(records::summary(&ask.records)?),
+            Command::ExportRecords(export) => Outcome::ExportRecords(records::export(&export)?),
         })
     }
 

@@ -22,6 +22,11 @@ pub trait Observer {
 
     /// A clock that only goes forward, in seconds; the engine has none of its own.
     fn seconds(&self) -> f64;
+
+    /// Most bytes of memory in use at once since this was asked last, where that can be known.
+    fn peak_memory(&mut self) -> Option<u64> {
+        None
+    }
 }
 
 impl dyn Observer + '_ {
@@ -30,9 +35,9 @@ impl dyn Observer + '_ {
         self.progress(Progress { phase, done: done as f64, total: total as f64, point: None, run: 0 })
     }
 
-    /// A step of training.
-    pub(super) fn trained(&mut self, point: Option<TrainPoint>, done: usize, total: usize) -> Ready<'_> {
-        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point, run: 0 })
+    /// A step of training, of the `run`th of those that were asked for.
+    pub(super) fn trained(&mut self, run: usize, point: Option<TrainPoint>, done: usize, total: usize) -> Ready<'_> {
+        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point, run })
     }
 }
 

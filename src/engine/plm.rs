@@ -89,6 +89,7 @@ impl Engine {
         self.texts = texts::ObservedTexts::default();
         self.alignment = None;
         self.runs.clear();
+        self.laboratory = None;
         self.plm = Some(Plm { card: card.clone(), encoder, tokenizer, identity });
         Ok(card)
     }

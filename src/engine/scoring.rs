@@ -6,7 +6,7 @@ use super::{Engine, EngineError, Observer};
 use crate::experiment::score;
 use crate::model::params::read;
 use crate::model::{AdapterForm, BottleneckAdapters, NoAdapters, RunParams};
-use crate::protocol::{AdapterId, EpisodeSpec, Phase};
+use crate::protocol::{AdapterId, AdapterScores, Phase, ScoreAdapters};
 use crate::text::{Batch, Fill, Order, Shape, batch};
 use crate::train::{LabelledInput, TrainError};
 use nalgebra::DMatrix;
@@ -15,20 +15,20 @@ use nalgebra::DMatrix;
 const ROWS: usize = 16;
 
 impl Engine {
+    pub(super) async fn score_adapters(
+        &self,
+        ask: &ScoreAdapters,
+        observer: &mut dyn Observer,
+    ) -> Result<AdapterScores, EngineError> {
+        let mut scores = self.scores_on(&self.prepare_episode(&ask.episode)?, &ask.adapters, observer).await?;
+        Ok(AdapterScores { none: scores.remove(0), scores })
+    }
+
     /// The leave-one-out accuracy, 0 to 1, of the PLM alone and then with each of `adapters`, on support and dev of the
     /// episode; test is not looked at.
     ///
     /// # Errors
-    /// When the episode can't be drawn, an adapter is not of this PLM, it is cancelled or the device fails.
-    pub async fn scores(
-        &self,
-        episode: &EpisodeSpec,
-        adapters: &[AdapterId],
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<f64>, EngineError> {
-        self.scores_on(&self.prepare_episode(episode)?, adapters, observer).await
-    }
-
+    /// When an adapter is not of this PLM, it is cancelled or the device fails.
     pub(super) async fn scores_on(
         &self,
         episode: &PreparedEpisode,

@@ -97,6 +97,14 @@ pub enum SpecError {
     /// Shots outside their range.
     #[error("shots: {0}; it must be 1 to 10000")]
     Shots(usize),
+    /// A PLM that is not among those of the experiment.
+    #[error("there is no PLM number {asked} in the experiment; it has {count}")]
+    NoPlm {
+        /// From 0.
+        asked: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A method needs adapters.
     #[error("{0} needs adapters, and there are none")]
     NoAdapters(String),
@@ -173,7 +181,7 @@ pub(super) fn keys(table: &toml::Table) -> Result<(), SpecError> {
 /// The first thing that can't be done.
 pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
     let empty = [
-        ("plm", experiment.plm.trim().is_empty()),
+        ("plm", experiment.plms.iter().all(|plm| plm.trim().is_empty())),
         ("shots", experiment.shots.is_empty()),
         ("seeds", experiment.seeds.is_empty()),
         ("targets", experiment.targets.is_empty()),
@@ -183,6 +191,7 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
     if let Some((what, _)) = empty.into_iter().find(|(_, empty)| *empty) {
         return Err(SpecError::Empty(what));
     }
+    once("plm", &(0..experiment.plms.len()).map(|plm| experiment.plm_name(plm)).collect::<Vec<_>>())?;
     once("shots", &experiment.shots)?;
     once("seed", &experiment.seeds)?;
     once("method", &experiment.methods)?;
@@ -274,27 +283,18 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
     let mut seen = BTreeSet::new();
     for tracks in &experiment.tracks {
         if !seen.insert(*tracks) {
-            return Err(SpecError::Twice { what: "tracks", name: word(*tracks).to_owned() });
+            return Err(SpecError::Twice { what: "tracks", name: tracks.word().to_owned() });
         }
     }
     for target in &experiment.targets {
         for (&tracks, set) in experiment.tracks.iter().zip(experiment.sets(target)) {
             if set.is_empty() {
                 let (target, track) = (target.name.clone(), target.track.clone());
-                return Err(SpecError::EmptySet { tracks: word(tracks), target, track });
+                return Err(SpecError::EmptySet { tracks: tracks.word(), target, track });
             }
         }
     }
     Ok(())
-}
-
-fn word(tracks: super::spec::Tracks) -> &'static str {
-    use super::spec::Tracks;
-    match tracks {
-        Tracks::Same => "same",
-        Tracks::Cross => "cross",
-        Tracks::Mixed => "mixed",
-    }
 }
 
 fn once<T: ToString + Ord>(what: &'static str, values: &[T]) -> Result<(), SpecError> {

@@ -8,7 +8,7 @@
 //! | [`plan`] | the grid: its runs in order, with their hashes |
 //! | [`record`] | what a finished run leaves, one line of JSON |
 //! | [`summary`] | means, deviations, paired differences with intervals, wins and losses |
-//! | [`report`] | the summary as Markdown |
+//! | [`report`] | the summary and the records as files: Markdown, LaTeX, CSV |
 //! | [`score`] | which adapters are worth merging, before any training |
 //!
 //! Nothing here trains, reads a file or looks at a clock: the engine runs what is planned, and whoever runs the engine

@@ -29,6 +29,7 @@ pub struct Identities {
 #[derive(Clone, Debug)]
 pub struct Plan {
     experiment: Experiment,
+    plm: usize,
     identities: Identities,
     runs: Vec<PlannedRun>,
 }
@@ -93,13 +94,16 @@ pub enum Work {
 }
 
 impl Plan {
-    /// Plans `experiment`, whose parts have the hashes `identities`.
+    /// Plans `experiment` for one of its PLMs, by its place; its parts have the hashes `identities`.
     ///
     /// # Errors
     /// When the experiment can't be run.
-    pub fn new(experiment: Experiment, identities: Identities) -> Result<Self, SpecError> {
+    pub fn new(experiment: Experiment, plm: usize, identities: Identities) -> Result<Self, SpecError> {
         experiment.validate()?;
-        let mut plan = Self { experiment, identities, runs: Vec::new() };
+        if plm >= experiment.plms.len() {
+            return Err(SpecError::NoPlm { asked: plm, count: experiment.plms.len() });
+        }
+        let mut plan = Self { experiment, plm, identities, runs: Vec::new() };
         let compared = plan.experiment.compared()?;
         let mut runs = Vec::new();
         for target in 0..plan.experiment.targets.len() {
@@ -119,6 +123,12 @@ impl Plan {
     #[must_use]
     pub fn experiment(&self) -> &Experiment {
         &self.experiment
+    }
+
+    /// Name of the PLM in records.
+    #[must_use]
+    pub fn plm(&self) -> &str {
+        self.experiment.plm_name(self.plm)
     }
 
     /// Target by target, k by k, seed by seed, in each the methods in their order.
@@ -278,7 +288,7 @@ mod tests {
     }
 
     fn plan(text: &str, identities: Identities) -> Plan {
-        Plan::new(Experiment::parse(text).unwrap(), identities).unwrap()
+        Plan::new(Experiment::parse(text).unwrap(), 0, identities).unwrap()
     }
 
     fn hashes(plan: &Plan) -> BTreeSet<&str> {

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// Name of the PLM; empty in records of a time when there was but one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plm: String,
     /// Name of the target.
     pub target: String,
     /// Id of the method or name of the variant; `single:NAME` for a single adapter.
@@ -32,8 +35,15 @@ pub struct Record {
     pub trainable_parameters: usize,
     /// Parameters beside those of the PLM.
     pub inference_parameters: usize,
-    /// Of the whole run: merging, training with every learning rate, test.
+    /// Of the whole run: merging, training with every learning rate, test. Of a run that shared passes, its share.
     pub seconds: f64,
+    /// Median of an optimiser step, likewise; none where nothing was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_seconds: Option<f64>,
+    /// Most bytes of memory in use at once during the run, those of the PLM and of runs that shared its passes among
+    /// them; none where it can't be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Of all that determines the run.
     pub hash: String,
     /// Of a choice among adapters, the one chosen.
@@ -75,14 +85,19 @@ pub struct RecordError {
     pub message: String,
 }
 
+impl From<serde_json::Error> for RecordError {
+    fn from(error: serde_json::Error) -> Self {
+        Self { line: 1, message: error.to_string() }
+    }
+}
+
 impl Record {
     /// One line of JSON, its end included.
     ///
     /// # Errors
     /// When a number has no form in JSON.
     pub fn to_line(&self) -> Result<String, RecordError> {
-        let line = serde_json::to_string(self);
-        line.map(|line| line + "\n").map_err(|error| RecordError { line: 1, message: error.to_string() })
+        Ok(serde_json::to_string(self)? + "\n")
     }
 }
 
@@ -149,10 +164,12 @@ pub fn join(readings: impl IntoIterator<Item = Vec<Record>>) -> (Vec<Record>, Ve
 }
 
 impl Record {
-    /// Whether another record of the same run tells of the same result; how long it took is another matter.
+    /// Whether another record of the same run tells of the same result; what it took is another matter, and
+    /// so is what the folder of its PLM is called.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
-        Self { seconds: other.seconds, ..self.clone() } == *other
+        let Self { plm, seconds, step_seconds, peak_memory, .. } = other.clone();
+        Self { plm, seconds, step_seconds, peak_memory, ..self.clone() } == *other
     }
 }
 
@@ -163,6 +180,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn record(target: &str, method: &str, k: usize, seed: u64, accuracy: f64) -> Record {
         Record {
+            plm: String::new(),
             target: target.into(),
             method: method.into(),
             k,
@@ -176,6 +194,8 @@ pub(super) mod tests {
             trainable_parameters: 100,
             inference_parameters: 200,
             seconds: 1.5,
+            step_seconds: None,
+            peak_memory: None,
             hash: format!("{target}-{method}-{k}-{seed}"),
             chosen: None,
             ensemble_error: None,

@@ -36,8 +36,9 @@ use std::collections::BTreeMap;
 /// An experiment, as in its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
-    /// Folder of the PLM, from the file, or a Hub id.
-    pub plm: String,
+    /// Folders of the PLMs, from the file: a text, or a list of several.
+    #[serde(rename = "plm", with = "one_or_several")]
+    pub plms: Vec<String>,
     /// Examples a class to train on, and as many to choose on.
     pub shots: Vec<usize>,
     /// Of episodes, new weights, shuffles and dropout; those of LM-BFF where none are given.
@@ -74,12 +75,24 @@ pub enum Tracks {
     Mixed,
 }
 
+impl Tracks {
+    /// As in files and records.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Cross => "cross",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// An adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterEntry {
     /// As in `single:NAME`.
     pub name: String,
-    /// Folder or archive, from the file.
+    /// Folder or archive, from the file; `{plm}` in it stands for the name of the PLM.
     pub path: String,
     /// Family of the task it was trained on; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -355,6 +368,34 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// Out of the tables of a file, wherever they come from.
+    ///
+    /// # Errors
+    /// As [`Experiment::parse`], without a line.
+    pub fn from_table(table: toml::Table) -> Result<Self, SpecError> {
+        check::keys(&table)?;
+        let error = |error: toml::de::Error| SpecError::Toml {
+            line: None,
+            message: error.to_string().trim_end().replace('\n', ", "),
+        };
+        let experiment: Self = table.try_into().map_err(error)?;
+        experiment.validate()?;
+        Ok(experiment)
+    }
+
+    /// Name of a PLM in records: that of its folder.
+    #[must_use]
+    pub fn plm_name(&self, plm: usize) -> &str {
+        let path = self.plms.get(plm).map_or("", String::as_str);
+        path.rsplit(['/', '\\']).find(|part| !matches!(*part, "" | "." | "..")).unwrap_or(path)
+    }
+
+    /// Where the adapter lies that goes with a PLM, from the file.
+    #[must_use]
+    pub fn adapter_path(&self, adapter: &AdapterEntry, plm: usize) -> String {
+        adapter.path.replace("{plm}", self.plm_name(plm))
+    }
+
     /// As a file that [`Experiment::parse`] reads back.
     ///
     /// # Errors
@@ -412,6 +453,36 @@ impl Experiment {
             (0..self.adapters.len()).filter(chosen).collect()
         };
         if self.tracks.is_empty() { vec![of(Tracks::Mixed)] } else { self.tracks.iter().map(|&set| of(set)).collect() }
+    }
+}
+
+/// One text stands for a list of one.
+mod one_or_several {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(String),
+        Several(Vec<String>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(texts: &[String], to: S) -> Result<S::Ok, S::Error> {
+        match texts {
+            [one] => one.serialize(to),
+            several => several.serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+        Ok(
+            match Written::deserialize(from)
+                .map_err(|_| serde::de::Error::custom("plm is a text or a list of texts"))?
+            {
+                Written::One(one) => vec![one],
+                Written::Several(several) => several,
+            },
+        )
     }
 }
 

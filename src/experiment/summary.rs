@@ -1,4 +1,4 @@
-//! What records say together: by target and k, each method's mean and standard deviation over the seeds, and for every
+//! What records say together: by PLM, target and k, each method's mean and standard deviation over the seeds, and for every
 //! two methods their difference over the episodes that both have seen.
 //!
 //! Episodes differ more than methods do, so methods are compared in pairs: a seed's episode is the same for all. The
@@ -21,18 +21,20 @@ pub const CONFIDENCE: f64 = 0.95;
 pub struct Summary {
     /// Records that count.
     pub records: usize,
-    /// Records left out because another of the same target, method, tracks, k and seed counts: they are of experiments
-    /// with other settings, which should not be mixed.
+    /// Records left out because another of the same PLM, target, method, tracks, k and seed counts: they are of
+    /// experiments with other settings, which should not be mixed.
     pub overlaid: usize,
     /// Share of intervals that hold the true mean.
     pub confidence: f64,
-    /// By target and k.
+    /// By PLM, target and k.
     pub groups: Vec<Group>,
 }
 
 /// A target with k examples a class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
+    /// Name of the PLM.
+    pub plm: String,
     /// The target.
     pub target: String,
     /// Examples a class.
@@ -68,6 +70,12 @@ pub struct MethodSummary {
     pub inference_parameters: f64,
     /// Mean over the runs.
     pub seconds: f64,
+    /// Mean over the runs that tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_seconds: Option<f64>,
+    /// Mean over the runs that tell, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<f64>,
 }
 
 /// Mean and standard deviation.
@@ -116,20 +124,20 @@ pub struct Difference {
 /// What `records` say, each hash of which stands there once.
 #[must_use]
 pub fn summarize(records: &[Record]) -> Summary {
-    let mut by_group: BTreeMap<(&str, usize), Methods> = BTreeMap::new();
+    let mut by_group: BTreeMap<(&str, &str, usize), Methods> = BTreeMap::new();
     let mut sorted: Vec<&Record> = records.iter().collect();
     // So that which of two counts does not depend on their order.
     sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
     let mut counted = 0;
     for record in sorted {
-        let methods = by_group.entry((&record.target, record.k)).or_default();
+        let methods = by_group.entry((&record.plm, &record.target, record.k)).or_default();
         let runs = methods.entry((&record.method, record.tracks)).or_default();
         if let Entry::Vacant(free) = runs.entry(record.seed) {
             free.insert(record);
             counted += 1;
         }
     }
-    let groups = by_group.iter().map(|((target, k), methods)| group(target, *k, methods)).collect();
+    let groups = by_group.iter().map(|(&place, methods)| group(place, methods)).collect();
     Summary { records: counted, overlaid: records.len() - counted, confidence: CONFIDENCE, groups }
 }
 
@@ -174,14 +182,13 @@ type Runs<'a> = BTreeMap<u64, &'a Record>;
 /// The records of a target and k, by method and tracks.
 type Methods<'a> = BTreeMap<(&'a str, Tracks), Runs<'a>>;
 
-fn group(target: &str, k: usize, by_method: &Methods) -> Group {
+fn group((plm, target, k): (&str, &str, usize), by_method: &Methods) -> Group {
     let sets = |method: &str| by_method.keys().filter(|(other, _)| *other == method).count();
     let mut methods: Vec<(MethodSummary, &Runs)> = by_method
         .iter()
         .map(|(&(method, tracks), runs)| {
-            let word = serde_json::to_value(tracks).ok().and_then(|word| word.as_str().map(str::to_owned));
-            let several = (sets(method) > 1).then_some(word).flatten();
-            let name = several.map_or_else(|| method.to_owned(), |word| format!("{method} ({word})"));
+            let several = sets(method) > 1;
+            let name = if several { format!("{method} ({})", tracks.word()) } else { method.to_owned() };
             (method_summary(name, method, tracks, runs), runs)
         })
         .collect();
@@ -194,6 +201,7 @@ fn group(target: &str, k: usize, by_method: &Methods) -> Group {
     }
     let majority = methods.iter().find(|(method, _)| method.method == "majority");
     Group {
+        plm: plm.to_owned(),
         target: target.to_owned(),
         k,
         majority: majority.map(|(method, _)| method.accuracy.mean),
@@ -204,6 +212,10 @@ fn group(target: &str, k: usize, by_method: &Methods) -> Group {
 
 fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> MethodSummary {
     let values = |value: fn(&Record) -> f64| runs.values().map(|record| value(record)).collect::<Vec<f64>>();
+    let told = |value: fn(&Record) -> Option<f64>| {
+        let values: Vec<f64> = runs.values().filter_map(|record| value(record)).collect();
+        (!values.is_empty()).then(|| mean(&values))
+    };
     MethodSummary {
         name,
         method: method.to_owned(),
@@ -215,6 +227,8 @@ fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> Me
         trainable_parameters: mean(&values(|record| record.trainable_parameters as f64)),
         inference_parameters: mean(&values(|record| record.inference_parameters as f64)),
         seconds: mean(&values(|record| record.seconds)),
+        step_seconds: told(|record| record.step_seconds),
+        peak_memory: told(|record| record.peak_memory.map(|bytes| bytes as f64)),
     }
 }
 

@@ -119,6 +119,9 @@ pub struct PlannedCard {
     pub tracks: String,
     /// Rows that go through the PLM in all, forward and backward counted as three: what time left is reckoned by.
     pub work: f64,
+    /// Hashes of runs of this plan that a choice looks at; empty otherwise.
+    #[serde(default)]
+    pub after: Vec<String>,
 }
 
 /// Do some runs of the planned experiment. Its progress says which of them a point belongs to.
@@ -142,7 +145,7 @@ pub struct FinishedRun {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Of all that determines the run.
     pub hash: String,
@@ -172,6 +175,10 @@ pub struct RunRecord {
     pub inference_parameters: usize,
     /// Of the whole run.
     pub seconds: f64,
+    /// Median of an optimiser step.
+    pub step_seconds: Option<f64>,
+    /// Most bytes of memory in use at once, where that can be known.
+    pub peak_memory: Option<u64>,
     /// Of a choice among adapters, the one chosen.
     pub chosen: Option<String>,
     /// Scores by adapter before any training, and that of the PLM alone under `none`, where the run looked at them.
@@ -187,7 +194,7 @@ pub struct RunDetail {
     pub curves: Vec<RateCurve>,
     /// The classes, in the order of the indices below.
     pub labels: Vec<String>,
-    /// Of the test rows.
+    /// Of the test rows; the number of classes for a row without a label.
     pub truth: Vec<u16>,
     /// Answers to the test rows.
     pub answers: Vec<u16>,
@@ -316,6 +323,10 @@ pub struct MethodResult {
     pub inference_parameters: f64,
     /// Mean.
     pub seconds: f64,
+    /// Mean.
+    pub step_seconds: Option<f64>,
+    /// Mean, in bytes.
+    pub peak_memory: Option<f64>,
 }
 
 /// Two methods over the episodes that both have seen.

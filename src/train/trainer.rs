@@ -165,6 +165,15 @@ impl Trainer {
         self.params.parameters() + frozen.sum::<usize>()
     }
 
+    /// Names of the adapters that an AdapterFusion fuses; none for what is none.
+    #[must_use]
+    pub fn fused(&self) -> Vec<String> {
+        match &self.architecture.body {
+            Body::Fusion(adapters) => adapters.iter().map(|adapter| adapter.name.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Mean cross-entropy of each run's rows, before and for this step, in nats; `runs` values.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
-use super::summary::{Difference, Group, MethodSummary, Pair, Spread, Summary};
+use super::super::summary::{Difference, Group, MethodSummary, Pair, Summary};
+use super::{grouped, spread};
 use std::fmt::Write;
 
 /// `summary.md`.
@@ -14,14 +15,14 @@ pub fn markdown(summary: &Summary) -> String {
         summary.confidence * 100.0
     );
     for group in &summary.groups {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n## {}\n\n", grouped(summary, group));
         table(&mut text, group);
     }
     text
 }
 
 fn table(text: &mut String, group: &Group) {
-    // Writing to a string does not fail.
-    let _ = write!(text, "\n## {}, k = {}\n\n", group.target, group.k);
     if let Some(majority) = group.majority {
         let _ = write!(text, "Always the most frequent class: {majority:.3}.\n\n");
     }
@@ -57,13 +58,6 @@ fn row(method: &MethodSummary, best: bool, pair: Option<&Pair>) -> [String; 9] {
     ]
 }
 
-fn spread(spread: &Spread) -> String {
-    match spread.deviation {
-        Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
-        None => format!("{:.3}", spread.mean),
-    }
-}
-
 /// The other way round: the method less the best.
 fn against(difference: &Difference) -> String {
     let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
@@ -78,8 +72,8 @@ fn against(difference: &Difference) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::record;
-    use super::super::summary::summarize;
+    use super::super::super::record::tests::record;
+    use super::super::super::summary::summarize;
     use super::*;
 
     #[test]

@@ -1,0 +1,178 @@
+//! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
+
+use super::VERSION;
+use crate::experiment::report::{grouped, spread};
+use crate::experiment::summary::{Difference, Group, Summary};
+use crate::experiment::{Record, summarize};
+use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
+use std::fmt::Write;
+
+/// Width of the pictures in pixels.
+const WIDTH: f64 = 760.0;
+
+/// `report.html`.
+pub(super) fn html(records: &[Record]) -> String {
+    let summary = summarize(records);
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Results of an experiment</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <h1>Results of an experiment</h1>\n\
+         <p>{} runs, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
+         are compared over the episodes that both have seen, with the {:.0} % interval of the mean difference (Student's \
+         t); an interval without 0 stands in bold.</p>\n",
+        summary.records,
+        escaped(VERSION),
+        summary.confidence * 100.0,
+    );
+    for group in &summary.groups {
+        // Writing to a string does not fail.
+        let _ = section(&mut page, &summary, group, records);
+    }
+    page + "</body>\n</html>\n"
+}
+
+fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Record]) -> std::fmt::Result {
+    let title = grouped(summary, group);
+    writeln!(page, "<h2>{}</h2>", escaped(&title))?;
+    if let Some(majority) = group.majority {
+        writeln!(page, "<p>Always the most frequent class: {majority:.3}.</p>")?;
+    }
+    let scene = comparison(&title, group, records).scene(WIDTH);
+    writeln!(page, "<figure>{}</figure>", svg::document(&scene, Scheme::Light))?;
+    page.push_str(
+        "<table>\n<tr><th>method<th>seeds<th>accuracy<th>macro F1<th>parameters trained<th>at inference\
+         <th>seconds<th>a step<th>peak memory</tr>\n",
+    );
+    for method in &group.methods {
+        let step = method.step_seconds.map_or(String::new(), |seconds| format!("{:.0} ms", seconds * 1e3));
+        let memory = method.peak_memory.map_or(String::new(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0));
+        writeln!(
+            page,
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{:.0}<td>{:.0}<td>{:.1}<td>{step}<td>{memory}</tr>",
+            escaped(&method.name),
+            method.runs,
+            spread(&method.accuracy),
+            spread(&method.macro_f1),
+            method.trainable_parameters,
+            method.inference_parameters,
+            method.seconds,
+        )?;
+    }
+    page.push_str("</table>\n");
+    if group.pairs.is_empty() {
+        return Ok(());
+    }
+    page.push_str(
+        "<details><summary>Every two methods</summary>\n<table>\n<tr><th>method<th>less<th>episodes\
+         <th>difference in accuracy<th>won<th>lost<th>neither</tr>\n",
+    );
+    for pair in &group.pairs {
+        writeln!(
+            page,
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
+            escaped(&pair.a),
+            escaped(&pair.b),
+            pair.episodes,
+            difference(&pair.accuracy),
+            pair.wins,
+            pair.losses,
+            pair.ties,
+        )?;
+    }
+    page.push_str("</table>\n</details>\n");
+    Ok(())
+}
+
+/// A dot a seed.
+fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
+    let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| {
+        let of_method = records.iter().filter(|record| {
+            (&record.plm, &record.target, record.k) == (&group.plm, &group.target, group.k)
+                && (&record.method, record.tracks) == (&method.method, method.tracks)
+        });
+        let values = of_method.map(|record| record.accuracy).collect();
+        Method { name: method.name.clone(), role: role(&method.method), values }
+    });
+    Comparison {
+        title: format!("Accuracy on test: {title}"),
+        quantity: "accuracy on test".to_owned(),
+        unit: Unit::Percent,
+        methods: methods.collect(),
+        baseline: group.majority.map(|majority| ("majority".to_owned(), majority)),
+    }
+}
+
+/// What merges adapters stands out from what it is compared with.
+fn role(method: &str) -> Role {
+    let compared_with = ["head", "scratch", "lora", "full", "fusion"].contains(&method);
+    if compared_with || method.contains("single") { Role::Ink2 } else { Role::Merged }
+}
+
+fn difference(difference: &Difference) -> String {
+    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => {
+            let text = format!("{} [{}, {}]", signed(difference.mean), signed(low), signed(high));
+            if difference.is_sure() { format!("<b>{text}</b>") } else { text }
+        }
+        _ => signed(difference.mean),
+    }
+}
+
+/// Text that a browser takes for text.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+const STYLE: &str = "\
+body { font: 16px/1.5 Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif; color: #1d2125; background: #fff; \
+max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h2 { margin-top: 2.5rem }
+figure { margin: 1rem 0; overflow-x: auto }
+svg { max-width: 100%; height: auto }
+table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
+th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #d9dde1 }
+th:first-child, td:first-child { text-align: left }
+details { margin-top: 1rem }
+summary { cursor: pointer }
+";
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use crate::experiment::Tracks;
+
+    fn record(method: &str, seed: u64, accuracy: f64) -> Record {
+        let line = format!(
+            r#"{{"target":"a<b>","method":"{method}","k":4,"seed":{seed},"tracks":"same","accuracy":{accuracy},
+            "macro_f1":0.5,"dev_accuracy":0.5,"learning_rate":0.001,"trainable_parameters":1,"inference_parameters":2,
+            "seconds":1.0,"step_seconds":0.25,"peak_memory":2097152,"hash":"{method}{seed}"}}"#
+        );
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn a_report_stands_alone() {
+        let mut records: Vec<Record> = Vec::new();
+        for (seed, [sum, single, majority]) in [(13, [0.8, 0.7, 0.5]), (21, [0.9, 0.6, 0.5])] {
+            records.push(record("sum", seed, sum));
+            records.push(record("single:a", seed, single));
+            records.push(record("majority", seed, majority));
+        }
+        assert_eq!(records[0].tracks, Tracks::Same);
+        let page = html(&records);
+        // One picture, a dot a run of what is no majority, and its mean: nothing is fetched, no name breaks out.
+        assert_eq!(page.matches("<svg").count(), 1);
+        let dots = page.matches("r=\"3.2\"").count();
+        assert_eq!(dots, 4, "{page}");
+        assert!(
+            page.contains("<td>sum<td>2<td>0.850 ± 0.071<td>0.500 ± 0.000<td>1<td>2<td>1.0<td>250 ms<td>2 MiB</tr>")
+        );
+        assert!(page.contains("<tr><td>sum<td>single:a<td>2<td>+0.200 [−1.071, +1.471]<td>2<td>0<td>0</tr>"), "{page}");
+        let outside = page.matches("http").count();
+        assert_eq!(outside, page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+        assert!(!page.contains("a<b>") && page.contains("<h2>a&lt;b&gt;, k = 4</h2>"));
+    }
+}

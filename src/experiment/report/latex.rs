@@ -1,0 +1,102 @@
+//! A summary as a table for a paper, with the rules of `booktabs`: a row a method, a column a target and k.
+
+use super::super::summary::{Group, Summary};
+use super::grouped;
+use std::fmt::Write;
+
+/// `summary.tex`: accuracies in per cent, mean and deviation over the seeds, the best of each column in bold; methods in
+/// the order of their mean over the columns.
+#[must_use]
+pub fn latex(summary: &Summary) -> String {
+    let groups = &summary.groups;
+    let mut methods: Vec<&str> = Vec::new();
+    for method in groups.iter().flat_map(|group| &group.methods) {
+        if !methods.contains(&method.name.as_str()) {
+            methods.push(&method.name);
+        }
+    }
+    let mean = |name: &str| {
+        let known: Vec<f64> = groups.iter().filter_map(|group| Some(found(group, name)?.accuracy.mean)).collect();
+        known.iter().sum::<f64>() / known.len().max(1) as f64
+    };
+    // Stable: of equals the one that came first.
+    methods.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+    let mut text = String::from("% needs \\usepackage{booktabs}\n\\begin{tabular}{l");
+    text += &"r".repeat(groups.len());
+    text += "}\n\\toprule\nmethod";
+    for group in groups {
+        // Writing to a string does not fail.
+        let _ = write!(text, " & {}", escaped(&grouped(summary, group)));
+    }
+    text += " \\\\\n\\midrule\n";
+    for name in methods {
+        text += &escaped(name);
+        for group in groups {
+            let _ = match found(group, name) {
+                Some(method) => {
+                    let percent = |share: f64| format!("{:.1}", share * 100.0);
+                    let best = group.methods.iter().map(|method| method.accuracy.mean).fold(0.0, f64::max);
+                    let mean = percent(method.accuracy.mean);
+                    let mean = if mean == percent(best) { format!("\\mathbf{{{mean}}}") } else { mean };
+                    let deviation = method
+                        .accuracy
+                        .deviation
+                        .map_or(String::new(), |deviation| format!(" \\pm {}", percent(deviation)));
+                    write!(text, " & ${mean}{deviation}$")
+                }
+                None => write!(text, " & --"),
+            };
+        }
+        text += " \\\\\n";
+    }
+    text + "\\bottomrule\n\\end{tabular}\n"
+}
+
+fn found<'a>(group: &'a Group, name: &str) -> Option<&'a super::super::summary::MethodSummary> {
+    group.methods.iter().find(|method| method.name == name)
+}
+
+/// Text that TeX takes for text.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out += "\\textbackslash{}",
+            '~' => out += "\\textasciitilde{}",
+            '^' => out += "\\textasciicircum{}",
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::record::tests::record;
+    use super::super::super::summary::summarize;
+    use super::*;
+
+    #[test]
+    fn a_table_for_a_paper() {
+        let mut records = Vec::new();
+        for (seed, [acts, head]) in [(13, [0.75, 0.625]), (21, [0.8125, 0.65])] {
+            records.push(record("cr", "mera_acts", 16, seed, acts));
+            records.push(record("cr", "head", 16, seed, head));
+        }
+        records.push(record("50%&more", "head", 4, 13, 0.5));
+        insta::assert_snapshot!(latex(&summarize(&records)), @r"
+        % needs \usepackage{booktabs}
+        \begin{tabular}{lrr}
+        \toprule
+        method & 50\%\&more, k = 4 & cr, k = 16 \\
+        \midrule
+        mera\_acts & -- & $\mathbf{78.1} \pm 4.4$ \\
+        head & $\mathbf{50.0}$ & $63.7 \pm 1.8$ \\
+        \bottomrule
+        \end{tabular}
+        ");
+        assert_eq!(escaped("a\\b~^{$#\n"), "a\\textbackslash{}b\\textasciitilde{}\\textasciicircum{}\\{\\$\\# ");
+    }
+}
