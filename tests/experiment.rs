@@ -131,11 +131,7 @@ fn a_grid_comes_out_the_same_whole_killed_and_in_halves() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let began = Instant::now();
-    let lines = || std::fs::read_to_string(at("killed/records.jsonl")).map_or(0, |text| text.lines().count());
-    while lines() < 3 && began.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for(&at("killed/records.jsonl"), 3);
     running.kill().unwrap();
     running.wait().unwrap();
     let done = records(&at("killed")).len();
@@ -183,6 +179,135 @@ fn a_grid_comes_out_the_same_whole_killed_and_in_halves() {
     insta::assert_snapshot!(out(&folder, &["run", "films.toml", "-o", "whole", "--resume"]).trim_end(), @"whole: 32 of 32 runs are done; summary.md tells");
     assert_eq!(std::fs::read(at("whole/records.jsonl")).unwrap(), before);
     insta::assert_snapshot!(error(&folder, &["run", "films.toml", "-o", "whole"]), @"error: whole/records.jsonl: there are 32 records in it; --resume goes on from them");
+}
+
+/// Waits until so many lines are written.
+fn wait_for(records: &Path, lines: usize) {
+    let began = Instant::now();
+    let written = || std::fs::read_to_string(records).map_or(0, |text| text.lines().count());
+    while written() < lines && began.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_is_heard_and_leaves_whole_files() {
+    let folder = laboratory();
+    let running = Command::new(env!("CARGO_BIN_EXE_mera"))
+        .args(["run", "films.toml", "-o", "stopped"])
+        .current_dir(&folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let records_file = folder.path().join("stopped/records.jsonl");
+    wait_for(&records_file, 2);
+    let interrupt = format!("kill -INT {}", running.id());
+    let interrupted = Command::new("sh").args(["-c", &interrupt]).status().unwrap();
+    assert!(interrupted.success());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let done = records(&folder.path().join("stopped")).len();
+    assert!((2..RUNS).contains(&done), "{done}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        said,
+        format!("error: films.toml: stopped with {done} of {RUNS} runs done; --resume goes on from there\n")
+    );
+    assert!(std::fs::read_to_string(&records_file).unwrap().ends_with('\n'));
+    let summary = std::fs::read_to_string(folder.path().join("stopped/summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["records"], done);
+    out(&folder, &["run", "films.toml", "-o", "stopped", "--resume"]);
+    assert_eq!(records(&folder.path().join("stopped")).len(), RUNS);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_one_line_and_what_was_done_stays_done() {
+    let folder = laboratory();
+    // No file may grow beyond a block; the signal that would end the program is not for it.
+    let limited = format!("trap '' XFSZ; ulimit -f 2; exec {} run films.toml -o full", env!("CARGO_BIN_EXE_mera"));
+    let output = Command::new("sh").args(["-c", &limited]).current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "error: full/records.jsonl: can't be written: File too large (os error 27)\n");
+    let text = std::fs::read_to_string(folder.path().join("full/records.jsonl")).unwrap();
+    let whole = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
+    assert!(whole >= 1 && !text.ends_with('\n'), "the last record was cut off: {text}");
+    let output = mera(&folder, &["run", "films.toml", "-o", "full", "--resume"]);
+    assert!(output.status.success());
+    assert_eq!(records(&folder.path().join("full")).len(), RUNS);
+    let again = std::fs::read_to_string(folder.path().join("full/records.jsonl")).unwrap();
+    let kept: String = text.lines().take(whole).map(|line| format!("{line}\n")).collect();
+    assert!(again.starts_with(&kept), "what was done is not touched");
+}
+
+#[test]
+fn a_run_that_can_not_be_done_does_not_keep_the_others() {
+    let folder = laboratory();
+    let text = std::fs::read_to_string(folder.path().join("films.toml")).unwrap();
+    // The third has fewer neurons, which the sum does not take.
+    let third = fixture("model/tiny_adapter/fusion/c");
+    let text = text.replace(fixture("model/tiny_adapter/fusion/b").to_str().unwrap(), third.to_str().unwrap());
+    std::fs::write(folder.path().join("films.toml"), text.replace("[2, 4]", "[2]")).unwrap();
+    let output = mera(&folder, &["run", "films.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    insta::assert_snapshot!(said.trim_end(), @r#"error: films.toml: 2 of 16 runs can't be done; the first: films  k 2  seed 13  sum: sum needs equal bottlenecks, but at layer.0.output adapter "a" has 8 neurons and "c" has 4; these methods take both: mera_wts, mera_acts, concat, concat_reduced"#);
+    assert_eq!(records(&folder.path().join("films-results")).len(), RUNS / 2 - 2);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.matches("  failed: ").count(), 2, "{lines}");
+    assert!(lines.ends_with("films-results: 14 of 16 runs are done; summary.md tells\n"), "{lines}");
+}
+
+/// An experiment on two PLMs, with adapters of each.
+#[test]
+fn two_plms_are_done_one_after_the_other() {
+    let folder = laboratory();
+    let copy = |from: &Path, to: &Path| {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    };
+    for plm in ["six", "three"] {
+        copy(&fixture("model/tiny"), &folder.path().join(plm));
+        for adapter in ["a", "b"] {
+            let to = folder.path().join(format!("adapters/{plm}/{adapter}"));
+            copy(&fixture(&format!("model/tiny_adapter/fusion/{adapter}")), &to);
+        }
+    }
+    // Another PLM is one with other files, whatever they are called.
+    let tokenizer = folder.path().join("three/tokenizer.json");
+    let changed = std::fs::read_to_string(&tokenizer).unwrap() + "\n";
+    std::fs::write(&tokenizer, changed).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("films.toml")).unwrap();
+    let path = |name: &str| fixture(name).to_str().unwrap().to_owned();
+    let text = text
+        .replace(&format!("plm = \"{}\"", path("model/tiny")), "plm = [\"six\", \"three\"]")
+        .replace(&path("model/tiny_adapter/fusion/a"), "adapters/{plm}/a")
+        .replace(&path("model/tiny_adapter/fusion/b"), "adapters/{plm}/b")
+        .replace("[2, 4]", "[2]");
+    std::fs::write(folder.path().join("two.toml"), text).unwrap();
+    out(&folder, &["run", "two.toml"]);
+    let text = std::fs::read_to_string(folder.path().join("two-results/records.jsonl")).unwrap();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |plm: &str| -> Vec<&Value> { records.iter().filter(|record| record["plm"] == plm).collect() };
+    assert_eq!((of("six").len(), of("three").len()), (RUNS / 2, RUNS / 2));
+    for (a, b) in of("six").iter().zip(of("three")) {
+        assert_ne!(a["hash"], b["hash"]);
+        assert_eq!((&a["method"], &a["accuracy"]), (&b["method"], &b["accuracy"]), "the same weights");
+    }
+    let markdown = std::fs::read_to_string(folder.path().join("two-results/summary.md")).unwrap();
+    assert!(markdown.contains("## films, k = 2, on six") && markdown.contains("## films, k = 2, on three"));
+
+    // Its files decide, not where they lie.
+    std::fs::rename(folder.path().join("six"), folder.path().join("elsewhere")).unwrap();
+    insta::assert_snapshot!(error(&folder, &["run", "two.toml", "--resume"]), @r#"error: two.toml: plm = "six": there is no folder six"#);
+    insta::assert_snapshot!(error(&folder, &["run", "two.toml", "--resume", "--plm", "elsewhere"]), @"error: two.toml: it names 2 PLMs; 1 folders are given with --plm");
+    let again = ["run", "two.toml", "--resume", "--plm", "elsewhere", "--plm", "three"];
+    insta::assert_snapshot!(out(&folder, &again).trim_end(), @"two-results: 32 of 32 runs are done; summary.md tells");
 }
 
 #[test]

@@ -112,6 +112,12 @@ fn a_fusion_and_its_head() {
 }
 
 #[test]
+fn a_lora_and_its_head() {
+    let start = ["start/adapter.safetensors", "start/model_head.safetensors"].map(|file| trajectory("lora", file));
+    follow("lora", Body::Lora { alpha: 16.0 }, &canonical(&start));
+}
+
+#[test]
 fn the_whole_encoder_and_a_head() {
     let mut start = canonical(&[trajectory("full", "start/model_head.safetensors")]);
     for (name, tensor) in pollster::block_on(tiny_encoder(&device()).params()).unwrap() {

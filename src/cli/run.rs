@@ -10,7 +10,7 @@ use crate::experiment::{Experiment, Record};
 use crate::protocol::{ExperimentCard, FinishedRun, Outcome, PlanExperiment, PlannedCard, RunExperiment, TableForm};
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -64,10 +64,13 @@ impl Run {
         // What was done stays done, and is summarised, however the rest ended.
         let planned: Vec<&PlannedCard> = laboratories.iter().flat_map(|laboratory| &laboratory.card.runs).collect();
         let finished: Vec<String> = planned.iter().filter_map(|run| grid.lines.get(&run.hash).cloned()).collect();
-        records::write(&output, &finished, &[TableForm::Json, TableForm::Markdown])?;
+        let written = records::write(&output, &finished, &[TableForm::Json, TableForm::Markdown]);
+        // Of two failures the first.
         done?;
+        written?;
         let (finished, all) = (finished.len(), planned.len());
-        say(&format!("{}: {finished} of {all} runs are done; summary.md tells", files::shown(&output)))
+        grid.tell(&format!("{}: {finished} of {all} runs are done; summary.md tells", files::shown(&output)))?;
+        grid.verdict()
     }
 
     /// Reads the experiment and loads what it names, once for each PLM: whatever is wrong is known before the first run.
@@ -177,6 +180,8 @@ struct Grid<'a> {
     work_left: f64,
     /// Of those done since the beginning.
     work_done: f64,
+    /// What is wrong with the runs that can't be done.
+    failures: Vec<String>,
     began: Instant,
 }
 
@@ -196,38 +201,52 @@ impl<'a> Grid<'a> {
             done: done.len(),
             work_left: left.iter().map(|run| run.work).sum(),
             work_done: 0.0,
+            failures: Vec::new(),
             began: Instant::now(),
             lines,
         })
     }
 
-    /// Every wanted run of a PLM, pass by pass.
+    /// Every wanted run of a PLM, pass by pass. A run that can't be done is told of, and the others go on.
     fn each(&mut self, laboratory: &mut Laboratory) -> Result<(), CliError> {
         let Laboratory { session, card } = laboratory;
-        for pass in &card.passes {
-            let is_left = |hash: &&String| self.asked.is_wanted(hash) && !self.lines.contains_key(*hash);
-            let hashes: Vec<String> = pass.iter().filter(is_left).cloned().collect();
+        let mut passes: VecDeque<Vec<String>> = card.passes.iter().cloned().collect();
+        while let Some(pass) = passes.pop_front() {
+            let is_left = |hash: &String| self.asked.is_wanted(hash) && !self.lines.contains_key(hash);
+            let hashes: Vec<String> = pass.into_iter().filter(is_left).collect();
             let runs: Vec<&PlannedCard> = card.runs.iter().filter(|run| hashes.contains(&run.hash)).collect();
             let Some(first) = runs.first() else { continue };
             // What a choice looks at may have been made in another place, or before a stop.
             let looked_at = runs.iter().flat_map(|run| &run.after).filter_map(|hash| self.lines.get(hash)).cloned();
-            let question = RunExperiment { hashes, records: looked_at.collect() };
+            let question = RunExperiment { hashes: hashes.clone(), records: looked_at.collect() };
             let result = pollster::block_on(session.engine.handle(question.into(), &mut session.watch));
             session.watch.finish();
             let finished = match result {
                 Ok(Outcome::RunExperiment(finished)) => finished,
                 Ok(_) => return Err(CliError::Answer),
-                Err(error) => return Err(self.failed(first, &error)),
+                Err(error) if error.stops_all() => return Err(self.failed(first, &error)),
+                // Which of them it is shows when each goes alone.
+                Err(_) if hashes.len() > 1 => {
+                    hashes.into_iter().rev().for_each(|hash| passes.push_front(vec![hash]));
+                    continue;
+                }
+                Err(error) => {
+                    self.failures.push(format!("{}: {error}", described(first)));
+                    self.work_left -= first.work;
+                    self.tell(&format!("     {}  failed: {error}", described(first)))?;
+                    continue;
+                }
             };
+            let together = finished.len();
             for run in finished {
-                self.add(&card.runs, &run)?;
+                self.add(&card.runs, &run, together)?;
             }
         }
         Ok(())
     }
 
-    /// Keeps a record, and says what it says.
-    fn add(&mut self, runs: &[PlannedCard], finished: &FinishedRun) -> Result<(), CliError> {
+    /// Keeps the record of a run, `together` of which shared a pass, and says what it says.
+    fn add(&mut self, runs: &[PlannedCard], finished: &FinishedRun, together: usize) -> Result<(), CliError> {
         self.store.add(&finished.line)?;
         let record = &finished.record;
         self.lines.insert(record.hash.clone(), finished.line.clone());
@@ -236,8 +255,9 @@ impl<'a> Grid<'a> {
         self.work_done += run.work;
         self.work_left -= run.work;
         let rate = record.learning_rate.map_or(String::new(), |rate| format!("  rate {rate}"));
+        let together = if together > 1 { format!(" in a pass of {together}") } else { String::new() };
         let line = format!(
-            "{:>3}/{}  {}  accuracy {:.4}  macro F1 {:.4}  dev {:.4}{rate}  {:.1} s{}",
+            "{:>3}/{}  {}  accuracy {:.4}  macro F1 {:.4}  dev {:.4}{rate}  {:.1} s{together}{}",
             self.done,
             self.runs,
             described(run),
@@ -247,10 +267,27 @@ impl<'a> Grid<'a> {
             record.seconds,
             self.left(),
         );
-        match say(&line) {
+        self.tell(&line)
+    }
+
+    fn tell(&self, line: &str) -> Result<(), CliError> {
+        match say(line) {
             // Nobody to read the lines is no reason to stop the runs.
             Err(CliError::ClosedPipe) => Ok(()),
             other => other,
+        }
+    }
+
+    /// # Errors
+    /// When there are runs that can't be done.
+    fn verdict(&self) -> Result<(), CliError> {
+        match self.failures.as_slice() {
+            [] => Ok(()),
+            [only] => Err(self.asked.in_file(only.clone())),
+            [first, ..] => {
+                let (failed, all) = (self.failures.len(), self.runs);
+                Err(self.asked.in_file(format!("{failed} of {all} runs can't be done; the first: {first}")))
+            }
         }
     }
 

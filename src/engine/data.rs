@@ -5,6 +5,7 @@ use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, Row};
 use crate::text::{Columns, DataError, Dataset, EncodedRow, Episode};
 use crate::train::RunData;
 use indexmap::IndexMap;
+use std::rc::Rc;
 
 /// The loaded data sets.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +16,7 @@ pub struct DataSets {
 /// An episode, ready to be learned.
 pub(super) struct PreparedEpisode {
     /// Rows in the order support, dev, test, encoded.
-    pub(super) run_data: RunData,
+    pub(super) run_data: Rc<RunData>,
     /// Numbers of the test rows among them.
     pub(super) test: Vec<usize>,
     /// The rows themselves, in the same order.
@@ -165,6 +166,6 @@ impl Engine {
             pad_id: tokenizer.pad_id(),
             max_length: tokenizer.max_length(),
         };
-        Ok(PreparedEpisode { run_data, test, rows, labels })
+        Ok(PreparedEpisode { run_data: Rc::new(run_data), test, rows, labels })
     }
 }

@@ -181,6 +181,18 @@ pub enum EngineError {
     Checkpoint(String),
 }
 
+impl EngineError {
+    /// Whether it concerns everything that would follow, and not only the run that met it.
+    #[must_use]
+    pub fn stops_all(&self) -> bool {
+        match self {
+            Self::Cancelled(_) | Self::Device(_) => true,
+            Self::Model(error) | Self::Train(TrainError::Model(error)) => matches!(error, ModelError::Device(_)),
+            _ => false,
+        }
+    }
+}
+
 impl From<SpecError> for EngineError {
     fn from(error: SpecError) -> Self {
         Self::Experiment(Box::new(error))

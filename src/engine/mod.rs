@@ -51,6 +51,8 @@ pub struct Engine {
     /// An autodiff device.
     device: Device,
     kind: DeviceKind,
+    /// Longest tensor that the device binds, in bytes, where it says.
+    max_binding_bytes: Option<u64>,
     plm: Option<Plm>,
     adapters: Adapters,
     data: DataSets,
@@ -68,6 +70,7 @@ impl Engine {
             gpu: Box::new(gpu),
             device: Device::flex().autodiff(),
             kind: DeviceKind::Cpu,
+            max_binding_bytes: None,
             plm: None,
             adapters: Adapters::default(),
             data: DataSets::default(),
@@ -146,6 +149,7 @@ impl Engine {
         report.engine = VERSION.to_owned();
         self.device = device;
         self.kind = report.device;
+        self.max_binding_bytes = report.max_binding_bytes;
         Ok(report)
     }
 }

@@ -35,9 +35,6 @@ pub enum SpecError {
         /// The nearest known.
         nearest: Option<&'static str>,
     },
-    /// A method that this version does not run.
-    #[error("the method {0} is not run by this version")]
-    NotRun(&'static str),
     /// A list without anything in it.
     #[error("{0} is empty")]
     Empty(&'static str),

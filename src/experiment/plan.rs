@@ -66,6 +66,8 @@ pub enum Work {
     Head,
     /// Makes a new adapter.
     Scratch,
+    /// Makes a new LoRA.
+    Lora,
     /// Takes the weights of the PLM.
     Full,
     /// Takes the adapter of this index.
@@ -76,6 +78,8 @@ pub enum Work {
     BestSingleByScore(Vec<usize>),
     /// Sums these adapters, frozen, with gates.
     Gated(Vec<usize>),
+    /// Sums these adapters, frozen, with gates, and folds what it learned into one adapter of the first one's size.
+    GatedReduced(Vec<usize>),
     /// Fuses these adapters, frozen.
     Fusion(Vec<usize>),
     /// Merges.
@@ -171,6 +175,7 @@ impl Plan {
             Kind::Majority => vec![finished(Work::Majority)],
             Kind::Head => vec![finished(Work::Head)],
             Kind::Scratch => vec![finished(Work::Scratch)],
+            Kind::Lora => vec![finished(Work::Lora)],
             Kind::Full => vec![finished(Work::Full)],
             Kind::Single => {
                 let used = |adapter: &usize| sets.iter().any(|set| set.contains(adapter));
@@ -181,6 +186,7 @@ impl Plan {
                 sets.iter().map(|set| of_set(set, Work::BestSingleByScore(set.clone()))).collect()
             }
             Kind::Gated => sets.iter().map(|set| of_set(set, Work::Gated(set.clone()))).collect(),
+            Kind::GatedReduced => sets.iter().map(|set| of_set(set, Work::GatedReduced(set.clone()))).collect(),
             Kind::Fusion => sets.iter().map(|set| of_set(set, Work::Fusion(set.clone()))).collect(),
             Kind::Merge(method) => {
                 let settings = check::settings(&compared.variant, method)?;
@@ -227,11 +233,13 @@ impl Plan {
             Work::Majority => json!({ "kind": "majority" }),
             Work::Head => json!({ "kind": "head" }),
             Work::Scratch => json!({ "kind": "scratch" }),
+            Work::Lora => json!({ "kind": "lora" }),
             Work::Full => json!({ "kind": "full" }),
             Work::Single(index) => json!({ "kind": "single", "adapter": adapter(index) }),
             Work::BestSingle(set) => of_set("best_single", set),
             Work::BestSingleByScore(set) => of_set("best_single_by_score", set),
             Work::Gated(set) => of_set("gated", set),
+            Work::GatedReduced(set) => of_set("gated_reduced", set),
             Work::Fusion(set) => of_set("fusion", set),
             Work::Merge { method, settings, scale, weights, adapters: set } => json!({
                 "kind": "merge",

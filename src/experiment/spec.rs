@@ -605,7 +605,6 @@ train = "up"
         insta::assert_snapshot!(replaced("[4, 16]", "[4, -16]"), @"line 3: invalid value: integer `-16`, expected usize");
         insta::assert_snapshot!(replaced("[4, 16]", "[4, 16"), @"line 4: missing comma between array elements, expected `,`");
         insta::assert_snapshot!(replaced("\"mera_acts\"]", "\"mera_act\"]"), @r#"there is no method "mera_act": did you mean "mera_acts"?"#);
-        insta::assert_snapshot!(replaced("\"head\"", "\"lora\""), @"the method lora is not run by this version");
         insta::assert_snapshot!(replaced("\"head\"", "\"sum\""), @"method sum stands there twice");
         insta::assert_snapshot!(replaced("[13, 21]", "[13, 13]"), @"seed 13 stands there twice");
         insta::assert_snapshot!(replaced("[4, 16]", "[0]"), @"shots: 0; it must be 1 to 10000");

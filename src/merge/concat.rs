@@ -75,19 +75,33 @@ impl MergeMethod for ConcatReduced {
     fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
         let asked = usize::try_from(settings.integer("bottleneck")?).unwrap_or(usize::MAX);
         merge_locations(inputs, |location| {
-            let seen = inputs.features_at(location, "the choice of the neurons that carry most")?;
-            let whole = concatenation(inputs, location)?;
             let keep = if asked == 0 { inputs.params(inputs.reference, location)?.bottleneck() } else { asked };
-            if keep >= whole.bottleneck() {
-                return Ok(whole); // nothing dropped, nothing to make up for
-            }
-            let reduced = whole.selected(&carrying_most(&whole, &seen, inputs.activation, keep));
-            if settings.flag(FIT.name)? {
-                fit_output(&reduced, inputs, location, settings.number(RIDGE.name)?)
-            } else {
-                Ok(reduced)
-            }
+            let ridge = if settings.flag(FIT.name)? { Some(settings.number(RIDGE.name)?) } else { None };
+            reduce(inputs, location, keep, ridge)
         })
+    }
+}
+
+/// Of the concatenation of `inputs` the `keep` neurons that carry most on the inputs' features, with a `ridge` fitted to
+/// the mean of functions. One that has no more is left as it is.
+///
+/// # Errors
+/// When there are no features, or they do not fit.
+pub fn reduce(
+    inputs: &Inputs,
+    location: Location,
+    keep: usize,
+    ridge: Option<f64>,
+) -> Result<LocationParams, MergeError> {
+    let seen = inputs.features_at(location, "the choice of the neurons that carry most")?;
+    let whole = concatenation(inputs, location)?;
+    if keep >= whole.bottleneck() {
+        return Ok(whole); // nothing dropped, nothing to make up for
+    }
+    let reduced = whole.selected(&carrying_most(&whole, &seen, inputs.activation, keep));
+    match ridge {
+        Some(ridge) => fit_output(&reduced, inputs, location, ridge),
+        None => Ok(reduced),
     }
 }
 

@@ -15,13 +15,23 @@ use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh
 use rand::Rng;
 use std::cell::RefCell;
 
-/// What closes a sub-layer of the encoder: residual and norm, with an adapter or without.
+/// What closes a sub-layer of the encoder: residual and norm, with an adapter or without; and what is added to the
+/// projections of an attention.
 pub trait Sublayer {
     /// # Shapes
     /// - `hidden`: output of the sub-layer, `[rows, len, hidden]`
     /// - `input`: what went into it, the same shape
     /// - output: the same shape
     fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3>;
+
+    /// What is added to query, key and value, which stand side by side; `None` for nothing.
+    ///
+    /// # Shapes
+    /// - `x`: what they are projected from, `[rows, len, hidden]`
+    /// - output: `[rows, len, 3 · hidden]`
+    fn projected(&self, _layer: usize, _x: &Tensor<3>) -> Option<Tensor<3>> {
+        None
+    }
 }
 
 /// The encoder as it was pretrained.
@@ -190,6 +200,10 @@ impl<S: Sublayer> Sublayer for Recorder<'_, S> {
             self.seen.borrow_mut().push((location, norm.forward(hidden.clone() + input.clone())));
         }
         self.inner.output(location, hidden, input, norm)
+    }
+
+    fn projected(&self, layer: usize, x: &Tensor<3>) -> Option<Tensor<3>> {
+        self.inner.projected(layer, x)
     }
 }
 

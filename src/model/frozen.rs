@@ -34,6 +34,39 @@ impl FrozenAdapter {
         Ok(Self { name: name.into(), params: RunParams::stack(&[&params], device)?, form })
     }
 
+    /// Whether it has the other's form and shape.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shapes = |adapter: &Self| -> Vec<(String, [usize; 2])> {
+            let shape = |(name, tensor): (&str, &Tensor<3>)| {
+                let [_, input, output] = tensor.dims();
+                (name.to_owned(), [input, output])
+            };
+            adapter.params.iter().map(shape).collect()
+        };
+        self.form == other.form && shapes(self) == shapes(other)
+    }
+
+    /// Those of the runs of a pass, which are like each other, as one.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn side_by_side(runs: &[&Self]) -> Result<Self, ModelError> {
+        let Some(first) = runs.first() else {
+            return Ok(Self { name: String::new(), params: RunParams::default(), form: AdapterForm::default() });
+        };
+        let params: Vec<&RunParams> = runs.iter().map(|adapter| &adapter.params).collect();
+        Ok(Self { name: first.name.clone(), params: RunParams::side_by_side(&params)?, form: first.form })
+    }
+
+    /// That of some of the runs of a pass, by their places.
+    #[must_use]
+    pub fn select(&self, runs: &[usize]) -> Self {
+        // One that serves all runs goes on serving them.
+        let params = if self.params.runs() > 1 { self.params.clone().select(runs) } else { self.params.clone() };
+        Self { name: self.name.clone(), params, form: self.form }
+    }
+
     /// `scaling · A(x)`, without residual; `None` where it does not sit.
     ///
     /// # Shapes

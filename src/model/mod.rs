@@ -10,6 +10,7 @@ pub mod frozen;
 pub mod fusion;
 pub mod gated;
 pub mod head;
+pub mod lora;
 pub mod params;
 
 pub use adapter::{AdapterForm, BottleneckAdapters, NoAdapters, NonLinearity, Recorder, Sublayer};
@@ -18,6 +19,7 @@ pub use frozen::FrozenAdapter;
 pub use fusion::Fusion;
 pub use gated::Gated;
 pub use head::{Head, HeadActivation};
+pub use lora::Lora;
 pub use params::{Initializer, RunParams};
 
 /// What became of the tensors of a file.
@@ -80,6 +82,14 @@ pub enum ModelError {
     /// The encoder's own weights, of more than one run.
     #[error("the encoder itself is trained by one run in a pass, not by {runs}")]
     SeveralRuns {
+        /// In the pass.
+        runs: usize,
+    },
+    /// A run that is not among those of a pass.
+    #[error("there is no run number {run} in a pass of {runs}")]
+    NoRun {
+        /// Its place, from 0.
+        run: usize,
         /// In the pass.
         runs: usize,
     },

@@ -99,6 +99,41 @@ impl RunParams {
         Ok(runs)
     }
 
+    /// The runs of several, one after the other.
+    ///
+    /// # Errors
+    /// When they have other names or shapes than the first.
+    pub fn side_by_side(several: &[&Self]) -> Result<Self, ModelError> {
+        let Some((first, others)) = several.split_first() else { return Ok(Self::default()) };
+        if others.is_empty() {
+            return Ok((*first).clone());
+        }
+        let mut tensors = IndexMap::new();
+        for (name, tensor) in &first.tensors {
+            let mut parts = vec![tensor.clone()];
+            for other in others {
+                let found = other.tensors.get(name).filter(|found| found.dims()[1..] == tensor.dims()[1..]);
+                parts.push(found.cloned().ok_or_else(|| ModelError::Stack {
+                    name: name.clone(),
+                    left: tensor.dims()[1..].to_vec(),
+                    right: other.tensors.get(name).map_or(Vec::new(), |other| other.dims()[1..].to_vec()),
+                })?);
+            }
+            tensors.insert(name.clone(), Tensor::cat(parts, 0));
+        }
+        let runs = several.iter().map(|params| params.runs).sum();
+        Ok(Self { tensors, layouts: first.layouts.clone(), runs })
+    }
+
+    /// Some of the runs, by their places, which are below [`Self::runs`].
+    #[must_use]
+    pub fn select(self, runs: &[usize]) -> Self {
+        let chosen = |_: &str, tensor: Tensor<3>| {
+            Tensor::cat(runs.iter().map(|&run| tensor.clone().narrow(0, run, 1)).collect(), 0)
+        };
+        Self { runs: runs.len(), ..self.map(chosen) }
+    }
+
     /// Number of runs.
     #[must_use]
     pub fn runs(&self) -> usize {
@@ -205,6 +240,16 @@ impl<R: Rng> Initializer<'_, R> {
             values.extend([(radius * cosine) as f32 * deviation, (radius * sine) as f32 * deviation]);
         }
         values.truncate(count);
+        Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
+    }
+
+    /// A tensor of values uniform between `-bound` and `bound`.
+    ///
+    /// # Errors
+    /// When the product of `shape` overflows.
+    pub fn uniform(&mut self, shape: &[usize], bound: f32) -> Result<Stored, ModelError> {
+        let draw = |_| (((self.0.next_u32() >> 8) as f32 + 0.5) / (1u32 << 23) as f32 - 1.0) * bound;
+        let values = (0..shape.iter().product()).map(draw).collect();
         Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
     }
 

@@ -27,6 +27,38 @@ pub struct Answer {
     pub logits: Vec<f32>,
 }
 
+/// One batch of each of `evaluations`, which are as many as `trainer` has runs and ask about as many rows each, in one
+/// pass; whether there are more.
+///
+/// # Errors
+/// When they are not, or the device fails.
+pub async fn evaluate(
+    evaluations: &mut [(&mut Evaluation, &[EncodedRow])],
+    trainer: &Trainer,
+    encoder: &Encoder,
+    pad_id: u32,
+) -> Result<bool, TrainError> {
+    let Some((first, _)) = evaluations.first() else { return Ok(false) };
+    let (progress, shape) = (first.progress(), (first.shape, first.classes));
+    if progress.0 == progress.1 {
+        return Ok(false);
+    }
+    let mut batches = Vec::new();
+    for (evaluation, encoded) in evaluations.iter() {
+        let sources = evaluation.batches.get(evaluation.next).ok_or(TrainError::Together)?;
+        if evaluation.progress() != progress || (evaluation.shape, evaluation.classes) != shape {
+            return Err(TrainError::Together);
+        }
+        batches.push(Batch::assemble(encoded, sources, evaluation.shape, pad_id)?);
+    }
+    let logits = trainer.predict(encoder, &LabelledInput::stack(&batches, pad_id).input).await?;
+    let of_run = (logits.len() / evaluations.len()).max(1);
+    for ((evaluation, encoded), logits) in evaluations.iter_mut().zip(logits.chunks(of_run)) {
+        evaluation.take(encoded, logits);
+    }
+    Ok(progress.0 + 1 < progress.1)
+}
+
 impl Evaluation {
     /// Of `rows` (numbers into `encoded`), at most `shape.rows` at a time, short ones first.
     ///
@@ -44,7 +76,7 @@ impl Evaluation {
         (self.next, self.batches.len())
     }
 
-    /// One batch with the first run of `trainer`; whether there are more.
+    /// One batch with `trainer`, which has a single run; whether there are more.
     ///
     /// # Errors
     /// When the device fails.
@@ -55,16 +87,17 @@ impl Evaluation {
         encoded: &[EncodedRow],
         pad_id: u32,
     ) -> Result<bool, TrainError> {
-        let Some(sources) = self.batches.get(self.next) else { return Ok(false) };
-        let batch = Batch::assemble(encoded, sources, self.shape, pad_id)?;
-        let input = LabelledInput::stack(&[batch], pad_id);
-        let logits = trainer.predict(encoder, &input.input).await?;
-        for (&row, logits) in sources.iter().zip(logits.chunks_exact(self.classes)) {
+        evaluate(&mut [(self, encoded)], trainer, encoder, pad_id).await
+    }
+
+    /// Takes the logits of its next batch.
+    fn take(&mut self, encoded: &[EncodedRow], logits: &[f32]) {
+        let sources = self.batches.get(self.next).map(Vec::as_slice).unwrap_or_default();
+        for (&row, logits) in sources.iter().zip(logits.chunks_exact(self.classes.max(1))) {
             let truth = encoded.get(row).and_then(|row| row.label).map(|label| label as usize);
             self.answers.push(Answer { row, truth, logits: logits.to_vec() });
         }
         self.next += 1;
-        Ok(self.next < self.batches.len())
     }
 
     /// The answers so far.

@@ -8,14 +8,18 @@ pub mod evaluation;
 pub mod metrics;
 pub mod optimizer;
 pub mod run;
+pub mod runs;
 pub mod schedule;
+pub mod settings;
 pub mod trainer;
 
-pub use evaluation::{Answer, Evaluation};
+pub use evaluation::{Answer, Evaluation, evaluate};
 pub use metrics::{Confusion, Scores};
 pub use optimizer::{AdamW, AdamWConfig};
-pub use run::{Batching, Best, FewShotRun, RunData, RunSettings, RunStatus, Snapshot, StepReport, Trained};
+pub use run::{FewShotRun, Snapshot};
+pub use runs::{Best, FewShotRuns, RunStart, RunStatus, StepReport};
 pub use schedule::LinearSchedule;
+pub use settings::{Batching, RunData, RunSettings, Trained};
 pub use trainer::{Architecture, Body, GATE_RATE, LabelledInput, Step, Trainer};
 
 use crate::model::ModelError;
@@ -43,6 +47,9 @@ pub enum TrainError {
         /// What it may be.
         range: &'static str,
     },
+    /// Runs that can't go through the encoder in one pass.
+    #[error("runs of one pass differ in more than examples, weights, seed and learning rate")]
+    Together,
     /// The loss is no number any more.
     #[error("the loss of step {step} is {loss}; a lower learning rate may help")]
     Diverged {

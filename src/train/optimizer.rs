@@ -110,6 +110,21 @@ impl AdamW {
         self.rows.iter().map(|row| row.count).sum()
     }
 
+    /// Whether it moves the tensor called `name`.
+    #[must_use]
+    pub fn moves(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.names.iter().any(|trained| trained == name))
+    }
+
+    /// Goes on with some of the runs, by their places.
+    pub fn select(&mut self, runs: &[usize]) {
+        for row in &mut self.rows {
+            let chosen =
+                |moment: Tensor<2>| Tensor::cat(runs.iter().map(|&run| moment.clone().narrow(0, run, 1)).collect(), 0);
+            row.moments = row.moments.take().map(|moments| moments.map(chosen));
+        }
+    }
+
     /// Steps taken.
     #[must_use]
     pub fn steps(&self) -> usize {
@@ -133,11 +148,8 @@ impl AdamW {
             let values = row.update(&self.config, self.steps, values.inner(), gradient * clip.clone(), rates.clone());
             params.unflatten(&row.names, values);
         }
-        let rows = &self.rows;
-        *params = std::mem::take(params).map(|name, tensor| {
-            let is_trained = rows.iter().any(|row| row.names.iter().any(|trained| trained == name));
-            if is_trained { Tensor::from_inner(tensor).require_grad() } else { tensor }
-        });
+        *params = std::mem::take(params)
+            .map(|name, tensor| if self.moves(name) { Tensor::from_inner(tensor).require_grad() } else { tensor });
     }
 
     /// Means of gradients and of their squares, one pair a run, each of [`Self::parameters`] values; empty before the

@@ -2,12 +2,15 @@
 
 use super::TrainError;
 use super::optimizer::{AdamW, AdamWConfig};
+use super::settings::RunSettings;
 use crate::model::fusion::{self, Fusion};
 use crate::model::gated::{Gated, are_gates};
 use crate::model::params::read;
 use crate::model::{
-    AdapterForm, BottleneckAdapters, Encoder, EncoderInput, FrozenAdapter, Head, HeadActivation, NoAdapters, RunParams,
+    AdapterForm, BottleneckAdapters, Encoder, EncoderInput, FrozenAdapter, Head, HeadActivation, Lora, ModelError,
+    NoAdapters, RunParams,
 };
+use crate::tensors::TensorSet;
 use crate::tensors::adapter::Location;
 use crate::text::Batch;
 use burn::tensor::activation::log_softmax;
@@ -37,6 +40,11 @@ pub enum Body {
         /// Learning rate of the gates as a multiple of the run's; usually [`GATE_RATE`].
         gate_rate: f64,
     },
+    /// The frozen encoder with a LoRA on its attentions ([`Lora`]).
+    Lora {
+        /// Numerator of its scaling.
+        alpha: f64,
+    },
     /// The encoder itself, with the weights of the run: one run at a time. Tables of embeddings that the run lacks stay
     /// frozen.
     Full,
@@ -51,12 +59,64 @@ impl Default for Body {
     }
 }
 
+impl Architecture {
+    /// Of the runs of one pass, in order: adapters that a run leaves as they are stand side by side.
+    ///
+    /// # Errors
+    /// When the runs can't share a pass.
+    pub fn stack<'a>(runs: impl Iterator<Item = &'a Self> + Clone) -> Result<Self, TrainError> {
+        let mut all = runs.clone();
+        let first = all.next().ok_or(TrainError::Together)?;
+        if all.any(|other| !first.goes_with(other)) {
+            return Err(TrainError::Together);
+        }
+        let side_by_side = |index: usize| {
+            let adapters: Vec<_> = runs.clone().filter_map(|run| run.body.frozen().get(index)).collect();
+            FrozenAdapter::side_by_side(&adapters)
+        };
+        let frozen = || (0..first.body.frozen().len()).map(side_by_side).collect::<Result<Vec<_>, _>>();
+        Ok(Self { body: first.body.with_frozen(frozen()?), ..*first })
+    }
+
+    /// Whether runs of both can share a pass: the same form, with other weights.
+    #[must_use]
+    pub fn goes_with(&self, other: &Self) -> bool {
+        let (own, others) = (self.body.frozen(), other.body.frozen());
+        let bodies = match (&self.body, &other.body) {
+            (Body::Adapter(form), Body::Adapter(other)) => form == other,
+            (Body::Fusion(_), Body::Fusion(_)) => true,
+            (Body::Lora { alpha }, Body::Lora { alpha: other }) => alpha == other,
+            (Body::Gated { gate_rate, .. }, Body::Gated { gate_rate: other, .. }) => gate_rate == other,
+            _ => false,
+        };
+        bodies
+            && self.head_activation == other.head_activation
+            && own.len() == others.len()
+            && own.iter().zip(others).all(|(own, other)| own.is_like(other))
+    }
+
+    /// That of some of the runs, by their places.
+    fn select(&self, runs: &[usize]) -> Self {
+        let frozen = self.body.frozen().iter().map(|adapter| adapter.select(runs)).collect();
+        Self { body: self.body.with_frozen(frozen), ..*self }
+    }
+}
+
 impl Body {
+    /// The same with other adapters that stay as they are.
+    fn with_frozen(&self, adapters: Vec<FrozenAdapter>) -> Self {
+        match self {
+            Self::Fusion(_) => Self::Fusion(adapters),
+            &Self::Gated { gate_rate, .. } => Self::Gated { adapters, gate_rate },
+            Self::Adapter(_) | Self::Lora { .. } | Self::Full => self.clone(),
+        }
+    }
+
     /// The adapters that are combined and stay as they are.
     #[must_use]
     pub fn frozen(&self) -> &[FrozenAdapter] {
         match self {
-            Self::Adapter(_) | Self::Full => &[],
+            Self::Adapter(_) | Self::Lora { .. } | Self::Full => &[],
             Self::Fusion(adapters) | Self::Gated { adapters, .. } => adapters,
         }
     }
@@ -145,6 +205,40 @@ impl Trainer {
         Self { architecture, params, optimizer }
     }
 
+    /// Runs that share a pass, each with what its parameters mean and their values in the layout of files; `settings` are
+    /// of all of them, but for learning rate and seed.
+    ///
+    /// # Errors
+    /// When the runs can't share a pass.
+    pub fn stack(
+        runs: &[(&Architecture, &TensorSet)],
+        settings: &RunSettings,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let architecture = Architecture::stack(runs.iter().map(|(architecture, _)| *architecture))?;
+        let params: Vec<&TensorSet> = runs.iter().map(|(_, params)| *params).collect();
+        let params = RunParams::stack(&params, device)?;
+        let is_trained = |name: &str| settings.trained.includes(name);
+        Ok(Self::new(architecture, params, settings.optimizer(), is_trained, device))
+    }
+
+    /// Goes on with some of its runs, by their places.
+    ///
+    /// # Errors
+    /// When one of them is not there.
+    pub fn select(&mut self, runs: &[usize]) -> Result<(), ModelError> {
+        if let Some(&run) = runs.iter().find(|run| **run >= self.params.runs()) {
+            return Err(ModelError::NoRun { run, runs: self.params.runs() });
+        }
+        let optimizer = &self.optimizer;
+        self.params = std::mem::take(&mut self.params)
+            .select(runs)
+            .map(|name, tensor| if optimizer.moves(name) { tensor.detach().require_grad() } else { tensor.detach() });
+        self.optimizer.select(runs);
+        self.architecture = self.architecture.select(runs);
+        Ok(())
+    }
+
     /// The parameters as they are.
     #[must_use]
     pub fn params(&self) -> &RunParams {
@@ -163,15 +257,6 @@ impl Trainer {
     pub fn inference_parameters(&self) -> usize {
         let frozen = self.architecture.body.frozen().iter().map(|adapter| adapter.params.parameters());
         self.params.parameters() + frozen.sum::<usize>()
-    }
-
-    /// Names of the adapters that an AdapterFusion fuses; none for what is none.
-    #[must_use]
-    pub fn fused(&self) -> Vec<String> {
-        match &self.architecture.body {
-            Body::Fusion(adapters) => adapters.iter().map(|adapter| adapter.name.clone()).collect(),
-            _ => Vec::new(),
-        }
     }
 
     /// Mean cross-entropy of each run's rows, before and for this step, in nats; `runs` values.
@@ -198,7 +283,7 @@ impl Trainer {
     pub fn penalty(&self) -> Option<Tensor<1>> {
         match &self.architecture.body {
             Body::Fusion(_) => fusion::penalty(&self.params),
-            Body::Adapter(_) | Body::Gated { .. } | Body::Full => None,
+            Body::Adapter(_) | Body::Gated { .. } | Body::Lora { .. } | Body::Full => None,
         }
     }
 
@@ -247,6 +332,7 @@ impl Trainer {
             }
             Body::Fusion(adapters) => encoder.forward(input, &Fusion::new(adapters, params))?,
             Body::Gated { adapters, .. } => encoder.forward(input, &Gated { adapters, params })?,
+            &Body::Lora { alpha } => encoder.forward(input, &Lora { params, alpha })?,
             Body::Full => encoder.with_params(params)?.forward(input, &NoAdapters)?,
         };
         let width = encoder.config().hidden_size;

@@ -65,6 +65,11 @@ pub fn canonical_name(name: &str) -> String {
             let layer = if parts.next()? == "1" { "dense" } else { "out_proj" };
             return Some(format!("head.{layer}.{}", parts.next()?));
         }
+        if name.contains(".loras.") {
+            // `query.loras.task.lora_A` is `query.lora_A` here.
+            let (projection, rest) = name.split_once(".loras.")?;
+            return Some(format!("{projection}.{}", rest.split_once('.')?.1));
+        }
         if !name.contains(".adapter") {
             return Some(name.to_owned());
         }

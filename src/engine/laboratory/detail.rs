@@ -3,9 +3,10 @@
 use crate::engine::data::PreparedEpisode;
 use crate::engine::{Engine, EngineError};
 use crate::protocol::{AttentionExample, FusionAttention, Matrix, RunDetail, Token};
+use crate::tensors::TensorSet;
 use crate::text::{Batch, Fill, Shape};
 use crate::train::metrics::argmax;
-use crate::train::{Answer, LabelledInput, TrainError, Trainer};
+use crate::train::{Answer, Architecture, Body, LabelledInput, RunSettings, TrainError, Trainer};
 
 /// Test rows over which attention is averaged.
 const ROWS: usize = 16;
@@ -38,19 +39,20 @@ impl PreparedEpisode {
 }
 
 impl Engine {
-    /// Attention over the fused adapters in the first test rows; none for what is no fusion.
+    /// Attention over the fused adapters in the first test rows, with `params` of a run of `architecture`; none for what
+    /// is no fusion.
     ///
     /// # Errors
     /// When the device fails.
     pub(super) async fn attention(
         &self,
-        trainer: &Trainer,
+        (architecture, params): (&Architecture, &TensorSet),
+        settings: &RunSettings,
         episode: &PreparedEpisode,
     ) -> Result<Option<FusionAttention>, EngineError> {
-        let names = trainer.fused();
-        if names.is_empty() {
-            return Ok(None);
-        }
+        let Body::Fusion(fused) = &architecture.body else { return Ok(None) };
+        let names: Vec<String> = fused.iter().map(|adapter| adapter.name.clone()).collect();
+        let trainer = Trainer::stack(&[(architecture, params)], settings, &self.device)?;
         let (plm, data) = (self.plm()?, &episode.run_data);
         let tokenizer = plm.tokenizer(data.max_length)?;
         let rows: Vec<usize> = episode.test.iter().copied().take(ROWS).collect();
@@ -60,7 +62,7 @@ impl Engine {
         let input = LabelledInput::stack(&[batch], data.pad_id).input;
         let by_location = trainer.fusion_attention(&plm.encoder, &input).await?;
 
-        let adapters = names.len();
+        let adapters = names.len().max(1);
         // Attention of every real token of a row: `tokens · adapters` values.
         let of_row = |values: &[f32], place: usize| -> Vec<f32> {
             let tokens = rows.get(place).and_then(|&row| data.encoded.get(row)).map_or(0, |row| row.encoding.len());

@@ -1,14 +1,32 @@
-//! Training a run with every learning rate, and judging the best on dev, it alone, on test.
+//! Training runs with every learning rate, and judging each with its best on dev, it alone, on test.
+//!
+//! Runs that are alike go through the PLM together, as many at a time as the device takes ([`Laboratory::lanes`]).
 
 use super::Laboratory;
 use super::start::Start;
 use crate::engine::data::PreparedEpisode;
 use crate::engine::training::{TEST_ROWS, train_point};
 use crate::engine::{Engine, EngineError, Observer};
-use crate::experiment::PlannedRun;
+use crate::experiment::{PlannedRun, Work};
 use crate::protocol::{Phase, RateCurve, RunDetail};
+use crate::tensors::TensorSet;
 use crate::text::{Fill, Shape};
-use crate::train::{Confusion, Evaluation, FewShotRun, RunStatus, Scores, TrainError};
+use crate::train::{
+    Architecture, Best, Body, Confusion, Evaluation, FewShotRuns, RunSettings, RunStart, RunStatus, Scores, StepReport,
+    TrainError, Trainer, evaluate,
+};
+use std::rc::Rc;
+
+/// A run that is ready to be trained.
+pub(super) struct Candidate {
+    pub(super) run: PlannedRun,
+    /// Among the runs that were asked for.
+    pub(super) place: usize,
+    pub(super) episode: Rc<PreparedEpisode>,
+    pub(super) start: Start,
+    /// That it took to come here.
+    pub(super) seconds: f64,
+}
 
 /// What a run comes to, judged on test.
 pub(super) struct Judged {
@@ -17,87 +35,255 @@ pub(super) struct Judged {
     pub(super) learning_rate: Option<f64>,
     pub(super) trainable: usize,
     pub(super) inference: usize,
+    /// The run's share of the passes it was in.
+    pub(super) seconds: f64,
     pub(super) step_seconds: Option<f64>,
+    pub(super) detail: RunDetail,
 }
 
-impl Engine {
-    /// # Errors
-    /// When it is cancelled, diverges with every learning rate, or the device fails.
-    pub(super) async fn fit(
-        &self,
-        laboratory: &Laboratory,
-        run: &PlannedRun,
-        start: &Start,
-        episode: &PreparedEpisode,
-        place: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<(Judged, RunDetail), EngineError> {
-        let plm = self.plm()?;
-        let training = &laboratory.plan.experiment().training;
-        let rates = &run.learning_rates;
-        let data = &episode.run_data;
-        let mut best: Option<(Scores, f64, FewShotRun)> = None;
-        let mut diverged = TrainError::NoRows("the dev set");
-        let (mut curves, mut step_seconds) = (Vec::new(), Vec::new());
-        for (tried, &rate) in rates.iter().enumerate() {
-            let settings = training.settings(rate, run.trained, run.seed);
-            let architecture = start.architecture.clone();
-            let mut few_shot = FewShotRun::new(architecture, &start.params, data.clone(), settings, &self.device)?;
-            let steps = few_shot.total_steps();
-            while few_shot.status() == RunStatus::Running {
-                let (began, before) = (observer.seconds(), few_shot.curve().len());
-                let point = match few_shot.step(&plm.encoder).await {
-                    // A rate too high for this run is a rate that loses; the epochs before stand.
-                    Err(error @ TrainError::Diverged { .. }) => {
-                        diverged = error;
-                        break;
-                    }
-                    other => other?,
-                };
-                let done = few_shot.curve().len();
-                if done > before {
-                    step_seconds.push(observer.seconds() - began);
-                }
-                let point = point.as_ref().map(train_point);
-                observer.trained(place, point, tried * steps + done, rates.len() * steps).await?;
-            }
-            curves.push(RateCurve { learning_rate: rate, points: few_shot.curve().iter().map(train_point).collect() });
-            let Some(dev) = few_shot.best().and_then(|best| best.scores) else { continue };
-            let rank = |dev: Scores| (dev.accuracy, -dev.loss);
-            if best.as_ref().is_none_or(|(best, ..)| rank(dev) > rank(*best)) {
-                best = Some((dev, rate, few_shot));
-            }
-        }
-        let (dev, rate, mut few_shot) = best.ok_or(diverged)?;
-        few_shot.use_best()?;
-        let shape = Shape { rows: TEST_ROWS, max_len: data.max_length, fill: Fill::Full };
-        let mut evaluation = Evaluation::new(&data.encoded, &episode.test, shape, data.classes)?;
-        loop {
-            let (done, batches) = evaluation.progress();
-            observer.at(Phase::Evaluate, done, batches).await?;
-            if !evaluation.step(few_shot.trainer(), &plm.encoder, &data.encoded, data.pad_id).await? {
-                break;
-            }
-        }
-        let test = evaluation.scores().ok_or(TrainError::NoRows("the test set"))?;
-        let trainer = few_shot.trainer();
-        let attention = self.attention(trainer, episode).await?;
-        step_seconds.sort_by(f64::total_cmp);
-        let judged = Judged {
-            dev,
-            test,
-            learning_rate: Some(rate),
-            trainable: trainer.trainable_parameters(),
-            inference: trainer.inference_parameters(),
-            step_seconds: step_seconds.get(step_seconds.len() / 2).copied(),
+/// A run with one of its learning rates.
+#[derive(Clone)]
+struct Lane {
+    /// Place among the candidates.
+    candidate: usize,
+    settings: RunSettings,
+    curve: Vec<StepReport>,
+    best: Option<Best>,
+    status: RunStatus,
+    /// Parameters that are trained.
+    trainable: usize,
+    seconds: f64,
+    step_seconds: Vec<f64>,
+}
+
+impl Candidate {
+    /// Whether both can share a pass.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        let (own, others) = (&self.start, &other.start);
+        let shapes = |params: &TensorSet| -> Vec<(String, Vec<usize>)> {
+            params.iter().map(|(name, tensor)| (name.to_owned(), tensor.shape().to_vec())).collect()
         };
-        let answers = episode.answers(evaluation.answers());
-        Ok((judged, RunDetail { curves, attention, answers, ..episode.detail() }))
+        let is_reduced = |ready: &Self| matches!(ready.run.work, Work::GatedReduced(_));
+        (self.run.target, self.run.k, self.run.trained) == (other.run.target, other.run.k, other.run.trained)
+            && is_reduced(self) == is_reduced(other)
+            && own.architecture.goes_with(&others.architecture)
+            && shapes(&own.params) == shapes(&others.params)
     }
 }
 
+impl Engine {
+    /// Trains and judges `candidates`, which go with each other.
+    ///
+    /// # Errors
+    /// When it is cancelled, one of them diverges with every learning rate, or the device fails.
+    pub(super) async fn fit(
+        &mut self,
+        laboratory: &Laboratory,
+        candidates: &[Candidate],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Judged>, EngineError> {
+        let training = &laboratory.plan.experiment().training;
+        let rates = |(candidate, ready): (usize, &Candidate)| -> Vec<Lane> {
+            let run = &ready.run;
+            let settings = |&rate: &f64| training.settings(rate, run.trained, run.seed);
+            run.learning_rates.iter().map(|rate| Lane::new(candidate, settings(rate))).collect()
+        };
+        let mut lanes: Vec<Lane> = candidates.iter().enumerate().flat_map(rates).collect();
+        let full = candidates.iter().any(|ready| matches!(ready.start.architecture.body, Body::Full));
+        // Of a pass that trains the encoder itself there can be but one run.
+        let width = if full { 1 } else { laboratory.lanes };
+        let all = lanes.len();
+        for (pass, lanes) in lanes.chunks_mut(width).enumerate() {
+            self.train_pass(candidates, lanes, (pass * width, all), observer).await?;
+        }
+        let mut judged = Vec::new();
+        for (first, ready) in candidates.chunks(width).enumerate() {
+            let chosen = ready.iter().enumerate().map(|(place, _)| best_lane(&lanes, first * width + place));
+            let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+            judged.extend(self.judge(laboratory, ready, &chosen, observer).await?);
+        }
+        for (candidate, judged) in judged.iter_mut().enumerate() {
+            let own: Vec<&Lane> = lanes.iter().filter(|lane| lane.candidate == candidate).collect();
+            judged.seconds += own.iter().map(|lane| lane.seconds).sum::<f64>();
+            let mut steps: Vec<f64> = own.iter().flat_map(|lane| lane.step_seconds.iter().copied()).collect();
+            steps.sort_by(f64::total_cmp);
+            judged.step_seconds = steps.get(steps.len() / 2).copied();
+            judged.detail.curves = own.iter().map(|lane| lane.curve()).collect();
+        }
+        Ok(judged)
+    }
+
+    /// Trains `lanes`, the first of which is the `done.0`th of `done.1`, in one pass.
+    async fn train_pass(
+        &self,
+        candidates: &[Candidate],
+        lanes: &mut [Lane],
+        (before, all): (usize, usize),
+        observer: &mut dyn Observer,
+    ) -> Result<(), EngineError> {
+        let encoder = &self.plm()?.encoder;
+        let start = |lane: &Lane| {
+            let ready = &candidates[lane.candidate];
+            RunStart {
+                architecture: ready.start.architecture.clone(),
+                params: ready.start.params.clone(),
+                data: ready.episode.run_data.clone(),
+                settings: lane.settings,
+            }
+        };
+        let mut runs = FewShotRuns::new(lanes.iter().map(start).collect(), &self.device)?;
+        let steps = runs.total_steps();
+        let mut began = observer.seconds();
+        while runs.is_running() {
+            let points = runs.step(encoder).await?;
+            let trained = points.iter().all(|(_, point)| point.dev.is_none());
+            let share = (observer.seconds() - began) / points.len().max(1) as f64;
+            for &(run, point) in &points {
+                if let Some(lane) = lanes.get_mut(run).filter(|_| trained) {
+                    lane.step_seconds.push(share);
+                }
+                let place =
+                    lanes.get(run).and_then(|lane| candidates.get(lane.candidate)).map_or(0, |ready| ready.place);
+                let done = before * steps + point.step * lanes.len();
+                observer.trained(place, Some(train_point(&point)), done, all * steps).await?;
+            }
+            if points.is_empty() {
+                // A batch of dev: nothing to tell, but a stop must be heard.
+                let done = before * steps + runs.curve(0).len() * lanes.len();
+                observer
+                    .trained(lanes.first().map_or(0, |lane| candidates[lane.candidate].place), None, done, all * steps)
+                    .await?;
+            }
+            let now = observer.seconds();
+            let share = (now - began) / lanes.len() as f64;
+            began = now;
+            lanes.iter_mut().for_each(|lane| lane.seconds += share);
+        }
+        for (run, lane) in lanes.iter_mut().enumerate() {
+            lane.curve = runs.curve(run).to_vec();
+            lane.best = runs.best(run).cloned();
+            lane.status = runs.status(run);
+            lane.trainable = runs.trainable_parameters();
+        }
+        Ok(())
+    }
+
+    /// Judges `candidates` on test, each with the weights of its chosen lane, in one pass.
+    async fn judge(
+        &mut self,
+        laboratory: &Laboratory,
+        candidates: &[Candidate],
+        chosen: &[(&Lane, &Best)],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Judged>, EngineError> {
+        let began = observer.seconds();
+        let mut weights: Vec<(Architecture, TensorSet)> = Vec::new();
+        for (ready, (_, best)) in candidates.iter().zip(chosen) {
+            weights.push(match &ready.run.work {
+                Work::GatedReduced(set) => self.reduced(laboratory, &ready.run, set, &best.params, observer).await?,
+                _ => (ready.start.architecture.clone(), best.params.clone()),
+            });
+        }
+        let settings = chosen.first().map(|(lane, _)| lane.settings).ok_or(TrainError::Together)?;
+        let of_runs: Vec<_> = weights.iter().map(|(architecture, params)| (architecture, params)).collect();
+        let trainer = Trainer::stack(&of_runs, &settings, &self.device)?;
+        let test = self.evaluated(candidates, &trainer, |episode| &episode.test, observer).await?;
+        // What was changed after it was chosen is another thing on dev, too.
+        let is_changed = candidates.iter().any(|ready| matches!(ready.run.work, Work::GatedReduced(_)));
+        let dev = match is_changed {
+            true => self.evaluated(candidates, &trainer, |episode| &episode.run_data.dev, observer).await?,
+            false => Vec::new(),
+        };
+        let mut judged = Vec::new();
+        for (index, (ready, (lane, best))) in candidates.iter().zip(chosen).enumerate() {
+            let attention = match weights.get(index) {
+                Some((architecture, params)) => {
+                    self.attention((architecture, params), &lane.settings, &ready.episode).await?
+                }
+                None => None,
+            };
+            let (test, dev) = (test.get(index), dev.get(index).map_or(best.scores, Evaluation::scores));
+            let answers = ready.episode.answers(test.map(Evaluation::answers).unwrap_or_default());
+            judged.push(Judged {
+                dev: dev.ok_or(TrainError::NoRows("the dev set"))?,
+                test: test.and_then(Evaluation::scores).ok_or(TrainError::NoRows("the test set"))?,
+                learning_rate: Some(lane.settings.learning_rate),
+                trainable: lane.trainable,
+                inference: trainer.inference_parameters(),
+                seconds: 0.0,
+                step_seconds: None,
+                detail: RunDetail { answers, attention, ..ready.episode.detail() },
+            });
+        }
+        let share = (observer.seconds() - began) / candidates.len().max(1) as f64;
+        judged.iter_mut().for_each(|judged| judged.seconds += share);
+        Ok(judged)
+    }
+
+    /// Answers of the runs of `trainer` on some rows of the candidates' episodes.
+    async fn evaluated(
+        &self,
+        candidates: &[Candidate],
+        trainer: &Trainer,
+        rows: fn(&PreparedEpisode) -> &[usize],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Evaluation>, EngineError> {
+        let encoder = &self.plm()?.encoder;
+        let mut evaluations = Vec::new();
+        for ready in candidates {
+            let data = &ready.episode.run_data;
+            let shape = Shape { rows: TEST_ROWS, max_len: data.max_length, fill: Fill::Full };
+            evaluations.push(Evaluation::new(&data.encoded, rows(&ready.episode), shape, data.classes)?);
+        }
+        let pad_id = candidates.first().map_or(0, |ready| ready.episode.run_data.pad_id);
+        loop {
+            let (done, batches) = evaluations.first().map_or((0, 0), Evaluation::progress);
+            observer.at(Phase::Evaluate, done, batches).await?;
+            let encoded = candidates.iter().map(|ready| ready.episode.run_data.encoded.as_slice());
+            let mut of_runs: Vec<_> = evaluations.iter_mut().zip(encoded).collect();
+            if !evaluate(&mut of_runs, trainer, encoder, pad_id).await? {
+                return Ok(evaluations);
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn new(candidate: usize, settings: RunSettings) -> Self {
+        Self {
+            candidate,
+            settings,
+            curve: Vec::new(),
+            best: None,
+            status: RunStatus::Running,
+            trainable: 0,
+            seconds: 0.0,
+            step_seconds: Vec::new(),
+        }
+    }
+
+    fn curve(&self) -> RateCurve {
+        RateCurve { learning_rate: self.settings.learning_rate, points: self.curve.iter().map(train_point).collect() }
+    }
+}
+
+/// Of a candidate's lanes the best on dev, the first of equals. A rate too high for the run is a rate that loses.
+fn best_lane(lanes: &[Lane], candidate: usize) -> Result<(&Lane, &Best), TrainError> {
+    let own = || lanes.iter().filter(|lane| lane.candidate == candidate);
+    let ranked = own().filter_map(|lane| Some((lane, lane.best.as_ref()?, lane.best.as_ref()?.scores?)));
+    let better = |a: &Scores, b: &Scores| (a.accuracy, -a.loss) > (b.accuracy, -b.loss);
+    let best = ranked.reduce(|best, other| if better(&other.2, &best.2) { other } else { best });
+    best.map(|(lane, best, _)| (lane, best)).ok_or_else(|| {
+        let diverged = own().find_map(|lane| match lane.status {
+            RunStatus::Diverged { step, loss } => Some(TrainError::Diverged { step, loss }),
+            _ => None,
+        });
+        diverged.unwrap_or(TrainError::NoRows("the dev set"))
+    })
+}
+
 /// The most frequent class of the test rows, answered always.
-pub(super) fn majority(episode: &PreparedEpisode) -> Result<(Judged, RunDetail), EngineError> {
+pub(super) fn majority(episode: &PreparedEpisode) -> Result<Judged, EngineError> {
     let data = &episode.run_data;
     let labels = |rows: &[usize]| -> Vec<usize> {
         rows.iter().filter_map(|&row| data.encoded.get(row)?.label).map(|label| label as usize).collect()
@@ -111,13 +297,14 @@ pub(super) fn majority(episode: &PreparedEpisode) -> Result<(Judged, RunDetail),
         rows.iter().for_each(|&truth| confusion.add(truth, answer));
         Scores { accuracy: confusion.accuracy(), macro_f1: confusion.macro_f1(), loss: 0.0 }
     };
-    let judged = Judged {
+    Ok(Judged {
         dev: scores(&dev),
         test: scores(&test),
         learning_rate: None,
         trainable: 0,
         inference: 0,
+        seconds: 0.0,
         step_seconds: None,
-    };
-    Ok((judged, RunDetail { answers: vec![answer as u16; episode.test.len()], ..episode.detail() }))
+        detail: RunDetail { answers: vec![answer as u16; episode.test.len()], ..episode.detail() },
+    })
 }

@@ -8,6 +8,7 @@
 //! | [`plan`] | the experiment with what is loaded, and what each run costs |
 //! | [`start`] | what a run starts from |
 //! | [`fit`] | training and judging it |
+//! | [`reduce`] | gates folded into one adapter |
 //! | [`detail`] | what a run did on the way, to be looked at |
 //! | [`cards`] | runs and records as the page knows them |
 
@@ -15,6 +16,7 @@ pub(super) mod cards;
 mod detail;
 mod fit;
 mod plan;
+mod reduce;
 mod start;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
@@ -23,7 +25,8 @@ use super::data::PreparedEpisode;
 use super::{Engine, EngineError, Observer};
 use crate::experiment::{Plan, PlannedRun, Record, Work, record};
 use crate::protocol::{AdapterId, DataId, EpisodeSpec, FinishedRun, RunDetail, RunExperiment, ShowTestRows, TestRows};
-use fit::Judged;
+use fit::{Candidate, Judged};
+use start::Start;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -34,8 +37,10 @@ pub(super) struct Laboratory {
     targets: Vec<(DataId, Option<DataId>)>,
     /// By hash.
     records: BTreeMap<String, Record>,
-    /// The episode of the last run: runs that follow each other share it.
-    episode: Option<(EpisodeSpec, Rc<PreparedEpisode>)>,
+    /// Those of the last run's target and k, one a seed.
+    episodes: Vec<(EpisodeSpec, Rc<PreparedEpisode>)>,
+    /// Runs with one learning rate each that go through the PLM at once, 1 or more.
+    lanes: usize,
 }
 
 /// A run that is done.
@@ -81,9 +86,11 @@ impl Laboratory {
         std::iter::once("none".to_owned()).chain(self.names(set)).zip(scores).collect()
     }
 
-    fn record(&self, run: &PlannedRun, judged: &Judged, seconds: f64) -> Record {
+    /// Makes the record of a run, and keeps it.
+    fn finish(&mut self, run: &PlannedRun, judged: Judged, start: Option<Start>, memory: Option<u64>) -> Finished {
         let target = &self.plan.experiment().targets[run.target];
-        Record {
+        let (ensemble_error, scores) = start.map_or((None, None), |start| (start.ensemble_error, start.scores));
+        let record = Record {
             plm: self.plan.plm().to_owned(),
             target: target.name.clone(),
             method: run.method.clone(),
@@ -97,14 +104,16 @@ impl Laboratory {
             learning_rate: judged.learning_rate,
             trainable_parameters: judged.trainable,
             inference_parameters: judged.inference,
-            seconds,
+            seconds: judged.seconds,
             step_seconds: judged.step_seconds,
-            peak_memory: None,
+            peak_memory: memory,
             hash: run.hash.clone(),
             chosen: None,
-            ensemble_error: None,
-            scores: None,
-        }
+            ensemble_error,
+            scores,
+        };
+        self.keep(record.clone());
+        Finished { record, detail: Some(judged.detail) }
     }
 }
 
@@ -130,20 +139,71 @@ impl Engine {
         for record in records(&asked.records)? {
             laboratory.keep(record);
         }
-        let mut finished = Vec::new();
-        for (place, run) in runs.iter().enumerate() {
-            let Finished { record, detail } = self.run_planned(laboratory, run, place, observer).await?;
-            let line = record.to_line()?.trim_end().to_owned();
-            finished.push(FinishedRun { record: cards::record(&record), line, detail });
+        let asked: Vec<(usize, PlannedRun)> = runs.into_iter().enumerate().collect();
+        let is_choice = |work: &Work| matches!(work, Work::BestSingle(_) | Work::BestSingleByScore(_));
+        let (choices, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, run)| is_choice(&run.work));
+        let mut finished = self.run_together(laboratory, others, observer).await?;
+        for (place, run) in choices {
+            finished.push((place, self.choose(laboratory, &run, place, observer).await?));
         }
-        Ok(finished)
+        finished.sort_by_key(|(place, _)| *place);
+        let report = |(_, Finished { record, detail }): (usize, Finished)| {
+            let line = record.to_line()?.trim_end().to_owned();
+            Ok(FinishedRun { record: cards::record(&record), line, detail })
+        };
+        finished.into_iter().map(report).collect()
     }
 
-    /// Does one run of the plan, or gives the record that there is.
-    ///
-    /// # Errors
-    /// When it is cancelled, its method does not take its adapters, or the device fails.
-    async fn run_planned(
+    /// Does runs that are no choices, each with its place among what was asked for, or gives the records that there are.
+    /// Those that are alike are trained together.
+    async fn run_together(
+        &mut self,
+        laboratory: &mut Laboratory,
+        runs: Vec<(usize, PlannedRun)>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<(usize, Finished)>, EngineError> {
+        let mut finished: Vec<Option<(usize, Finished)>> = Vec::new();
+        let mut passes: Vec<Vec<(usize, Candidate)>> = Vec::new();
+        observer.peak_memory();
+        finished.resize_with(runs.len(), || None);
+        for (index, (place, run)) in runs.into_iter().enumerate() {
+            if let Some(record) = laboratory.records.get(&run.hash) {
+                finished[index] = Some((place, Finished { record: record.clone(), detail: None }));
+                continue;
+            }
+            let began = observer.seconds();
+            let episode = self.episode(laboratory, &run)?;
+            if run.work == Work::Majority {
+                let mut judged = fit::majority(&episode)?;
+                judged.seconds = observer.seconds() - began;
+                let memory = observer.peak_memory();
+                finished[index] = Some((place, laboratory.finish(&run, judged, None, memory)));
+                continue;
+            }
+            let start = self.start_run(laboratory, &run, &episode, observer).await?;
+            let ready = Candidate { run, place, episode, start, seconds: observer.seconds() - began };
+            let alike =
+                |pass: &&mut Vec<(usize, Candidate)>| pass.first().is_some_and(|(_, first)| first.goes_with(&ready));
+            match passes.iter_mut().find(alike) {
+                Some(pass) => pass.push((index, ready)),
+                None => passes.push(vec![(index, ready)]),
+            }
+        }
+        for pass in passes {
+            let (indices, ready): (Vec<usize>, Vec<Candidate>) = pass.into_iter().unzip();
+            let judged = self.fit(laboratory, &ready, observer).await?;
+            let memory = observer.peak_memory();
+            for ((index, ready), mut judged) in indices.into_iter().zip(ready).zip(judged) {
+                judged.seconds += ready.seconds;
+                let done = laboratory.finish(&ready.run, judged, Some(ready.start), memory);
+                finished[index] = Some((ready.place, done));
+            }
+        }
+        Ok(finished.into_iter().flatten().collect())
+    }
+
+    /// The best of the runs that a choice looks at, on dev or by its score before training; its test is the choice's.
+    async fn choose(
         &mut self,
         laboratory: &mut Laboratory,
         run: &PlannedRun,
@@ -153,28 +213,31 @@ impl Engine {
         if let Some(record) = laboratory.records.get(&run.hash) {
             return Ok(Finished { record: record.clone(), detail: None });
         }
-        observer.peak_memory();
-        let candidates = laboratory.plan.candidates(run);
-        let mut finished = match &run.work {
-            Work::BestSingle(_) => self.choose(laboratory, run, &candidates, place, observer).await?,
-            Work::BestSingleByScore(set) => {
-                let began = observer.seconds();
-                let scores = self.scores_of(laboratory, run, set, observer).await?;
-                let above = |index: usize| scores.get(index + 1).copied().unwrap_or(f64::NEG_INFINITY);
-                // The first of equals.
-                let best = (0..set.len()).rev().max_by(|&a, &b| above(a).total_cmp(&above(b))).unwrap_or(0);
-                let scored = observer.seconds() - began;
-                let best = candidates.get(best..=best).unwrap_or_default();
-                let mut finished = self.choose(laboratory, run, best, place, observer).await?;
-                finished.record.scores = Some(laboratory.by_name(set, scores));
-                finished.record.seconds += scored;
-                finished
-            }
-            _ => self.run_alone(laboratory, run, place, observer).await?,
-        };
-        finished.record.peak_memory = observer.peak_memory();
-        laboratory.keep(finished.record.clone());
-        Ok(finished)
+        let began = observer.seconds();
+        let mut candidates = laboratory.plan.candidates(run);
+        let mut scores = None;
+        if let Work::BestSingleByScore(set) = &run.work {
+            let found = self.scores_of(laboratory, run, set, observer).await?;
+            let above = |index: usize| found.get(index + 1).copied().unwrap_or(f64::NEG_INFINITY);
+            // The first of equals.
+            let best = (0..set.len()).rev().max_by(|&a, &b| above(a).total_cmp(&above(b))).unwrap_or(0);
+            candidates = candidates.get(best..=best).unwrap_or_default().to_vec();
+            scores = Some(laboratory.by_name(set, found));
+        }
+        let scored = observer.seconds() - began;
+        let looked_at = candidates.into_iter().map(|candidate| (place, candidate)).collect();
+        let of_dev = |record: &Record| (record.dev_accuracy, -record.dev_loss.unwrap_or(f64::INFINITY));
+        let runs = self.run_together(laboratory, looked_at, observer).await?;
+        let seconds = scored + runs.iter().map(|(_, run)| run.record.seconds).sum::<f64>();
+        let of_singles = runs.into_iter().map(|(_, finished)| finished);
+        // The first of equals.
+        let best = of_singles.reduce(|a, b| if of_dev(&b.record) > of_dev(&a.record) { b } else { a });
+        let Finished { record, detail } = best.ok_or(crate::merge::MergeError::NoInputs)?;
+        let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
+        let (method, tracks, hash) = (run.method.clone(), run.tracks, run.hash.clone());
+        let record = Record { method, tracks, hash, seconds, chosen, scores, ..record };
+        laboratory.keep(record.clone());
+        Ok(Finished { record, detail })
     }
 
     /// The scores of the PLM alone and then with each adapter of `set`, on the run's episode.
@@ -190,70 +253,16 @@ impl Engine {
         self.scores_on(&episode, &ids, observer).await
     }
 
-    /// The episode of `run`, encoded; runs that follow each other share it.
+    /// The episode of `run`, encoded. Those of one target and k are kept: their runs follow each other.
     fn episode(&self, laboratory: &mut Laboratory, run: &PlannedRun) -> Result<Rc<PreparedEpisode>, EngineError> {
         let spec = laboratory.episode_of(run)?;
-        let episode = match &laboratory.episode {
-            Some((drawn, episode)) if *drawn == spec => episode.clone(),
-            _ => Rc::new(self.prepare_episode(&spec)?),
-        };
-        laboratory.episode = Some((spec, episode.clone()));
+        laboratory.episodes.retain(|(drawn, _)| EpisodeSpec { seed: spec.seed, ..*drawn } == spec);
+        if let Some((_, episode)) = laboratory.episodes.iter().find(|(drawn, _)| *drawn == spec) {
+            return Ok(episode.clone());
+        }
+        let episode = Rc::new(self.prepare_episode(&spec)?);
+        laboratory.episodes.push((spec, episode.clone()));
         Ok(episode)
-    }
-
-    /// The best of `candidates` on dev, the first of equals; its test is the choice's test.
-    async fn choose(
-        &mut self,
-        laboratory: &mut Laboratory,
-        run: &PlannedRun,
-        candidates: &[PlannedRun],
-        place: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<Finished, EngineError> {
-        let mut best: Option<(Finished, &PlannedRun)> = None;
-        let mut seconds = 0.0;
-        for candidate in candidates {
-            let finished = match laboratory.records.get(&candidate.hash) {
-                Some(record) => Finished { record: record.clone(), detail: None },
-                None => self.run_alone(laboratory, candidate, place, observer).await?,
-            };
-            laboratory.keep(finished.record.clone());
-            seconds += finished.record.seconds;
-            let rank = |record: &Record| (record.dev_accuracy, -record.dev_loss.unwrap_or(f64::INFINITY));
-            if best.as_ref().is_none_or(|(best, _)| rank(&finished.record) > rank(&best.record)) {
-                best = Some((finished, candidate));
-            }
-        }
-        let (Finished { record, detail }, candidate) = best.ok_or(crate::merge::MergeError::NoInputs)?;
-        let chosen = match candidate.work {
-            Work::Single(index) => laboratory.names(&[index]).pop(),
-            _ => None,
-        };
-        let (method, tracks, hash) = (run.method.clone(), run.tracks, run.hash.clone());
-        Ok(Finished { record: Record { method, tracks, hash, seconds, chosen, ..record }, detail })
-    }
-
-    async fn run_alone(
-        &mut self,
-        laboratory: &mut Laboratory,
-        run: &PlannedRun,
-        place: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<Finished, EngineError> {
-        let began = observer.seconds();
-        let episode = self.episode(laboratory, run)?;
-        if run.work == Work::Majority {
-            let (judged, detail) = fit::majority(&episode)?;
-            return Ok(Finished {
-                record: laboratory.record(run, &judged, observer.seconds() - began),
-                detail: Some(detail),
-            });
-        }
-        let start = self.start_run(laboratory, run, &episode, observer).await?;
-        let (judged, detail) = self.fit(laboratory, run, &start, &episode, place, observer).await?;
-        let record = laboratory.record(run, &judged, observer.seconds() - began);
-        let record = Record { ensemble_error: start.ensemble_error, scores: start.scores, ..record };
-        Ok(Finished { record, detail: Some(detail) })
     }
 
     /// Rows that a planned run is judged on.

@@ -4,9 +4,14 @@ use super::Laboratory;
 use crate::engine::{Engine, EngineError, LoadedAdapter};
 use crate::experiment::{Experiment, Identities, Plan, PlannedRun, Work};
 use crate::format::{safetensors, sha256_hex};
-use crate::protocol::{AdapterId, DataId, EpisodeSpec, ExperimentCard, PlanExperiment, PlannedCard};
+use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, PlanExperiment, PlannedCard};
+use crate::tensors::adapter::Location;
+use crate::text::batch::bucket;
 use crate::train::TrainError;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Runs in a pass, whatever the memory: beyond, a step is bound by arithmetic and no longer by its launches.
+const MOST_LANES: u64 = 32;
 
 /// Rows of an episode.
 #[derive(Clone, Copy, Default)]
@@ -60,7 +65,8 @@ impl Engine {
             }
         }
         let plan = Plan::new(experiment, plm, identities)?;
-        Ok(Laboratory { plan, adapters, targets, records: BTreeMap::new(), episode: None })
+        let lanes = self.lanes(plan.experiment().training.batch_size, self.longest(&plan, &targets)?)?;
+        Ok(Laboratory { plan, adapters, targets, records: BTreeMap::new(), episodes: Vec::new(), lanes })
     }
 
     fn card(&self, laboratory: &Laboratory) -> Result<ExperimentCard, EngineError> {
@@ -95,7 +101,101 @@ impl Engine {
                     .collect(),
             });
         }
-        Ok(ExperimentCard { plm: plan.plm().to_owned(), passes: passes(plan), runs })
+        Ok(ExperimentCard { plm: plan.plm().to_owned(), passes: self.passes(laboratory)?, runs })
+    }
+
+    /// The longest batch, in tokens, that an example of any target comes to.
+    fn longest(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
+        let max_length = plan.experiment().training.max_length;
+        let tokenizer = self.plm()?.tokenizer(max_length)?;
+        let mut longest = 0;
+        for &(data, test) in targets {
+            for &k in &plan.experiment().shots {
+                for &seed in &plan.experiment().seeds {
+                    let [support, ..] = self.data.rows(&EpisodeSpec { data, test, k, seed, max_length })?;
+                    for (id, row) in support {
+                        let row = self.data.row(id, row)?;
+                        longest = longest.max(tokenizer.encode(&row.text1, row.text2.as_deref())?.len());
+                    }
+                }
+            }
+        }
+        Ok(bucket(longest, tokenizer.max_length()))
+    }
+
+    /// How many runs of `rows` sequences of `len` tokens go through the PLM at once. On the CPU one: there more in a pass
+    /// are never faster than one after the other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds: by
+    /// layer and token what the backward pass looks at again is about 24 vectors of the hidden width, 6 of the
+    /// intermediate and 3 scores a head and token; and no tensor may be longer than what the device binds.
+    pub(super) fn lanes(&self, rows: usize, len: usize) -> Result<usize, EngineError> {
+        let memory: u64 = match self.kind {
+            DeviceKind::Cpu => return Ok(1),
+            // A browser does not tell; most GPUs have 4 GiB or more.
+            DeviceKind::WebGpu => 2 << 30,
+            DeviceKind::Cuda => 12 << 30,
+        };
+        let config = self.plm()?.encoder.config();
+        let tokens = rows.saturating_mul(len).max(1) as u64;
+        let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+        let scores = (config.num_attention_heads * len) as u64;
+        let of_run = 4 * tokens * config.num_hidden_layers as u64 * (24 * hidden + 6 * inner + 3 * scores);
+        let largest = 4 * tokens * inner.max(3 * hidden).max(scores);
+        let bound = self.max_binding_bytes.unwrap_or(u64::MAX) / largest.max(1);
+        Ok((memory / of_run.max(1)).min(bound).clamp(1, MOST_LANES) as usize)
+    }
+
+    /// The runs by hash in the order in which they are done best: those of one target, k and shape together, as many as
+    /// the device takes, and a choice among runs after all that it looks at.
+    pub(super) fn passes(&self, laboratory: &Laboratory) -> Result<Vec<Vec<String>>, EngineError> {
+        let mut passes: Vec<(String, usize, Vec<String>)> = Vec::new();
+        let mut choices = Vec::new();
+        for run in laboratory.plan.runs() {
+            if matches!(run.work, Work::BestSingle(_) | Work::BestSingleByScore(_)) {
+                choices.push(vec![run.hash.clone()]);
+                continue;
+            }
+            let shape = self.shape(laboratory, run)?;
+            let lanes = run.learning_rates.len().max(1);
+            let room = laboratory.lanes.saturating_sub(lanes);
+            let open = passes.iter_mut().rev().find(|(of, taken, _)| shape.as_ref() == Some(of) && *taken <= room);
+            match open {
+                Some((_, taken, pass)) => {
+                    *taken += lanes;
+                    pass.push(run.hash.clone());
+                }
+                None => passes.push((shape.unwrap_or_default(), lanes, vec![run.hash.clone()])),
+            }
+        }
+        Ok(passes.into_iter().map(|(.., pass)| pass).chain(choices).collect())
+    }
+
+    /// What runs of one pass have in common; none for a run that goes alone. A merge that comes out wider than it is
+    /// reckoned here is trained apart.
+    fn shape(&self, laboratory: &Laboratory, run: &PlannedRun) -> Result<Option<String>, EngineError> {
+        let adapter = |index: usize| -> Result<String, EngineError> {
+            let config = &self.adapters.get(laboratory.adapter(index)?)?.file.config;
+            Ok(format!("{} {} {:?}", config.form.non_linearity, config.form.scaling, config.bottlenecks))
+        };
+        let several = |set: &[usize]| set.iter().map(|&index| adapter(index)).collect::<Result<Vec<_>, _>>();
+        let shape = match &run.work {
+            Work::Majority | Work::Full | Work::BestSingle(_) | Work::BestSingleByScore(_) => return Ok(None),
+            Work::Head => "head".to_owned(),
+            Work::Lora => "lora".to_owned(),
+            Work::Scratch => {
+                let m = self.new_bottleneck(laboratory)?;
+                let places = (0..self.plm()?.card.layers).map(|layer| (Location::output(layer), m));
+                format!("relu 1 {:?}", places.collect::<BTreeMap<_, _>>())
+            }
+            Work::Single(index) => adapter(*index)?,
+            Work::Gated(set) => format!("gated {:?}", several(set)?),
+            Work::GatedReduced(set) => format!("gated, reduced {:?}", several(set)?),
+            Work::Fusion(set) => format!("fusion {:?}", several(set)?),
+            Work::Merge { method: "concat", adapters, .. } => format!("concat {:?}", several(adapters)?),
+            Work::Merge { adapters, .. } => {
+                adapters.first().map(|&first| adapter(first)).transpose()?.unwrap_or_default()
+            }
+        };
+        Ok(Some(format!("{} {} {:?} {shape}", run.target, run.k, run.trained)))
     }
 }
 
@@ -109,16 +209,11 @@ fn work(laboratory: &Laboratory, run: &PlannedRun, rows: Rows) -> f64 {
         Work::BestSingleByScore(set) => return (2 * support * (set.len() + 1)) as f64,
         // Once for each adapter, to see what it does.
         Work::Merge { adapters, .. } => 2 * support * adapters.len(),
+        // And dev once more.
+        Work::GatedReduced(set) => 2 * support * set.len() + support,
         _ => 0,
     };
     (trained + looked_at) as f64
-}
-
-/// The runs by hash, a choice among runs after all that it looks at.
-fn passes(plan: &Plan) -> Vec<Vec<String>> {
-    let is_choice = |run: &&PlannedRun| matches!(run.work, Work::BestSingle(_) | Work::BestSingleByScore(_));
-    let (choices, others): (Vec<_>, Vec<_>) = plan.runs().iter().partition(is_choice);
-    others.into_iter().chain(choices).map(|run| vec![run.hash.clone()]).collect()
 }
 
 /// Names an adapter by what it computes, in whatever file it came.

@@ -5,7 +5,7 @@ use crate::engine::data::PreparedEpisode;
 use crate::engine::{Engine, EngineError, Observer};
 use crate::experiment::{PlannedRun, ScaleSetting, TrainedPart, WeightsSetting, Work};
 use crate::merge::{MergeError, Scale};
-use crate::model::{FrozenAdapter, fusion, gated};
+use crate::model::{FrozenAdapter, fusion, gated, lora};
 use crate::protocol::{AdapterId, MergeLocation, MergeSpec, OutputScale, RunStart, Texts};
 use crate::tensors::TensorSet;
 use crate::text::random::{Purpose, generator};
@@ -51,12 +51,17 @@ impl Engine {
                 let bottleneck = self.new_bottleneck(laboratory)?;
                 self.start_of(&RunStart::Scratch { bottleneck }, seed, labels)?.into()
             }
+            Work::Lora => {
+                let (layers, hidden) = (self.plm()?.card.layers, self.plm()?.card.hidden);
+                let params = lora::initial(layers, hidden, lora::RANK, &mut generator(seed, Purpose::Weights, 1))?;
+                self.start_with(params, Body::Lora { alpha: lora::ALPHA }, seed, labels)?.into()
+            }
             Work::Full => {
                 let weights = self.plm()?.encoder.params().await?;
                 self.start_with(weights, Body::Full, seed, labels)?.into()
             }
             Work::Single(index) => self.start_of(&RunStart::Adapter(laboratory.adapter(*index)?), seed, labels)?.into(),
-            Work::Gated(set) => {
+            Work::Gated(set) | Work::GatedReduced(set) => {
                 let adapters = self.frozen(laboratory, set)?;
                 let gates = gated::initial(&adapters)?;
                 self.start_with(gates, Body::Gated { adapters, gate_rate: GATE_RATE }, seed, labels)?.into()

@@ -11,7 +11,7 @@ const EXPERIMENT: &str = r#"
 plm = "tiny"
 shots = [4]
 seeds = [13, 21]
-methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat", "concat_gated", "fusion", "full"]
+methods = ["majority", "head", "scratch", "single", "best_single", "best_single_by_score", "sum", "mera_wts", "mera_acts", "concat", "lora", "concat_gated", "concat_gated_reduced", "fusion", "full"]
 [training]
 epochs = 2
 batch_size = 6
@@ -108,7 +108,7 @@ fn record(finished: &FinishedRun) -> Record {
 fn a_grid_is_run() {
     let (mut engine, card) = planned(EXPERIMENT);
     let runs = &card.runs;
-    assert_eq!(runs.len(), 2 * 17);
+    assert_eq!(runs.len(), 2 * 19);
     let hashes: Vec<String> = runs.iter().map(|run| run.hash.clone()).collect();
     let finished = finish(&mut engine, &hashes, &[]);
     let records: Vec<Record> = finished.iter().map(record).collect();
@@ -125,6 +125,10 @@ fn a_grid_is_run() {
         ("full", whole + head, whole + head),
         // Two gates a location, or one; a fusion is two times 3 · 32² + 2 · 32.
         ("concat_gated", 4 + head, 4 + 2 * adapter(8) + head),
+        // Trained as gates, judged as one adapter.
+        ("concat_gated_reduced", 4 + head, adapter(8) + head),
+        // Two matrices of rank 8 at two projections of two layers.
+        ("lora", 2 * 2 * 2 * 8 * 32 + head, 2 * 2 * 2 * 8 * 32 + head),
         ("sum_gates", 2 + head, 2 + adapter(8) + head),
         ("fusion", 2 * (3 * 32 * 32 + 2 * 32) + head, 2 * (3 * 32 * 32 + 2 * 32) + 2 * adapter(8) + head),
         ("acts_keep", 2 * (8 * 32 + 32) + head, adapter(8) + head),
@@ -140,6 +144,8 @@ fn a_grid_is_run() {
         assert!((0.0..=1.0).contains(&record.accuracy) && (0.0..=1.0).contains(&record.macro_f1), "{record:?}");
         assert!(record.method == "majority" || [1e-3, 2e-3, 5e-3].contains(&record.learning_rate.unwrap()));
         let merged = ![
+            "lora",
+            "concat_gated_reduced",
             "concat_gated",
             "fusion",
             "full",
@@ -255,6 +261,84 @@ fn what_was_judged_can_be_read_and_what_came_out_taken_away() {
     let scores = ask(&mut engine, ScoreAdapters { adapters, episode });
     let by_score = run(&mut engine, &by_method("best_single_by_score").hash).scores.unwrap();
     assert_eq!([scores.none, scores.scores[0], scores.scores[1]], [by_score["none"], by_score["a"], by_score["b"]]);
+}
+
+/// Whether two numbers are the same but for the order of sums.
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-5 * a.abs().max(b.abs()).max(1e-3)
+}
+
+#[test]
+fn runs_of_one_pass_are_what_they_are_alone() {
+    // Every other epoch is no better, so that runs end at different times.
+    let file = EXPERIMENT.replace("epochs = 2", "epochs = 5\npatience = 1");
+    let (mut engine, card) = planned(&file);
+    let hashes: Vec<String> = card.runs.iter().map(|run| run.hash.clone()).collect();
+    let alone = finish(&mut engine, &hashes, &[]);
+    let (mut engine, _) = planned(&file);
+    engine.laboratory.as_mut().unwrap().lanes = 7;
+    let together = finish(&mut engine, &hashes, &[]);
+    let mut steps = std::collections::BTreeSet::new();
+    for (run, (a, b)) in card.runs.iter().zip(alone.iter().zip(&together)) {
+        let what = format!("{} {}", run.method, run.seed);
+        let (of_a, of_b) = (record(a), record(b));
+        assert_eq!((of_a.accuracy, of_a.macro_f1), (of_b.accuracy, of_b.macro_f1), "{what}");
+        assert_eq!((of_a.dev_accuracy, of_a.learning_rate), (of_b.dev_accuracy, of_b.learning_rate), "{what}");
+        assert!(near(of_a.dev_loss.unwrap_or(0.0), of_b.dev_loss.unwrap_or(0.0)), "{what}: {of_a:?} {of_b:?}");
+        let counts = (of_a.trainable_parameters, of_a.inference_parameters);
+        assert_eq!(counts, (of_b.trainable_parameters, of_b.inference_parameters), "{what}");
+        let (Some(a), Some(b)) = (&a.detail, &b.detail) else { continue };
+        assert_eq!(a.answers, b.answers, "{what}");
+        for (a, b) in a.curves.iter().zip(&b.curves) {
+            assert_eq!(a.points.len(), b.points.len(), "{what}: they stop at the same epoch");
+            steps.insert(a.points.len());
+            let loss = |point: &crate::protocol::TrainPoint| f64::from(point.loss);
+            for (a, b) in a.points.iter().zip(&b.points) {
+                assert!(near(loss(a), loss(b)) && a.learning_rate == b.learning_rate, "{what}: {a:?} {b:?}");
+                let dev = |point: &crate::protocol::TrainPoint| point.dev.map(|dev| f64::from(dev.loss));
+                assert!(near(dev(a).unwrap_or(0.0), dev(b).unwrap_or(0.0)), "{what}: {a:?} {b:?}");
+            }
+        }
+    }
+    assert!(steps.len() > 1, "some stop before others: {steps:?}");
+}
+
+#[test]
+fn passes_hold_what_is_alike() {
+    let (mut engine, _) = planned(EXPERIMENT);
+    let mut laboratory = engine.laboratory.take().unwrap();
+    let passes = |laboratory: &super::Laboratory| -> Vec<Vec<String>> {
+        let name = |hash: &String| {
+            let run = laboratory.run(hash).unwrap();
+            format!("{} {}", run.method, run.seed)
+        };
+        engine.passes(laboratory).unwrap().iter().map(|pass| pass.iter().map(name).collect()).collect()
+    };
+    assert!(passes(&laboratory).iter().all(|pass| pass.len() == 1), "on the CPU every run goes alone");
+    // Two learning rates a run.
+    laboratory.lanes = 8;
+    let pass =
+        |of: &str| passes(&laboratory).into_iter().find(|pass| pass.contains(&of.to_owned())).unwrap().join(", ");
+    insta::assert_snapshot!(pass("single:a 13"), @"single:a 13, single:b 13, sum 13, mera_wts 13");
+    insta::assert_snapshot!(pass("mera_acts 21"), @"sum 21, mera_wts 21, mera_acts 21, average_by_score 21");
+    insta::assert_snapshot!(pass("fusion 21"), @"fusion 13, fusion 21");
+    insta::assert_snapshot!(pass("scratch 21"), @"scratch 13, scratch 21");
+    insta::assert_snapshot!(pass("full 21"), @"full 21");
+    insta::assert_snapshot!(pass("acts_keep 13"), @"acts_keep 13, acts_keep 21");
+    let count: usize = passes(&laboratory).iter().map(Vec::len).sum();
+    assert_eq!(count, laboratory.plan.runs().len());
+}
+
+#[test]
+fn a_gpu_takes_what_its_memory_holds() {
+    let (mut engine, _) = planned(EXPERIMENT);
+    assert_eq!(engine.lanes(16, 64).unwrap(), 1);
+    engine.kind = crate::protocol::DeviceKind::WebGpu;
+    assert_eq!(engine.lanes(16, 64).unwrap(), 32);
+    // A row of 512 tokens has 4 · 512 · 512 scores of 4 bytes.
+    engine.max_binding_bytes = Some(3 * 16 * 4 * 512 * 512 * 4);
+    assert_eq!(engine.lanes(16, 512).unwrap(), 3);
+    assert_eq!(engine.lanes(10_000, 512).unwrap(), 1, "one always goes");
 }
 
 #[test]

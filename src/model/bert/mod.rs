@@ -224,7 +224,8 @@ impl Layer {
         mask: Tensor<4>,
         adapters: &impl Sublayer,
     ) -> Tensor<3> {
-        let attended = self.attention(config.num_attention_heads, hidden.clone(), mask);
+        let added = adapters.projected(index, &hidden);
+        let attended = self.attention(config.num_attention_heads, hidden.clone(), mask, added);
         let at = |site| Location { layer: index, site };
         let attended = adapters.output(at(Site::Attention), attended, hidden, &self.attention_norm);
         let inner = self.intermediate.forward(attended.clone());
@@ -237,12 +238,16 @@ impl Layer {
         adapters.output(at(Site::Output), fed_forward, attended, &self.output_norm)
     }
 
-    /// Scaled dot-product attention over `heads` heads, with its output projection.
-    fn attention(&self, heads: usize, hidden: Tensor<3>, mask: Tensor<4>) -> Tensor<3> {
+    /// Scaled dot-product attention over `heads` heads, with its output projection; `added` comes to query, key and value.
+    fn attention(&self, heads: usize, hidden: Tensor<3>, mask: Tensor<4>, added: Option<Tensor<3>>) -> Tensor<3> {
         let [rows, len, width] = hidden.dims();
         let head_width = width / heads;
-        let split =
-            self.query_key_value.forward(hidden).reshape([rows, len, 3 * heads, head_width]).permute([0, 2, 1, 3]);
+        let projected = self.query_key_value.forward(hidden);
+        let projected = match added {
+            Some(added) => projected + added,
+            None => projected,
+        };
+        let split = projected.reshape([rows, len, 3 * heads, head_width]).permute([0, 2, 1, 3]);
         let [query, key, value] = [0, 1, 2].map(|part| split.clone().narrow(1, part * heads, heads));
         let scores = query.matmul(key.swap_dims(2, 3)) / (head_width as f64).sqrt() + mask;
         let context = softmax(scores, 3).matmul(value);
