@@ -5,13 +5,14 @@
 //! `x = LN(sublayer + input)`, and the output is `LN(scaling · A(x) + sublayer + input)`: the residual is the
 //! sub-layer's output before its norm.
 
+use super::gelu::gelu;
 use super::params::{Initializer, RunParams};
 use super::{ModelError, NonLinearity::*};
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part, Site};
 use burn::nn::LayerNorm;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu, tanh};
+use burn::tensor::activation::{gelu_approximate, relu, sigmoid, silu, tanh};
 use rand::Rng;
 use std::cell::RefCell;
 

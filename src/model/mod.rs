@@ -9,6 +9,7 @@ pub mod bert;
 pub mod frozen;
 pub mod fusion;
 pub mod gated;
+mod gelu;
 pub mod head;
 pub mod lora;
 pub mod params;

@@ -12,12 +12,13 @@ mod trained;
 pub use config::BertConfig;
 
 use super::adapter::Sublayer;
+use super::gelu::gelu;
 use super::{LoadReport, ModelError};
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Site};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::activation::{gelu, gelu_approximate, relu, softmax};
+use burn::tensor::activation::{gelu_approximate, relu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
