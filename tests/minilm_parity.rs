@@ -1,6 +1,7 @@
-//! all-MiniLM-L6-v2 itself against `transformers` and `adapters`: token ids, hidden states, logits.
+//! all-MiniLM-L6-v2 itself against `transformers` and `adapters`: token ids, hidden states, logits; and
+//! paraphrase-MiniLM-L3-v2 against onnxruntime.
 //!
-//! The model's files are not in the repository; `cargo xtask model` fetches them, and `cargo xtask test` calls it.
+//! The models' files are not in the repository; `cargo xtask model` fetches them, and `cargo xtask test` calls it.
 #![cfg(feature = "engine")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -13,14 +14,17 @@ use serde_json::Value;
 use std::path::PathBuf;
 use support::*;
 
-fn model(file: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("www/models/all-minilm-l6-v2").join(file);
+const L6: &str = "all-minilm-l6-v2";
+const L3: &str = "paraphrase-minilm-l3-v2";
+
+fn model(plm: &str, file: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("www/models").join(plm).join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask model` fetches it", path.display()))
 }
 
 fn encoder(device: &Device) -> Encoder {
-    let params = mera_lab::format::safetensors::read(&model("model.safetensors")).unwrap();
-    let config = BertConfig::parse(&model("config.json")).unwrap();
+    let params = mera_lab::format::safetensors::read(&model(L6, "model.safetensors")).unwrap();
+    let config = BertConfig::parse(&model(L6, "config.json")).unwrap();
     let (encoder, report) = Encoder::load(config, &params, device).unwrap();
     assert_eq!(report.applied.len(), 5 + 6 * 16);
     encoder
@@ -48,7 +52,7 @@ fn difference(state: burn::tensor::Tensor<3>, positions: &Value, expected: &[f32
 #[test]
 fn token_ids() {
     let expected = json(&fixture("model/minilm/expected.json"));
-    let tokenizer = Tokenizer::from_bytes(&model("tokenizer.json"), 128).unwrap();
+    let tokenizer = Tokenizer::from_bytes(&model(L6, "tokenizer.json"), 128).unwrap();
     let batch = input(&expected);
     for (row, (text1, text2)) in texts(&expected).iter().enumerate() {
         let ours = tokenizer.encode(text1, text2.as_deref()).unwrap();
@@ -100,4 +104,23 @@ fn an_adapter_that_the_library_wrote() {
     let theirs = samples.get("logits").unwrap().values();
     let difference = logits.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(difference < 1e-4, "logits differ by {difference}");
+}
+
+/// The reference read the weights where they come from, so this holds their way into our file too.
+#[test]
+fn the_three_layers_of_the_second_model() {
+    let params = mera_lab::format::safetensors::read(&model(L3, "model.safetensors")).unwrap();
+    assert_eq!(params.len(), 5 + 3 * 16);
+    assert_eq!(params.iter().map(|(_, tensor)| tensor.values().len()).sum::<usize>(), 17_241_984);
+    let config = BertConfig::parse(&model(L3, "config.json")).unwrap();
+    let (encoder, report) = Encoder::load(config, &params, &Device::flex()).unwrap();
+    assert_eq!((report.applied.len(), report.unused.len()), (params.len(), 0));
+    let expected = json(&fixture("model/minilm/expected.json"));
+    let mut rows = input(&expected);
+    rows.type_ids.fill(0);
+    let states = encoder.hidden_states(&rows, &NoAdapters).unwrap();
+    let samples = tensors(&fixture("model/minilm_l3/expected.safetensors"));
+    let difference =
+        difference(states[3].clone(), &expected["positions"], samples.get("last_hidden_state").unwrap().values());
+    assert!(difference < 1e-5, "the last hidden state differs by {difference}");
 }

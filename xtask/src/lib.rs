@@ -4,6 +4,7 @@
 //! which one failed. The end-to-end test uses [`serve`] and [`browser`] too.
 
 pub mod browser;
+pub mod onnx;
 pub mod oracle;
 pub mod page;
 pub mod plm;
