@@ -8,38 +8,32 @@
 
 use mera_lab::engine::{Engine, EngineError, NoGpu, Quiet};
 use mera_lab::protocol::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-const MODEL: &str = "models/all-minilm-l6-v2";
+/// A model that is served, and the adapters for it.
+struct Served {
+    name: &'static str,
+    model: &'static str,
+    adapters: &'static str,
+}
+
+const FIRST: Served =
+    Served { name: "all-MiniLM-L6-v2", model: "models/all-minilm-l6-v2", adapters: "samples/adapters" };
+const SECOND: Served = Served {
+    name: "paraphrase-MiniLM-L3-v2",
+    model: "models/paraphrase-minilm-l3-v2",
+    adapters: "samples/adapters-l3",
+};
 const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
-const ADAPTERS: &str = "samples/adapters";
 const TASK: &str = "samples/task/everyday-nli.tsv";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("www");
     let mut engine = Engine::new(NoGpu);
-
-    let name = "all-MiniLM-L6-v2";
-    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("{MODEL}/{file}")));
-    let open = OpenPlm { name: name.into(), files: sources(&www, &files)? };
-    let plm = ask(&mut engine, open)?;
-    let plm = json!({ "name": name, "files": listed(&files), "card": plm });
-
-    let mut adapters = Vec::new();
-    let mut cards = Vec::new();
-    for folder in folders(&www.join(ADAPTERS))? {
-        let files = adapter_files(&www, &folder)?;
-        let opened = ask(&mut engine, Open { files: sources(&www, &files)? })?;
-        if let Some(problem) = opened.problems.first() {
-            return Err(format!("{}: {}", problem.path, problem.message).into());
-        }
-        for card in opened.adapters {
-            adapters.push(json!({ "name": card.name, "track": card.track, "files": listed(&files), "card": card }));
-            cards.push(card);
-        }
-    }
+    let (plm, adapters, cards) = open(&mut engine, &www, &FIRST)?;
+    let (other, other_adapters, _) = open(&mut Engine::new(NoGpu), &www, &SECOND)?;
     let task = ("everyday-nli.tsv".to_owned(), TASK.to_owned());
     let data = ask(&mut engine, Open { files: sources(&www, std::slice::from_ref(&task))? })?.data;
     data.first().ok_or("the task can't be read")?;
@@ -59,9 +53,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         "adapters": adapters,
         "task": { "path": task.0, "url": task.1, "track": "NLI" },
         "alignment": "alignment.json",
+        "others": [{ "plm": other, "adapters": other_adapters }],
     });
     write(&www.join("samples/index.json"), &format!("{manifest:#}\n"))?;
     write(&www.join("samples/alignment.json"), &format!("{}\n", serde_json::to_string(&rounded(&alignment))?))
+}
+
+/// The model and its adapters as the manifest has them, and the adapters' cards.
+type Listed = (Value, Vec<Value>, Vec<AdapterCard>);
+
+fn open(engine: &mut Engine, www: &Path, served: &Served) -> Result<Listed, Box<dyn Error>> {
+    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("{}/{file}", served.model)));
+    let open = OpenPlm { name: served.name.into(), files: sources(www, &files)? };
+    let plm = ask(engine, open)?;
+    let plm = json!({ "name": served.name, "files": listed(&files), "card": plm });
+
+    let mut adapters = Vec::new();
+    let mut cards = Vec::new();
+    for folder in folders(&www.join(served.adapters))? {
+        let files = adapter_files(www, served.adapters, &folder)?;
+        let opened = ask(engine, Open { files: sources(www, &files)? })?;
+        if let Some(problem) = opened.problems.first() {
+            return Err(format!("{}: {}", problem.path, problem.message).into());
+        }
+        for card in opened.adapters {
+            adapters.push(json!({ "name": card.name, "track": card.track, "files": listed(&files), "card": card }));
+            cards.push(card);
+        }
+    }
+    Ok((plm, adapters, cards))
 }
 
 fn ask<A: Ask>(engine: &mut Engine, ask: A) -> Result<A::Answer, EngineError> {
@@ -95,9 +115,9 @@ fn folders(path: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 /// Path to be known by, and path below `www`.
-fn adapter_files(www: &Path, folder: &str) -> Result<Vec<(String, String)>, Box<dyn Error>> {
+fn adapter_files(www: &Path, adapters: &str, folder: &str) -> Result<Vec<(String, String)>, Box<dyn Error>> {
     let wanted = ["adapter_config.json", "adapter.safetensors", "pytorch_adapter.bin", "head_config.json"];
-    let url = |file: &str| format!("{ADAPTERS}/{folder}/{file}");
+    let url = |file: &str| format!("{adapters}/{folder}/{file}");
     let mut files = Vec::new();
     for file in wanted.into_iter().chain(["model_head.safetensors", "pytorch_model_head.bin"]) {
         // One file of weights is enough to load.
@@ -123,7 +143,7 @@ fn sources(www: &Path, files: &[(String, String)]) -> Result<Vec<FileSource>, Bo
     files.iter().map(read).collect()
 }
 
-fn listed(files: &[(String, String)]) -> Vec<serde_json::Value> {
+fn listed(files: &[(String, String)]) -> Vec<Value> {
     files.iter().map(|(path, url)| json!({ "path": path, "url": url })).collect()
 }
 

@@ -18,7 +18,7 @@
 //! | `run-example` | the button that goes the whole way on the sample |
 //! | `step-model`, `step-adapters`, `step-align`, `step-merge`, `step-few-shot`, `step-results` | a step of the rail; `data-standing` is `open`, `sample`, `running`, `ready` or `stale`; its line is in `line-<step>` |
 //! | `file-input`, `folder-input` | the hidden inputs behind the pick buttons |
-//! | `hub-adapter`, `hub-adapter-go`, `hub-plm`, `hub-plm-go`, `plm-served` | adapters and models by address; the served model |
+//! | `hub-adapter`, `hub-adapter-go`, `hub-plm`, `hub-plm-go`, `plm-served` | adapters and models by address; a served model, `data-name` says which |
 //! | `problems`, `problem`, `notice` | the list of lines to tell; one on what could not be done; any other |
 //! | `progress`, `progress-share`, `cancel` | the progress line; `data-share` is 0 to 1; the button that stops |
 //! | `plan`, `plan-stage` | the list of jobs; `data-stage` is `waiting`, `running`, `done` or `stopped` |

@@ -3,24 +3,39 @@
 use super::Lab;
 use super::work::input;
 use crate::protocol::*;
+use crate::ui::state::sample::SampleAdapter;
 use crate::ui::state::{Step, hub, intake};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 impl Lab {
-    /// Loads the model that is served with the page.
-    pub fn open_served_plm(self) {
+    /// Loads a model that is served with the page.
+    pub fn open_served_plm(self, name: String) {
         spawn_local(async move {
-            if let Err(failure) = self.load_served_plm().await {
+            if let Err(failure) = self.load_named_plm(&name).await {
                 self.failed("model", &failure);
             }
         });
     }
 
+    /// Loads it with the sample adapters for it, in the place of those for another model.
+    async fn load_named_plm(self, name: &str) -> Result<(), Failure> {
+        let Some(sample) = self.sample.get_untracked() else { return self.load_served_plm().await };
+        self.load_plm(sample.plm_named(name).open()).await?;
+        let other = self.loaded.with_untracked(|cards| {
+            let others = cards.iter().filter(|card| sample.is_for_another(name, card));
+            others.map(|card| card.id).collect::<Vec<_>>()
+        });
+        for id in &other {
+            self.remove_now(*id).await?;
+        }
+        if sample.plm.name == name && other.is_empty() { Ok(()) } else { self.load_sample().await }
+    }
+
     async fn load_served_plm(self) -> Result<(), Failure> {
         let sample = self.sample.get_untracked();
         let sample = sample.ok_or_else(|| input("No model is served with this page: choose your own."))?;
-        self.load_plm(sample.open_plm()).await
+        self.load_plm(sample.plm.open()).await
     }
 
     async fn load_plm(self, open: OpenPlm) -> Result<(), Failure> {
@@ -116,21 +131,24 @@ impl Lab {
         }
     }
 
-    /// Loads the sample's adapters and task, once.
+    /// Loads the sample's adapters for the loaded model and its task, once.
     pub(super) async fn load_sample(self) -> Result<(), Failure> {
         let sample = self.sample.get_untracked().ok_or_else(|| input("There is no sample with this page."))?;
-        let there = |name: &str| self.loaded.with_untracked(|cards| cards.iter().any(|card| card.name == name));
+        let plm = self.plm.with_untracked(|plm| plm.as_ref().map(|plm| plm.name.clone()));
+        let adapters = sample.adapters_for(plm.as_deref());
+        let loaded =
+            |adapter: &SampleAdapter| self.loaded.with_untracked(|cards| cards.iter().find(|c| adapter.is(c)).cloned());
         let task = self.data.with_untracked(|cards| cards.iter().any(|card| card.name == sample.task_name()));
-        if sample.adapters.iter().all(|adapter| there(&adapter.name)) && task {
+        if adapters.iter().all(|adapter| loaded(adapter).is_some()) && task {
             return Ok(());
         }
-        let opened = self.work("Loading the sample's adapters", Some(Step::Adapters), sample.open()).await?;
+        let open = sample.open(adapters, !task);
+        let opened = self.work("Loading the sample's adapters", Some(Step::Adapters), open).await?;
         self.keep(opened);
         let task = sample.task_name().to_owned();
         self.choices.update(|choices| choices.episode.data = Some(task));
-        for adapter in &sample.adapters {
-            let card = self.loaded.with_untracked(|cards| cards.iter().find(|card| card.name == adapter.name).cloned());
-            if let Some(card) = card.filter(|card| card.track != adapter.track) {
+        for adapter in adapters {
+            if let Some(card) = loaded(adapter).filter(|card| card.track != adapter.track) {
                 self.edit_now(EditAdapter { id: card.id, name: None, track: Some(adapter.track.clone()) }).await?;
             }
         }
@@ -162,19 +180,21 @@ impl Lab {
     /// Forgets an adapter.
     pub fn remove(self, id: AdapterId) {
         spawn_local(async move {
-            match self.ask(RemoveAdapter { id }).await {
-                Ok(()) => {
-                    self.loaded.update(|cards| cards.retain(|card| card.id != id));
-                    self.merges.update(|merges| merges.retain(|merge| merge.adapter.id != id));
-                    let concerns =
-                        |report: &AlignmentReport| report.asked.reference == id || report.asked.others.contains(&id);
-                    if self.computed.with_untracked(|report| report.as_ref().is_some_and(concerns)) {
-                        self.computed.set(None);
-                    }
-                    self.detail.set(None);
-                }
-                Err(failure) => self.failed("adapter", &failure),
+            if let Err(failure) = self.remove_now(id).await {
+                self.failed("adapter", &failure);
             }
         });
+    }
+
+    async fn remove_now(self, id: AdapterId) -> Result<(), Failure> {
+        self.ask(RemoveAdapter { id }).await?;
+        self.loaded.update(|cards| cards.retain(|card| card.id != id));
+        self.merges.update(|merges| merges.retain(|merge| merge.adapter.id != id));
+        let concerns = |report: &AlignmentReport| report.asked.reference == id || report.asked.others.contains(&id);
+        if self.computed.with_untracked(|report| report.as_ref().is_some_and(concerns)) {
+            self.computed.set(None);
+        }
+        self.detail.set(None);
+        Ok(())
     }
 }

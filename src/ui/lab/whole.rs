@@ -48,8 +48,9 @@ impl Lab {
     pub fn run_example(self) {
         spawn_local(async move {
             let sample = self.sample.get_untracked();
-            let singles: Vec<Start> =
-                sample.iter().flat_map(|s| &s.adapters).map(|a| Start::Single(a.name.clone())).collect();
+            let plm = self.plm.with_untracked(|plm| plm.as_ref().map(|plm| plm.name.clone()));
+            let adapters = sample.iter().flat_map(|sample| sample.adapters_for(plm.as_deref()));
+            let singles: Vec<Start> = adapters.map(|a| Start::Single(a.name.clone())).collect();
             let mut starts = vec![Start::Merged];
             starts.extend(singles);
             starts.push(Start::Average);

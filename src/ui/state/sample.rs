@@ -18,6 +18,18 @@ pub struct Sample {
     pub task: SampleTask,
     /// URL of the alignment, relative to the manifest.
     pub alignment: String,
+    /// Other models that are served, each with adapters for it.
+    #[serde(default)]
+    pub others: Vec<OtherPlm>,
+}
+
+/// A model beside the one that the page opens with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherPlm {
+    /// The model.
+    pub plm: SamplePlm,
+    /// Adapters for it.
+    pub adapters: Vec<SampleAdapter>,
 }
 
 /// A pretrained language model.
@@ -70,17 +82,43 @@ pub struct SampleTask {
 }
 
 impl Sample {
-    /// The command that loads the model.
+    /// The names of the models that are served, first that of the sample.
     #[must_use]
-    pub fn open_plm(&self) -> OpenPlm {
-        OpenPlm { name: self.plm.name.clone(), files: self.plm.files.iter().map(SampleFile::source).collect() }
+    pub fn served(&self) -> Vec<String> {
+        let others = self.others.iter().map(|other| &other.plm);
+        [&self.plm].into_iter().chain(others).map(|plm| plm.name.clone()).collect()
     }
 
-    /// The command that loads adapters and task.
+    /// The served model of this name; that of the sample where no other has it.
     #[must_use]
-    pub fn open(&self) -> Open {
-        let task = SampleFile { path: self.task.path.clone(), url: self.task.url.clone() };
-        let files = self.adapters.iter().flat_map(|adapter| &adapter.files).chain([&task]).chain(&self.task.test);
+    pub fn plm_named(&self, name: &str) -> &SamplePlm {
+        self.other(name).map_or(&self.plm, |other| &other.plm)
+    }
+
+    /// The adapters for the model of this name; those of the sample where no other model has it.
+    #[must_use]
+    pub fn adapters_for(&self, plm: Option<&str>) -> &[SampleAdapter] {
+        plm.and_then(|name| self.other(name)).map_or(&self.adapters, |other| &other.adapters)
+    }
+
+    /// Whether an adapter is a sample for another model than the one of this name.
+    #[must_use]
+    pub fn is_for_another(&self, plm: &str, card: &AdapterCard) -> bool {
+        let others = self.others.iter().flat_map(|other| &other.adapters);
+        let ours = self.adapters_for(Some(plm));
+        !ours.iter().any(|own| own.is(card)) && self.adapters.iter().chain(others).any(|sample| sample.is(card))
+    }
+
+    fn other(&self, name: &str) -> Option<&OtherPlm> {
+        self.others.iter().find(|other| other.plm.name == name)
+    }
+
+    /// The command that loads these adapters, and the task where it is asked for.
+    #[must_use]
+    pub fn open(&self, adapters: &[SampleAdapter], task: bool) -> Open {
+        let own = SampleFile { path: self.task.path.clone(), url: self.task.url.clone() };
+        let task = [&own].into_iter().chain(&self.task.test).filter(|_| task);
+        let files = adapters.iter().flat_map(|adapter| &adapter.files).chain(task);
         Open { files: files.map(SampleFile::source).collect() }
     }
 
@@ -108,11 +146,7 @@ impl Sample {
         let now = |id: AdapterId| {
             let place = handles.iter().position(|&handle| handle == id)?;
             let sample = self.adapters.get(place)?;
-            // Another adapter may have the same name; its weights tell.
-            let same = |card: &&AdapterCard| {
-                card.name == sample.name && sample.card.as_ref().is_none_or(|known| known.sha256 == card.sha256)
-            };
-            loaded.iter().find(same).map(|card| card.id)
+            loaded.iter().find(|card| sample.is(card)).map(|card| card.id)
         };
         let mut report = alignment.clone();
         report.asked.reference = now(report.asked.reference)?;
@@ -151,6 +185,22 @@ impl Sample {
                 adapter.card.clone().map_or(named, |card| AdapterCard { id, ..card })
             })
             .collect()
+    }
+}
+
+impl SampleAdapter {
+    /// Whether this is the adapter of that card. Another may have the same name: its weights tell.
+    #[must_use]
+    pub fn is(&self, card: &AdapterCard) -> bool {
+        self.name == card.name && self.card.as_ref().is_none_or(|known| known.sha256 == card.sha256)
+    }
+}
+
+impl SamplePlm {
+    /// The command that loads it.
+    #[must_use]
+    pub fn open(&self) -> OpenPlm {
+        OpenPlm { name: self.name.clone(), files: self.files.iter().map(SampleFile::source).collect() }
     }
 }
 
@@ -195,10 +245,33 @@ mod tests {
     #[test]
     fn the_manifest_names_what_to_open() {
         let sample: Sample = serde_json::from_str(INDEX).unwrap();
-        assert_eq!(sample.open_plm().files.len(), 1);
-        let FileSource::Url { url, .. } = &sample.open().files[1] else { panic!() };
+        assert_eq!(sample.plm.open().files.len(), 1);
+        let FileSource::Url { url, .. } = &sample.open(&sample.adapters, true).files[1] else { panic!() };
         assert_eq!(url, "samples/subj/train.tsv");
         assert_eq!(sample.task_name(), "train");
+    }
+
+    #[test]
+    fn a_second_model_brings_its_own_adapters() {
+        let other = r#""others": [{"plm": {"name": "half", "files": []}, "adapters": [
+            {"name": "c", "track": "nli", "files": [{"path": "c/adapter_config.json", "url": "samples/half/c/adapter_config.json"}]}]}],"#;
+        let sample: Sample = serde_json::from_str(&INDEX.replacen('{', &format!("{{{other}"), 1)).unwrap();
+        assert_eq!(sample.served(), ["tiny", "half"]);
+        assert_eq!((sample.plm_named("tiny").name.as_str(), sample.plm_named("half").name.as_str()), ("tiny", "half"));
+        assert_eq!(sample.adapters_for(Some("an own one")), sample.adapters);
+        let [ours, theirs] = [&sample.adapters[0], &sample.others[0].adapters[0]].map(|adapter| {
+            let named = sample.cards(None).swap_remove(0);
+            AdapterCard { name: adapter.name.clone(), ..named }
+        });
+        assert!(sample.is_for_another("half", &ours) && sample.is_for_another("tiny", &theirs));
+        let own = AdapterCard { name: "own".into(), ..ours.clone() };
+        assert!(!sample.is_for_another("tiny", &ours) && !sample.is_for_another("half", &own));
+        let open = sample.open(sample.adapters_for(Some("half")), true);
+        let urls = open.files.iter().map(|file| match file {
+            FileSource::Url { url, .. } => url.as_str(),
+            _ => panic!("{file:?}"),
+        });
+        assert_eq!(urls.collect::<Vec<_>>(), ["samples/half/c/adapter_config.json", "samples/subj/train.tsv"]);
     }
 
     #[test]

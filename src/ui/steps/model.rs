@@ -4,6 +4,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::pick::Pick;
 use crate::ui::lab::Lab;
+use crate::ui::state::sample::Sample;
 use crate::ui::state::words;
 use crate::viz::{Encoder, Placement, Role};
 use leptos::prelude::*;
@@ -14,17 +15,17 @@ use leptos::task::spawn_local;
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let hub = RwSignal::new(String::new());
-    let served = move || lab.sample.with(|sample| sample.as_ref().map(|sample| sample.plm.name.clone()));
+    let served = move || lab.sample.with(|sample| sample.as_ref().map_or_else(Vec::new, Sample::served));
     let loaded = move || lab.plm.with(|plm| plm.as_ref().map(|plm| plm.name.clone()));
     view! {
-        {move || served().map(|name| {
+        {move || served().into_iter().map(|name| {
             let here = loaded().as_ref() == Some(&name);
+            let label = if here { format!("{name} is loaded") } else { format!("Load {name}") };
             view! {
-                <button class="wide" data-testid="plm-served" disabled=move || lab.busy() || here on:click=move |_| lab.open_served_plm()>
-                    {if here { format!("{name} is loaded") } else { format!("Load {name}") }}
-                </button>
+                <button class="wide" data-testid="plm-served" data-name=name.clone() disabled=move || lab.busy() || here
+                    on:click=move |_| lab.open_served_plm(name.clone())>{label}</button>
             }
-        })}
+        }).collect_view()}
         <form class="row" on:submit=move |event| { event.prevent_default(); lab.open_hub_plm(&hub.get_untracked()); }>
             <div class="field grow">
                 <label for="hub-plm">"From the Hugging Face hub"</label>
