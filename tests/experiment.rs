@@ -310,6 +310,45 @@ fn two_plms_are_done_one_after_the_other() {
     insta::assert_snapshot!(out(&folder, &again).trim_end(), @"two-results: 32 of 32 runs are done; summary.md tells");
 }
 
+/// What `cluster/` does without a cluster: the tasks, and each as an element of a Slurm array.
+#[cfg(unix)]
+#[test]
+fn the_scripts_of_a_cluster_do_each_run_once() {
+    let folder = laboratory();
+    let script = |name: &str, arguments: &[&str], element: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster").join(name);
+        let mut command = Command::new(path);
+        command.args(arguments).current_dir(&folder);
+        let mera = env!("CARGO_BIN_EXE_mera");
+        let output = command.env("MERA", mera).env("SLURM_ARRAY_TASK_ID", element).output().unwrap();
+        assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list: Value = serde_json::from_str(&out(&folder, &["run", "films.toml", "--list", "--json"])).unwrap();
+    let hashes: Vec<&str> = list.as_array().unwrap().iter().map(|run| run["hash"].as_str().unwrap()).collect();
+    out(&folder, &["run", "films.toml", "-o", "there", "--only", hashes[1], hashes[8], hashes[9]]);
+
+    let mera = env!("CARGO_BIN_EXE_mera");
+    let tasks = script("tasks.py", &["films.toml", "-o", "there", "--size", "5", "--mera", mera], "");
+    let sizes: Vec<usize> = tasks.lines().map(|task| task.split(' ').count()).collect();
+    // Eight runs an episode; of the first one is there, of the second two.
+    assert_eq!(sizes, [5, 2, 5, 1, 5, 3, 5, 3]);
+    let left = hashes.iter().enumerate().filter(|(index, _)| ![1, 8, 9].contains(index)).map(|(_, hash)| *hash);
+    assert_eq!(tasks.split_whitespace().collect::<Vec<_>>(), left.collect::<Vec<_>>());
+
+    std::fs::write(folder.path().join("tasks.txt"), &tasks).unwrap();
+    let mut found = records(&folder.path().join("there"));
+    for element in 1..=sizes.len() {
+        script("slurm.sh", &["films.toml", "parts", "tasks.txt"], &element.to_string());
+        found.extend(records(&folder.path().join(format!("parts/part-{element}"))));
+    }
+    let mut found: Vec<&str> = found.iter().map(|record| record["hash"].as_str().unwrap()).collect();
+    let mut expected = hashes.clone();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn what_an_experiment_can_not_do_is_one_line() {
     let folder = laboratory();

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Shares the runs of an experiment out into tasks, one a line: the hashes for `mera run EXPERIMENT --only`.
+
+    cluster/tasks.py EXPERIMENT.toml -o DIR > tasks.txt
+
+Runs of one episode (target, k, seed) stay together, in the experiment's order, as long as a task has room: a method
+that chooses among single adapters then finds them done. What DIR has records of is left out. Needs no Ray.
+"""
+
+import argparse
+import json
+import subprocess
+from itertools import groupby
+
+
+def listed(mera, experiment, output):
+    """Every run of the experiment as `mera run --list --json` names it, with `done` where `output` has its record."""
+    command = [mera, "run", str(experiment), "-o", str(output), "--list", "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def share_out(runs, size):
+    """Lists of at most `size` hashes; each run that is not done stands in exactly one."""
+    tasks = []
+    for _, episode in groupby(runs, key=lambda run: (run["target"], run["k"], run["seed"])):
+        left = [run["hash"] for run in episode if not run["done"]]
+        tasks += [left[start : start + size] for start in range(0, len(left), size)]
+    return tasks
+
+
+def arguments(description):
+    """What every script here is called with."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", help="the experiment file")
+    parser.add_argument("-o", "--output", required=True, help="folder of the records")
+    parser.add_argument("--mera", default="mera", help="the command (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=16, help="runs a task at most (default: %(default)s)")
+    return parser
+
+
+def main():
+    asked = arguments(__doc__).parse_args()
+    for task in share_out(listed(asked.mera, asked.experiment, asked.output), asked.size):
+        print(*task)
+
+
+if __name__ == "__main__":
+    main()
