@@ -136,13 +136,90 @@ fn aligned_and_merged() {
 }
 
 #[test]
+fn alike_and_along_the_line() {
+    let (mut engine, adapters, data) = loaded();
+    let [a, b, c] = [0, 1, 2].map(|index| adapters[index].id);
+    let similar = ask(&mut engine, ShowSimilarity { adapters: vec![a, b, c] }).unwrap();
+    assert_eq!(similar.iter().map(|one| one.pair).collect::<Vec<_>>(), [[a, b], [a, c], [b, c]]);
+    for (location, one) in similar.iter().flat_map(|one| one.locations.iter().map(move |location| (location, one))) {
+        let aligned = location.aligned.unwrap();
+        // Of another width, c can be compared once it is aligned.
+        assert_eq!(location.stored.is_none(), one.pair[1] == c, "{one:?}");
+        assert!(aligned.abs() <= 1.0 && location.stored.is_none_or(|stored| aligned >= stored - 1e-3), "{one:?}");
+    }
+
+    // Beside a copy whose neurons are turned round, alignment removes what stands between.
+    let copy = engine.adapters().get(a).unwrap().file.clone();
+    let (neurons, width) = (8, 32);
+    let mut turned = mera_lab::tensors::TensorSet::new();
+    for (name, tensor) in copy.params.iter() {
+        let values = tensor.values();
+        let values: Vec<f32> = if name.ends_with("down_proj.weight") {
+            (0..neurons).rev().flat_map(|row| values[row * width..(row + 1) * width].to_vec()).collect()
+        } else if name.ends_with("down_proj.bias") {
+            values.iter().rev().copied().collect()
+        } else if name.ends_with("up_proj.weight") {
+            values.chunks(neurons).flat_map(|row| row.iter().rev().copied().collect::<Vec<_>>()).collect()
+        } else {
+            values.to_vec()
+        };
+        turned.insert(name, mera_lab::tensors::Tensor::new(tensor.shape().to_vec(), values).unwrap());
+    }
+    let file = mera_lab::format::AdapterFile { name: "turned".into(), params: turned, ..copy };
+    let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+    let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("turned/{name}"), bytes });
+    let opened = ask(&mut engine, Open { files: files.map(source).collect() }).unwrap();
+    assert_eq!(opened.problems, []);
+    let turned = opened.adapters[0].id;
+    let similar = ask(&mut engine, ShowSimilarity { adapters: vec![a, turned] }).unwrap();
+    for location in &similar[0].locations {
+        assert!(location.stored.unwrap() < 0.9 && location.aligned.unwrap() > 1.0 - 1e-6, "{location:?}");
+    }
+    let align = |other| Align {
+        reference: a,
+        others: vec![other],
+        by: AlignBy::Weights,
+        solver: Solver::Exact,
+        texts: Texts::None,
+    };
+    let line = |other| ShowLine { align: align(other), other, episode: episode(&data) };
+    let report = ask(&mut engine, line(turned)).unwrap();
+    let stored = report.stored.unwrap();
+    assert_eq!((stored.points.len(), report.aligned.points.len()), (9, 9));
+    let (first, last) = (stored.points[0], stored.points[8]);
+    assert!((first.loss - last.loss).abs() < 1e-4, "both ends are one function: {stored:?}");
+    assert!(report.aligned.points.iter().all(|point| (point.loss - first.loss).abs() < 1e-4), "{:?}", report.aligned);
+    assert!(report.aligned.barrier < 1e-4);
+    assert!(stored.points[4].loss != first.loss, "half way as stored it is another adapter");
+    assert!(ask(&mut engine, line(c)).unwrap().stored.is_none(), "four neurons and eight have no line between them");
+
+    let spec = |method: &str| MergeSpec {
+        method: method.into(),
+        settings: Default::default(),
+        adapters: vec![a, turned],
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merge = |engine: &mut Engine, method| ask(engine, Merge { name: String::new(), spec: spec(method) }).unwrap();
+    for location in merge(&mut engine, "mera_wts").locations {
+        let (stored, aligned) = (location.stored.unwrap(), location.aligned.unwrap());
+        assert!(stored.cancelled > 0.1 && stored.opposite > 0.1, "{stored:?}");
+        assert!(aligned.cancelled < 1e-6 && aligned.opposite < 0.02, "{aligned:?}");
+    }
+    let average = merge(&mut engine, "average").locations;
+    assert!(average.iter().all(|location| location.stored.is_some() && location.aligned.is_none()));
+}
+
+#[test]
 fn trained_paused_and_taken_up_again() {
     let (mut engine, adapters, data) = loaded();
     let start = RunStart::Adapter(adapters[0].id);
     let whole = ask(&mut engine, train(&data, start.clone())).unwrap();
     assert_eq!(whole.status, RunStatus::Finished);
     assert_eq!(whole.curve.len(), 8);
-    assert!(whole.test.is_some() && whole.confusion.values.iter().sum::<f32>() == 276.0);
+    assert!(whole.test.is_some() && whole.confusion.values.iter().sum::<f32>() == 216.0);
     assert!(whole.curve.iter().all(|point| point.loss.is_finite()));
     // Adapter and head: 2 · (2 · 8 · 32 + 8 + 32) and 32 · 32 + 32 + 3 · 32 + 3.
     assert_eq!(whole.trainable_parameters, 1104 + 1155);
@@ -212,6 +289,32 @@ fn what_comes_out_goes_in_again() {
     }
     let csv = ask(&mut engine, Export::Curve(run)).unwrap();
     assert_eq!(String::from_utf8(csv.bytes).unwrap().lines().count(), 9);
+}
+
+#[test]
+fn data_under_other_columns_is_asked_about() {
+    let (mut engine, ..) = loaded();
+    let text = "id\tclass\tsentence\n1\tgood\tfine\n2\tbad\tdull\n3\tgood\tgreat\n4\tbad\tpoor\n";
+    let file = FileBytes { path: "own/other.tsv".into(), bytes: text.into() };
+    let opened = ask(&mut engine, Open { files: vec![FileSource::Bytes(file.clone())] }).unwrap();
+    assert_eq!((opened.data.len(), opened.problems.len()), (0, 1));
+    let unmapped = &opened.unmapped[0];
+    assert_eq!((&unmapped.file, unmapped.columns.join(" ")), (&file, "id class sentence".to_owned()));
+    assert_eq!(unmapped.example, ["1", "good", "fine"]);
+    // Without labels there is nothing to learn from.
+    let unlabelled = FileBytes { path: "u.tsv".into(), bytes: "gold\ttext1\n1\tx\n".into() };
+    let opened = ask(&mut engine, Open { files: vec![FileSource::Bytes(unlabelled)] }).unwrap();
+    assert_eq!((opened.data.len(), opened.unmapped.len()), (0, 1));
+
+    let columns = |label: &str, text1: &str| DataColumns { label: label.into(), text1: text1.into(), text2: None };
+    let open = |columns| OpenData { file: file.clone(), columns };
+    let card = ask(&mut engine, open(columns("class", "sentence"))).unwrap();
+    assert_eq!((card.name.as_str(), card.rows, card.pairs), ("other", 4, false));
+    assert_eq!(card.labels, [("bad".to_owned(), 2), ("good".to_owned(), 2)]);
+    let error = ask(&mut engine, open(columns("class", "text"))).unwrap_err();
+    insta::assert_snapshot!(error, @r#"own/other.tsv: there is no column "text"; the columns found are "id", "class", "sentence""#);
+    let error = ask(&mut engine, open(columns("id", "sentence"))).unwrap_err();
+    insta::assert_snapshot!(error, @r#"own/other.tsv: label "1" occurs once, on line 2: correct it, leave the row out, or add examples"#);
 }
 
 #[test]

@@ -24,27 +24,22 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_premise_has_every_label_once() {
+fn every_premise_and_every_hypothesis_stands_once() {
     let task = task();
     task.check_labels().unwrap();
     assert_eq!(task.labels, LABELS);
-    assert_eq!(task.counts(), [100, 100, 100]);
-    let mut premises: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (label, premise, _) in rows(&task) {
-        premises.entry(premise).or_default().push(label);
-    }
-    assert_eq!(premises.len(), 100);
-    for (premise, mut labels) in premises {
-        labels.sort_unstable();
-        assert_eq!(labels, LABELS, "{premise}");
-    }
-    assert_eq!(rows(&task).map(|(.., hypothesis)| hypothesis).collect::<HashSet<_>>().len(), 300);
+    assert_eq!(task.counts(), [80, 80, 80]);
+    // Who has learned a premise by heart must neither gain nor lose by it.
+    assert_eq!(rows(&task).map(|(_, premise, _)| premise).collect::<HashSet<_>>().len(), 240);
+    assert_eq!(rows(&task).map(|(.., hypothesis)| hypothesis).collect::<HashSet<_>>().len(), 240);
 }
 
 #[test]
 fn neither_length_nor_negation_gives_a_label_away() {
     let task = task();
-    let no = ["not", "no", "never", "nobody", "nothing", "none", "without", "cannot", "unable", "hardly", "unread"];
+    let no = [
+        "not", "no", "never", "nobody", "nothing", "none", "without", "cannot", "unable", "hardly", "unread", "unswept",
+    ];
     let negated = |text: &str| {
         words(text).iter().any(|word| no.contains(&word.as_str()) || word.ends_with("n't") || word == "can't")
     };
@@ -52,7 +47,7 @@ fn neither_length_nor_negation_gives_a_label_away() {
     let mut negations = Vec::new();
     for label in LABELS {
         let of_label: Vec<_> = rows(&task).filter(|row| row.0 == label).map(|(.., hypothesis)| hypothesis).collect();
-        lengths.push(of_label.iter().map(|text| words(text).len()).sum::<usize>() as f64 / 100.0);
+        lengths.push(of_label.iter().map(|text| words(text).len()).sum::<usize>() as f64 / 80.0);
         negations.push(of_label.iter().filter(|text| negated(text)).count());
     }
     let spread = |values: &[f64]| {
@@ -77,10 +72,10 @@ fn the_hypothesis_alone_says_little() {
         pairs.windows(2).map(|pair| pair.join(" ")).chain(words.clone()).collect()
     };
     let rows: Vec<_> = rows(&task).map(|(label, _, hypothesis)| (label, features(hypothesis))).collect();
-    // Naive Bayes over words and pairs of words; ten folds, each with every tenth premise.
+    // Naive Bayes over words and pairs of words; ten folds, each with every tenth row.
     let mut right = 0;
     for fold in 0..10 {
-        let held_out = |i: usize| (i / 3) % 10 == fold;
+        let held_out = |i: usize| i % 10 == fold;
         let mut counts: HashMap<(&str, &str), f64> = HashMap::new();
         for (_, (label, features)) in rows.iter().enumerate().filter(|&(i, _)| !held_out(i)) {
             for feature in features {
@@ -95,7 +90,7 @@ fn the_hypothesis_alone_says_little() {
             right += usize::from(guess == *label);
         }
     }
-    assert!(right < 130, "{right} of 300 labels guessed from the hypothesis alone");
+    assert!(right < 104, "{right} of 240 labels guessed from the hypothesis alone");
 }
 
 #[test]
@@ -103,6 +98,6 @@ fn it_has_room_for_the_usual_episodes() {
     let task = task();
     for seed in SEEDS {
         let episode = Episode::draw(&task, 16, seed).unwrap();
-        assert_eq!((episode.support.len(), episode.dev.len(), episode.rest.len()), (48, 48, 204));
+        assert_eq!((episode.support.len(), episode.dev.len(), episode.rest.len()), (48, 48, 144));
     }
 }

@@ -26,7 +26,7 @@ async fn both_devices_go_the_same_way() {
     for (step, (cpu, gpu)) in cpu.losses.iter().zip(&gpu.losses).enumerate() {
         assert!((cpu - gpu).abs() < 1e-3 * cpu, "losses of step {step} are {cpu} and {gpu}");
     }
-    // Rounding may tip an answer or two out of 276.
+    // Rounding may tip an answer or two out of 216.
     assert!((cpu.accuracy - gpu.accuracy).abs() < 0.02, "accuracies {} and {}", cpu.accuracy, gpu.accuracy);
 }
 

@@ -198,10 +198,10 @@ fn details(finished: &[(&str, &FinishedRun)]) {
             assert!(method.starts_with("best_single"), "{method}");
             continue;
         };
-        // Of 100 rows a class, 4 are learned from and 4 chosen on.
-        assert_eq!((detail.labels.len(), detail.truth.len(), detail.answers.len()), (3, 276, 276), "{method}");
+        // Of 80 rows a class, 4 are learned from and 4 chosen on.
+        assert_eq!((detail.labels.len(), detail.truth.len(), detail.answers.len()), (3, 216, 216), "{method}");
         let right = detail.truth.iter().zip(&detail.answers).filter(|(truth, answer)| truth == answer).count();
-        assert!((right as f64 / 276.0 - run.record.accuracy).abs() < 1e-6, "{method}");
+        assert!((right as f64 / 216.0 - run.record.accuracy).abs() < 1e-6, "{method}");
         let rates: Vec<f64> = detail.curves.iter().map(|curve| curve.learning_rate).collect();
         let tried: &[f64] = match *method {
             "majority" => &[],
@@ -233,9 +233,9 @@ fn what_was_judged_can_be_read_and_what_came_out_taken_away() {
     let hashes = ["majority", "head"].map(|method| by_method(method).hash.clone());
     let finished = finish(&mut engine, &hashes, &[]);
     let detail = finished[1].detail.as_ref().unwrap();
-    let rows = ask(&mut engine, ShowTestRows { hash: hashes[1].clone(), rows: vec![275, 0] }).0;
+    let rows = ask(&mut engine, ShowTestRows { hash: hashes[1].clone(), rows: vec![215, 0] }).0;
     let label = |place: usize| detail.labels[detail.truth[place] as usize].as_str();
-    assert_eq!([rows[0].label.as_str(), rows[1].label.as_str()], [label(275), label(0)]);
+    assert_eq!([rows[0].label.as_str(), rows[1].label.as_str()], [label(215), label(0)]);
     assert!(rows.iter().all(|row| !row.text1.is_empty() && row.text2.is_some()));
 
     let lines: Vec<String> = finished.iter().map(|run| run.line.clone()).collect();
@@ -345,8 +345,8 @@ fn a_gpu_takes_what_its_memory_holds() {
 fn a_plan_says_what_it_costs() {
     let (_, card) = planned(EXPERIMENT);
     let work = |method: &str| card.runs.iter().find(|run| run.method == method).unwrap().work;
-    // 2 rates, 2 epochs, 12 rows forward and backward and 12 of dev; 276 of test.
-    let trained = f64::from(2 * 2 * (3 * 12 + 12) + 276);
+    // 2 rates, 2 epochs, 12 rows forward and backward and 12 of dev; 216 of test.
+    let trained = f64::from(2 * 2 * (3 * 12 + 12) + 216);
     assert_eq!([work("majority"), work("best_single"), work("head")], [0.0, 0.0, trained]);
     assert_eq!([work("mera_acts"), work("best_single_by_score")], [trained + 48.0, 72.0]);
     let after = |method: &str| card.runs.iter().find(|run| run.method == method).unwrap().after.len();
@@ -402,7 +402,7 @@ fn what_can_not_be_done_is_known_before_anything_is_run() {
         try_ask(&mut engine, plan).unwrap_err()
     };
     let replaced = |from: &'static str, to: &'static str| error(&|plan| plan.file = plan.file.replace(from, to));
-    insta::assert_snapshot!(replaced("[4]", "[60]"), @r#"everyday-nli.tsv: label "contradiction" has 100 rows; k = 60 needs 120, 60 to train on and 60 to choose on"#);
+    insta::assert_snapshot!(replaced("[4]", "[60]"), @r#"everyday-nli.tsv: label "contradiction" has 80 rows; k = 60 needs 120, 60 to train on and 60 to choose on"#);
     insta::assert_snapshot!(error(&|plan| { plan.adapters.pop(); }), @"the experiment names 2 adapters; 1 are given");
     insta::assert_snapshot!(error(&|plan| plan.plm = 1), @"there is no PLM number 1 in the experiment; it has 1");
     let (mut engine, plan) = loaded(EXPERIMENT);
@@ -415,6 +415,6 @@ fn what_can_not_be_done_is_known_before_anything_is_run() {
     let hash = card.runs[0].hash.as_str();
     insta::assert_snapshot!(try_ask(&mut engine, run("abc", &[])).unwrap_err(), @"the experiment has no run abc");
     insta::assert_snapshot!(try_ask(&mut engine, run(hash, &["{}", "{"])).unwrap_err(), @"records: line 1 is no record: missing field `target` at line 1 column 2");
-    let show = ShowTestRows { hash: hash.into(), rows: vec![276] };
-    insta::assert_snapshot!(try_ask(&mut engine, show).unwrap_err(), @"the run has 276 test rows; there is no number 276");
+    let show = ShowTestRows { hash: hash.into(), rows: vec![216] };
+    insta::assert_snapshot!(try_ask(&mut engine, show).unwrap_err(), @"the run has 216 test rows; there is no number 216");
 }

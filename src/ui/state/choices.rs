@@ -103,7 +103,7 @@ pub struct EpisodeChoices {
 
 impl Default for EpisodeChoices {
     fn default() -> Self {
-        Self { data: None, test: None, k: 16, seed: 13, max_length: 64 }
+        Self { data: None, test: None, k: 8, seed: 13, max_length: 64 }
     }
 }
 

@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));
         assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Open, "drop a data set with labels"));
         let held = Held { sample_task: Some("nli"), ..held };
-        assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Sample, "nli · 16 a class"));
+        assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Sample, "nli · 8 a class"));
     }
 
     #[test]
