@@ -1,8 +1,10 @@
 //! Data sets and the episodes drawn from them.
 
 use super::{Engine, EngineError, proposed_track};
-use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, Row};
-use crate::text::{Columns, DataError, Dataset, EncodedRow, Episode};
+use crate::protocol::{
+    DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
+};
+use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem};
 use crate::train::RunData;
 use indexmap::IndexMap;
 use std::rc::Rc;
@@ -25,13 +27,42 @@ pub(super) struct PreparedEpisode {
     pub(super) labels: Vec<String>,
 }
 
+impl PreparedEpisode {
+    /// The rows of support and dev with their labels: what may be looked at before the test.
+    pub(super) fn seen(&self) -> (Vec<usize>, Vec<usize>) {
+        let data = &self.run_data;
+        let rows = data.support.iter().chain(&data.dev);
+        rows.filter_map(|&row| Some((row, data.encoded.get(row)?.label? as usize))).unzip()
+    }
+}
+
 impl DataSets {
     /// Takes a data set in.
     ///
     /// # Errors
     /// When it can't be read.
     pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<DataCard, DataError> {
-        let dataset = Dataset::read(path, bytes, &Columns::default())?;
+        Ok(self.keep(path, bytes, Dataset::read(path, bytes, &Columns::default())?))
+    }
+
+    /// Takes a data set in to learn from. One whose labels or texts are not where they are looked for is among the
+    /// problems, and with its columns among the unmapped.
+    pub(super) fn open(&mut self, file: FileBytes, opened: &mut Opened) {
+        let read = Dataset::read(&file.path, &file.bytes, &Columns::default());
+        let problem = match read {
+            Ok(dataset) if dataset.labels.is_empty() => DataProblem::Unlabelled { columns: dataset.columns },
+            Ok(dataset) => return opened.data.push(self.keep(&file.path, &file.bytes, dataset)),
+            Err(error) => error.problem,
+        };
+        opened.problems.push(Problem { path: file.path.clone(), message: problem.to_string() });
+        if matches!(problem, DataProblem::Unlabelled { .. } | DataProblem::NoColumn { .. })
+            && let Ok((columns, example)) = Dataset::preview(&file.path, &file.bytes)
+        {
+            opened.unmapped.push(UnmappedData { file, columns, example });
+        }
+    }
+
+    fn keep(&mut self, path: &str, bytes: &[u8], dataset: Dataset) -> DataCard {
         let id = DataId(self.loaded.len() as u32);
         let name = path.rsplit('/').next().unwrap_or(path);
         let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -44,7 +75,7 @@ impl DataSets {
             track: proposed_track(path).to_owned(),
         };
         self.loaded.insert(id, (dataset, crate::format::sha256_hex(bytes)));
-        Ok(card)
+        card
     }
 
     /// The data set `id`.
@@ -106,6 +137,18 @@ impl Engine {
     /// When it can't be read.
     pub fn add_data(&mut self, path: &str, bytes: &[u8]) -> Result<DataCard, EngineError> {
         Ok(self.data.add(path, bytes)?)
+    }
+
+    pub(super) fn open_data(&mut self, open: &OpenData) -> Result<DataCard, EngineError> {
+        let OpenData { file, columns } = open;
+        let columns = Columns {
+            label: Column::Named(columns.label.clone()),
+            text1: columns.text1.clone(),
+            text2: columns.text2.clone().map_or(Column::Unused, Column::Named),
+        };
+        let dataset = Dataset::read(&file.path, &file.bytes, &columns)?;
+        dataset.check_labels()?;
+        Ok(self.data.keep(&file.path, &file.bytes, dataset))
     }
 
     pub(super) fn draw_episode(&self, spec: &EpisodeSpec) -> Result<EpisodeCard, EngineError> {

@@ -1,6 +1,6 @@
 //! Adapters and data sets that the person hands in.
 
-use super::{FileSource, Problem};
+use super::{FileBytes, FileSource, Problem};
 use serde::{Deserialize, Serialize};
 
 /// Take in whatever was dropped: adapters (folders, zips, loose files), data sets.
@@ -17,8 +17,41 @@ pub struct Opened {
     pub adapters: Vec<AdapterCard>,
     /// New data sets.
     pub data: Vec<DataCard>,
-    /// What could not be used, and why.
+    /// Data files that do not say which of their columns is what: to be opened with [`OpenData`].
+    pub unmapped: Vec<UnmappedData>,
+    /// What could not be used, and why; every file of `unmapped` among them.
     pub problems: Vec<Problem>,
+}
+
+/// A data file without the columns `label` and `text1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmappedData {
+    /// The file.
+    pub file: FileBytes,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// What its first row has in them; empty where it has nothing.
+    pub example: Vec<String>,
+}
+
+/// Take in a data file, by columns that the person has chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenData {
+    /// The file.
+    pub file: FileBytes,
+    /// Which of its columns is what.
+    pub columns: DataColumns,
+}
+
+/// Which columns of a data file are what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataColumns {
+    /// The labels.
+    pub label: String,
+    /// The text, or the first of a pair.
+    pub text1: String,
+    /// The second of a pair.
+    pub text2: Option<String>,
 }
 
 /// Names an adapter for as long as the engine knows it.

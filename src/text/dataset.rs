@@ -77,13 +77,23 @@ impl Dataset {
         read(name, bytes, columns).map_err(|problem| DataError { name: name.to_owned(), problem })
     }
 
-    /// The columns of a data file, to choose from.
+    /// The columns of a data file to choose from, and what its first row has in them: nothing where the rows can't be
+    /// read.
     ///
     /// # Errors
     /// When the file is empty, too large, not UTF-8, or its header can't be read.
-    pub fn columns_of(name: &str, bytes: &[u8]) -> Result<Vec<String>, DataError> {
-        let columns = table::decode(bytes).and_then(|text| table::columns(text, DataFormat::of(name, text)));
-        columns.map_err(|problem| DataError { name: name.to_owned(), problem })
+    pub fn preview(name: &str, bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), DataError> {
+        let look = || {
+            let text = table::decode(bytes)?;
+            let format = DataFormat::of(name, text);
+            let columns = table::columns(text, format)?;
+            let all: Vec<usize> = (0..columns.len()).collect();
+            let rows = table::rows(text, format, &columns, &all).unwrap_or_default();
+            let mut first = rows.into_iter().next().map(|(_, fields)| fields).unwrap_or_default();
+            first.resize(columns.len(), None);
+            Ok((columns, first.into_iter().map(Option::unwrap_or_default).collect()))
+        };
+        look().map_err(|problem| DataError { name: name.to_owned(), problem })
     }
 
     /// Whether the rows are pairs of texts.
@@ -309,7 +319,11 @@ mod tests {
     #[test]
     fn other_columns_are_taken_by_name() {
         let file = b"id\tsentiment\treview\ttext2\n1\tgood\tfine film\tignored\n2\tbad\tdull\tignored\n";
-        assert_eq!(Dataset::columns_of("a.tsv", file).unwrap(), ["id", "sentiment", "review", "text2"]);
+        let (columns, first) = Dataset::preview("a.tsv", file).unwrap();
+        assert_eq!(columns, ["id", "sentiment", "review", "text2"]);
+        assert_eq!(first, ["1", "good", "fine film", "ignored"]);
+        let (columns, first) = Dataset::preview("a.jsonl", b"{\"a\": 1}\n{\"b\": [2]}").unwrap();
+        assert_eq!((columns, first), (vec!["a".to_owned(), "b".to_owned()], vec![String::new(); 2]));
         let columns =
             Columns { label: Column::Named("sentiment".to_owned()), text1: "review".to_owned(), text2: Column::Unused };
         let dataset = Dataset::read("a.tsv", file, &columns).unwrap();

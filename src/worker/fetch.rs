@@ -79,13 +79,19 @@ fn reason(error: &JsValue) -> String {
 }
 
 async fn fetch(url: &str) -> Result<Response, Failure> {
+    let response = answer(url).await?;
+    if response.ok() { Ok(response) } else { Err(network(url, &format!("the server answers {}", status(&response)))) }
+}
+
+/// Whatever the server answers, an error among it.
+async fn answer(url: &str) -> Result<Response, Failure> {
     let scope = super::scope::global().map_err(|error| network(url, &reason(&error)))?;
     let response = JsFuture::from(scope.fetch_with_str(url)).await.map_err(|error| network(url, &reason(&error)))?;
-    let response: Response = response.dyn_into().map_err(|_| network(url, "no answer"))?;
-    if response.ok() {
-        return Ok(response);
-    }
-    Err(network(url, &format!("the server answers {} {}", response.status(), response.status_text())))
+    response.dyn_into().map_err(|_| network(url, "no answer"))
+}
+
+fn status(response: &Response) -> String {
+    format!("{} {}", response.status(), response.status_text()).trim_end().to_owned()
 }
 
 async fn cache() -> Option<Cache> {
@@ -119,13 +125,17 @@ async fn read(
     total: f64,
     observer: &mut dyn Observer,
 ) -> Result<Vec<u8>, Failure> {
-    let Opened { url, response, cached, .. } = file;
+    let Opened { url, response, cached, bytes: whole, .. } = file;
     let failed = |error: JsValue| network(&url, &reason(&error));
     let mut bytes = Vec::new();
     if let Some(body) = response.body() {
         let reader: ReadableStreamDefaultReader = body.get_reader().dyn_into().map_err(|_| network(&url, "no body"))?;
         loop {
-            let chunk = JsFuture::from(reader.read()).await.map_err(failed)?;
+            let chunk = JsFuture::from(reader.read()).await.map_err(|error| {
+                let came = bytes.len();
+                let of = if whole > 0.0 { format!(" of {whole}") } else { String::new() };
+                network(&url, &format!("the download broke off after {came}{of} bytes ({})", reason(&error)))
+            })?;
             if Reflect::get(&chunk, &"done".into()).map_err(failed)?.is_truthy() {
                 break;
             }
@@ -159,13 +169,24 @@ async fn keep(cache: &Cache, url: &str, bytes: &[u8]) {
     let _ = JsFuture::from(cache.put_with_str(url, &response)).await;
 }
 
-/// Where the Hub is: Hugging Face's, or what the page was told in `?hub=` (its content security policy keeps that to its
-/// own server).
-fn hub() -> String {
+/// Where the hub is: Hugging Face's, or what the page was told in `?hub=`. Whoever sends a link must not be able to send
+/// what is asked for elsewhere, so that is the page's own server, or one on this machine.
+fn hub() -> Result<String, Failure> {
     let location = Reflect::get(&js_sys::global(), &"location".into()).unwrap_or(JsValue::UNDEFINED);
-    let query = Reflect::get(&location, &"search".into()).ok().and_then(|query| query.as_string());
-    let told = query.and_then(|query| web_sys::UrlSearchParams::new_with_str(&query).ok()?.get("hub"));
-    told.unwrap_or_else(|| "https://huggingface.co".to_owned())
+    let word = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).ok().and_then(|text| text.as_string());
+    let query = word(&location, "search").and_then(|query| web_sys::UrlSearchParams::new_with_str(&query).ok());
+    let Some(told) = query.and_then(|query| query.get("hub")) else { return Ok("https://huggingface.co".to_owned()) };
+    let refused = || {
+        let message = format!("?hub={told} is neither on this machine nor the page's own server");
+        Failure { kind: FailureKind::Input, message }
+    };
+    let url =
+        web_sys::Url::new_with_base(&told, &word(&location, "href").unwrap_or_default()).map_err(|_| refused())?;
+    let here = matches!(url.hostname().as_str(), "127.0.0.1" | "localhost" | "[::1]");
+    if !here && Some(url.origin()) != word(&location, "origin") {
+        return Err(refused());
+    }
+    Ok(url.href().trim_end_matches('/').to_owned())
 }
 
 /// Paths and URLs of the files of a repository that are worth fetching, at the commit that `revision` stands for.
@@ -189,9 +210,20 @@ async fn repository(id: &str, revision: &str) -> Result<Vec<(String, String)>, F
         let message = format!("\"{id}\" at \"{revision}\" is no Hub id; one looks like owner/name");
         return Err(Failure { kind: FailureKind::Input, message });
     }
-    let hub = hub();
+    let hub = hub()?;
     let url = format!("{hub}/api/models/{id}/revision/{revision}");
-    let response = fetch(&url).await?;
+    let response = answer(&url).await?;
+    let missing = |what: &str| {
+        let message = format!("{what} (it answers {})", status(&response));
+        Failure { kind: FailureKind::Input, message }
+    };
+    match response.status() {
+        200..=299 => {}
+        // The hub does not tell a private repository from none.
+        401 | 403 => return Err(missing(&format!("{id}: the hub has no such public repository"))),
+        404 => return Err(missing(&format!("{id} at {revision}: the hub has no such revision"))),
+        _ => return Err(network(&url, &format!("the server answers {}", status(&response)))),
+    }
     let text = match response.text() {
         Ok(promise) => JsFuture::from(promise).await.ok().and_then(|text| text.as_string()).unwrap_or_default(),
         Err(error) => return Err(network(&url, &reason(&error))),
@@ -202,7 +234,8 @@ async fn repository(id: &str, revision: &str) -> Result<Vec<(String, String)>, F
     let wanted = |file: &String| HUB_FILES.contains(&file.as_str());
     let files: Vec<_> = repository.siblings.into_iter().map(|sibling| sibling.rfilename).filter(wanted).collect();
     if files.is_empty() {
-        return Err(network(&url, &format!("there is none of {} in it", HUB_FILES.join(", "))));
+        let message = format!("{id}: none of its files is one of {}", HUB_FILES.join(", "));
+        return Err(Failure { kind: FailureKind::Input, message });
     }
     Ok(files.into_iter().map(|file| (format!("{id}/{file}"), format!("{hub}/{id}/resolve/{sha}/{file}"))).collect())
 }

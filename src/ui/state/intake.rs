@@ -66,6 +66,16 @@ fn shown(folder: Option<&str>) -> String {
     folder.filter(|folder| !folder.is_empty()).map_or_else(|| "the loose files".into(), |folder| format!("`{folder}`"))
 }
 
+/// The ending that a pasted table should have: `{` begins JSON lines, a tab in the first line tells TSV from CSV.
+#[must_use]
+pub fn pasted_kind(text: &str) -> &'static str {
+    match text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default() {
+        line if line.trim_start().starts_with('{') => "jsonl",
+        line if line.contains('\t') => "tsv",
+        _ => "csv",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +116,11 @@ mod tests {
             sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
         insta::assert_snapshot!(intake.problems[0].message, @"a second model; `a` was taken, so drop this one by itself");
         assert!(intake.rest.is_empty());
+    }
+
+    #[test]
+    fn a_pasted_table_tells_its_kind() {
+        let kinds = ["label\ttext1\na\tb", "\nlabel,text1\n", " {\"label\": 1}", ""].map(pasted_kind);
+        assert_eq!(kinds, ["tsv", "csv", "jsonl", "csv"]);
     }
 }

@@ -1,10 +1,11 @@
 //! What is learned from: the data set, how many examples, and the examples themselves.
 
+use super::columns::Unmapped;
 use crate::protocol::*;
 use crate::ui::components::fields::{Number, Select};
 use crate::ui::components::pick::Pick;
 use crate::ui::lab::Lab;
-use crate::ui::state::words;
+use crate::ui::state::{intake, words};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -32,6 +33,7 @@ pub fn EpisodeFields() -> impl IntoView {
     let data = Signal::derive(move || spec.get().and_then(|spec| of(spec.data)).unwrap_or_default());
     let test = Signal::derive(move || spec.get().and_then(|spec| spec.test).and_then(of).unwrap_or_default());
     view! {
+        <Unmapped/>
         <Show when=move || lab.data.with(|all| !all.is_empty()) fallback=|| view! {
             <p class="quiet-words">"Drop a TSV, CSV or JSONL file with the columns label, text1 and, for pairs, text2."</p>
         }>
@@ -65,8 +67,7 @@ fn Own() -> impl IntoView {
         if pasted.trim().is_empty() {
             return;
         }
-        // A tab in the first line tells TSV from CSV.
-        let kind = if pasted.lines().next().is_some_and(|line| line.contains('\t')) { "tsv" } else { "csv" };
+        let kind = intake::pasted_kind(&pasted);
         let bytes = pasted.into_bytes();
         spawn_local(async move {
             lab.open_files(vec![FileBytes { path: format!("pasted.{kind}"), bytes }], vec![]).await;
@@ -77,7 +78,7 @@ fn Own() -> impl IntoView {
         <details class="more">
             <summary>"Own data"</summary>
             <Pick/>
-            <textarea rows="4" data-testid="paste" aria-label="Paste a table" placeholder="or paste a table whose first line is label⇥text1" bind:value=text></textarea>
+            <textarea rows="4" data-testid="paste" aria-label="Paste a table" placeholder="or paste a table with the names of its columns in the first line, or JSON lines" bind:value=text></textarea>
             <button data-testid="paste-go" disabled=move || lab.busy() || text.with(|text| text.trim().is_empty()) on:click=take>"Use it"</button>
         </details>
     }

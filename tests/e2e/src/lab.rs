@@ -14,6 +14,9 @@ use xtask::serve::StaticServer;
 /// How long the page may take to show what costs no computing.
 pub const SOON: Duration = Duration::from_secs(30);
 
+/// How long one long step may take on a busy machine without a GPU.
+pub const LONG: Duration = Duration::from_secs(300);
+
 /// How often the page is asked again.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -310,6 +313,12 @@ impl Lab {
         let values = self.client.execute(&script, vec![json!(css(handle))]).await?;
         Ok(serde_json::from_value(values)?)
     }
+}
+
+/// Whether an attribute is a number from 0 to 1.
+#[must_use]
+pub fn in_unit_interval(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
 }
 
 /// The selector of a handle: `train` is `[data-testid="train"]`; `run-row[data-name="x"]`, `run-row button` and

@@ -1,10 +1,11 @@
 //! What the end-to-end test is made of: the built page behind a static server, a headless Chromium that drives it, and
-//! the native command that gives the numbers to compare with.
+//! the native command that gives the numbers to compare with, and a server that answers as the Hugging Face hub does.
 //!
 //! `cargo xtask test page e2e` builds the page and sets the environment: `DIST` is the folder of the built page,
 //! `MERA` the native command, `CHROMEDRIVER` and `CHROMIUM` the browser.
 
 pub mod driver;
+pub mod hub;
 pub mod lab;
 pub mod native;
 

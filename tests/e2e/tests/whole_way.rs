@@ -2,16 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::{Context, Result, ensure};
-use e2e::lab::{Lab, SOON};
+use e2e::lab::{LONG, Lab, SOON, in_unit_interval};
 use e2e::native::{largest_difference, mera, mera_json, unzip, zip_folder};
 use e2e::{path_from_environment, root};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
-
-/// How long one long step may take on a busy machine without a GPU.
-const LONG: Duration = Duration::from_secs(300);
 
 /// The sample adapters, in the order in which they are dropped; the first is the reference.
 const ADAPTERS: [&str; 3] = ["mnli", "snli", "paws"];
@@ -205,8 +202,43 @@ async fn merge(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
+/// Data that calls its columns otherwise is asked about; so is what is pasted.
+async fn other_columns(lab: &Lab, files: &OwnFiles) -> Result<()> {
+    let problems = lab.count("problem").await?;
+    lab.drop_files(&[&files.other]).await?;
+    lab.until("columns", "data-path", LONG, |path| path == "other-columns.tsv").await?;
+    // The label is proposed by its name.
+    let label = lab.find("column-label").await?.prop("value").await?;
+    ensure!(label.as_deref() == Some("class"), "{label:?} is proposed as the label");
+    lab.fill("column-text1", "one").await?;
+    lab.fill("column-text2", "two").await?;
+    lab.press("columns-go").await?;
+    lab.until_count("columns", LONG, 0).await?;
+    let chosen = lab.find("data-select").await?.text().await?;
+    ensure!(chosen.contains("other-columns · 48 rows"), "the data sets are {chosen:?}");
+
+    let pasted = "{\"y\": \"a\", \"review\": \"fine\"}\n{\"y\": \"b\", \"review\": \"bad\"}\n".repeat(2);
+    lab.client()
+        .execute("document.querySelector('[data-testid=\"paste\"]').closest('details').open = true", vec![])
+        .await?;
+    lab.fill("paste", &pasted).await?;
+    lab.press("paste-go").await?;
+    lab.until("columns", "data-path", LONG, |path| path == "pasted.jsonl").await?;
+    lab.press("columns-go").await?;
+    lab.until_count("columns", LONG, 0).await?;
+    let chosen = lab.find("data-select").await?.text().await?;
+    ensure!(chosen.contains("pasted · 4 rows"), "the data sets are {chosen:?}");
+    ensure!(
+        lab.count("problem").await? == problems,
+        "a question was told as a problem: {:?}",
+        lab.texts("problem").await?
+    );
+    Ok(())
+}
+
 /// Data, examples, training; paused, taken up again.
 async fn learn(lab: &Lab, files: &OwnFiles) -> Result<()> {
+    other_columns(lab, files).await?;
     lab.drop_files(&[&files.data]).await?;
     lab.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
     // Six examples, three a step, twelve epochs: 24 steps.
@@ -268,10 +300,6 @@ async fn compare(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn in_unit_interval(text: &str) -> bool {
-    text.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
-}
-
 /// The files of a visitor.
 struct OwnFiles {
     _folder: TempDir,
@@ -279,6 +307,8 @@ struct OwnFiles {
     zip: PathBuf,
     loose: Vec<PathBuf>,
     data: PathBuf,
+    /// The same under other columns.
+    other: PathBuf,
     /// Texts, a pair a line.
     texts: PathBuf,
     /// Files that can't be used, with a word that the line about each must hold.
@@ -324,11 +354,11 @@ impl OwnFiles {
         let truncated = place("truncated.zip");
         let bytes = std::fs::read(&zip)?;
         std::fs::write(&truncated, &bytes[..bytes.len() / 2])?;
-        let (empty, columns) = (place("empty.tsv"), place("columns.tsv"));
+        let (empty, other) = (place("empty.tsv"), place("other-columns.tsv"));
         std::fs::write(&empty, "")?;
-        std::fs::write(&columns, "class\tsentence\n1\tfine\n")?;
-        let bad = vec![(bad_folder, "os"), (truncated, "truncated.zip"), (empty, "empty.tsv"), (columns, "text1")];
-        Ok(Self { folder: sample("mnli"), zip, loose, data, texts, bad, _folder: temporary })
+        std::fs::write(&other, [&["class\tone\ttwo"], &rows[1..]].concat().join("\n"))?;
+        let bad = vec![(bad_folder, "os"), (truncated, "truncated.zip"), (empty, "empty.tsv")];
+        Ok(Self { folder: sample("mnli"), zip, loose, data, other, texts, bad, _folder: temporary })
     }
 }
 
