@@ -273,7 +273,10 @@ fn merge_writes_an_adapter_its_recipe_and_a_report() {
     let locations = report["locations"].as_array().unwrap();
     assert_eq!(locations.len(), 2);
     for location in locations {
-        assert_eq!(keys(location), ["name", "cost_before", "cost_after", "diagonal_share", "ensemble"]);
+        assert_eq!(
+            keys(location),
+            ["name", "cost_before", "cost_after", "diagonal_share", "stored", "aligned", "ensemble"]
+        );
         assert!(location["cost_after"].as_f64().unwrap() > 0.0);
         assert!(location["ensemble"]["relative_error"].as_f64().unwrap() > 0.0);
     }
@@ -384,6 +387,10 @@ fn bench_measures_forward_and_step() {
         ["bench", "--plm", &path(PLM), "--runs", "1,2", "--rows", "2", "--tokens", "8", "--repeats", "2", "--json"];
     let answer = document(&call);
     assert!(answer["forward"]["median_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!((&answer["device"], &answer["rows"], &answer["tokens"]), (&json!("CPU"), &json!(2), &json!(8)));
+    assert!(answer["cores"].as_u64().unwrap() > 0);
+    #[cfg(target_os = "linux")]
+    assert!(answer["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
     let steps = answer["adapter_step"].as_array().unwrap();
     assert_eq!((&steps[0]["runs"], &steps[1]["runs"], steps.len()), (&json!(1), &json!(2), 2));
     assert!(steps.iter().all(|step| step["median_ms"].as_f64().unwrap() > 0.0));

@@ -4,9 +4,9 @@ use super::device::Device;
 use super::error::CliError;
 use super::session::Session;
 use super::{say, say_json};
-use crate::engine::{Benchmark, Quartiles, VERSION};
+use crate::protocol::{self, BenchReport, StepTiming, Timing};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Measure the engine's speed on this machine
@@ -44,57 +44,44 @@ impl Bench {
         if let Some(plm) = &self.plm {
             session.open_plm(plm)?;
         }
-        let asked = Benchmark {
+        let mut report = session.ask(protocol::Bench {
             rows: self.rows.into(),
-            len: self.tokens.into(),
+            tokens: self.tokens.into(),
             bottleneck: self.bottleneck.into(),
             runs: self.runs.iter().map(|&runs| runs.into()).collect(),
             repeats: self.repeats.into(),
-        };
-        let report = pollster::block_on(session.engine.benchmark(&asked, &mut session.watch));
-        session.watch.finish();
-        let report = report?;
+        })?;
+        report.peak_memory_bytes = peak_memory();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if self.json {
-            let steps: Vec<Value> = report
-                .steps
-                .iter()
-                .map(|step| {
-                    let mut time = milliseconds(step.time);
-                    time["runs"] = json!(step.runs);
-                    time
-                })
-                .collect();
-            return say_json(&json!({
-                "engine": VERSION,
-                "device": session.started.device.label(),
-                "adapter": session.started.adapter,
-                "cores": cores,
-                "plm": report.plm,
-                "rows": self.rows,
-                "tokens": self.tokens,
-                "bottleneck": self.bottleneck,
-                "repeats": self.repeats,
-                "forward": milliseconds(report.forward),
-                "adapter_step": steps,
-            }));
+            let mut document = json!(report);
+            document["adapter"] = json!(session.started.adapter);
+            document["cores"] = json!(cores);
+            return say_json(&document);
         }
-        say(&format!("{VERSION} on {}, {cores} cores: {}", session.started.device.label(), report.plm))?;
-        say(&format!("batch of {} × {} tokens, bottleneck {}", self.rows, self.tokens, self.bottleneck))?;
-        say(&line("forward", report.forward))?;
-        for step in &report.steps {
-            let what = if step.runs == 1 { "adapter step".to_owned() } else { format!("step of {} runs", step.runs) };
-            say(&line(&what, step.time))?;
+        let BenchReport { engine, device, plm, rows, tokens, bottleneck, forward, adapter_step, .. } = report;
+        say(&format!("{engine} on {device}, {cores} cores: {plm}"))?;
+        say(&format!("batch of {rows} × {tokens} tokens, bottleneck {bottleneck}"))?;
+        say(&line("forward", forward))?;
+        for StepTiming { median_ms, quartiles_ms, runs } in adapter_step {
+            let what = if runs == 1 { "adapter step".to_owned() } else { format!("step of {runs} runs") };
+            say(&line(&what, Timing { median_ms, quartiles_ms }))?;
         }
-        Ok(())
+        match report.peak_memory_bytes {
+            Some(bytes) => say(&format!("{:<16} {:>8.1} MiB", "peak memory", bytes as f64 / f64::from(1 << 20))),
+            None => Ok(()),
+        }
     }
 }
 
-fn milliseconds(time: Quartiles) -> Value {
-    json!({ "median_ms": time.median * 1e3, "quartiles_ms": [time.lower * 1e3, time.upper * 1e3] })
+/// Most memory that this process has had, as Linux counts it.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
-fn line(what: &str, time: Quartiles) -> String {
-    let [lower, median, upper] = [time.lower, time.median, time.upper].map(|seconds| seconds * 1e3);
-    format!("{what:<16} {median:>8.1} ms   (quartiles {lower:.1} to {upper:.1})")
+fn line(what: &str, time: Timing) -> String {
+    let [lower, upper] = time.quartiles_ms;
+    format!("{what:<16} {:>8.1} ms   (quartiles {lower:.1} to {upper:.1})", time.median_ms)
 }

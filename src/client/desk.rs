@@ -390,6 +390,7 @@ fn builds_state(command: &Command) -> bool {
         command,
         Command::OpenPlm(_)
             | Command::Open(_)
+            | Command::OpenData(_)
             | Command::EditAdapter(_)
             | Command::RemoveAdapter(_)
             | Command::Merge(_)

@@ -4,7 +4,7 @@ use super::{Engine, EngineError, Observer, fetched};
 use crate::format::{self, AdapterFile, Architecture};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
-    AdapterCard, AdapterId, EditAdapter, FileSource, MergeSpec, Opened, Phase, Problem, TrainSettings,
+    AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, Problem, TrainSettings,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
@@ -254,10 +254,7 @@ impl Engine {
             }
         }
         for file in found.data {
-            match self.data.add(&file.path, &file.bytes) {
-                Ok(card) => opened.data.push(card),
-                Err(error) => opened.problems.push(Problem { path: file.path, message: error.problem.to_string() }),
-            }
+            self.data.open(FileBytes { path: file.path, bytes: file.bytes }, &mut opened);
         }
         Ok(opened)
     }

@@ -7,11 +7,12 @@ use crate::merge::{
 };
 use crate::ot::{SinkhornOptions, Status};
 use crate::protocol::{
-    AdapterId, Align, AlignBy, AlignmentReport, LocationAlignment, LocationWeights, Matrix, NeuronReport,
-    PairAlignment, Phase, ShowNeuron, ShowWeights, Solver, Texts, TokenActivation,
+    AdapterId, Align, AlignBy, AlignmentReport, LocationAlignment, LocationSimilarity, LocationWeights, Matrix,
+    NeuronReport, PairAlignment, Phase, ShowNeuron, ShowSimilarity, ShowWeights, Similarity, Solver, Texts,
+    TokenActivation,
 };
-use crate::tensors::Tensor;
 use crate::tensors::adapter::{Location, Part};
+use crate::tensors::{Tensor, TensorSet};
 use nalgebra::DMatrix;
 use std::rc::Rc;
 
@@ -157,6 +158,55 @@ impl Engine {
             stored: matrix(&stored),
             reference: matrix(&reference),
         })
+    }
+
+    pub(super) async fn show_similarity(
+        &self,
+        ask: &ShowSimilarity,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Similarity>, EngineError> {
+        let ids = &ask.adapters;
+        let pairs: Vec<[AdapterId; 2]> = (0..ids.len())
+            .flat_map(|first| (first + 1..ids.len()).map(move |second| [ids[first], ids[second]]))
+            .collect();
+        let mut similarities = Vec::new();
+        for (done, &pair) in pairs.iter().enumerate() {
+            observer.at(Phase::Align, done, pairs.len()).await?;
+            let inputs = self.inputs(&pair, None)?;
+            let mut locations = Vec::new();
+            for location in inputs.locations()? {
+                let by = By::Weights(WeightFeatures::default());
+                let aligned = merge::align::align_location(&inputs, 1, location, by, &AlignOptions::default())?.aligned;
+                let [first, second] = [inputs.params(0, location)?, inputs.params(1, location)?];
+                let cosine = |other| merge::cosine(&first, other).map(|cosine| cosine as f32);
+                locations.push(LocationSimilarity {
+                    name: location.to_string(),
+                    stored: cosine(&second),
+                    aligned: cosine(&aligned),
+                });
+            }
+            similarities.push(Similarity { pair, locations });
+        }
+        Ok(similarities)
+    }
+
+    /// The parameters of an adapter and of one aligned to it, which is computed again where it is not the last; as they
+    /// are stored, and aligned.
+    pub(super) async fn aligned_pair(
+        &mut self,
+        align: &Align,
+        other: AdapterId,
+        observer: &mut dyn Observer,
+    ) -> Result<[TensorSet; 3], EngineError> {
+        if self.alignment.as_ref().is_none_or(|last| last.asked != *align) {
+            self.align(align.clone(), observer).await?;
+        }
+        let input = align.others.iter().position(|&id| id == other).ok_or(EngineError::NoAdapter(other))? + 1;
+        let mut aligned = TensorSet::new();
+        for found in self.alignment.iter().flat_map(|last| &last.alignments).filter(|found| found.input == input) {
+            found.aligned.write(&mut aligned, found.location)?;
+        }
+        Ok([self.adapter_params(align.reference)?.clone(), self.adapter_params(other)?.clone(), aligned])
     }
 
     pub(super) async fn show_neuron(

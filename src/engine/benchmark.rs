@@ -1,58 +1,12 @@
 //! How fast the engine is here: a forward pass and a step of training, as `benches/peers` measures them of others.
 
 use super::device::random_encoder;
-use super::{Engine, EngineError, Observer};
+use super::{Engine, EngineError, Observer, VERSION};
 use crate::model::{BertConfig, Encoder, EncoderInput, NoAdapters, RunParams, adapter, head, params::read};
-use crate::protocol::Phase;
+use crate::protocol::{Bench, BenchReport, Phase, StepTiming, Timing};
 use crate::text::random::{Purpose, generator};
 use crate::train::{AdamWConfig, Architecture, LabelledInput, Step, Trainer};
 use rand::Rng;
-
-/// What to measure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Benchmark {
-    /// Sequences a run.
-    pub rows: usize,
-    /// Tokens a sequence, all real.
-    pub len: usize,
-    /// Neurons a location.
-    pub bottleneck: usize,
-    /// Measure a step of so many runs in one pass, one after the other.
-    pub runs: Vec<usize>,
-    /// Timed repeats, after three that are not.
-    pub repeats: usize,
-}
-
-/// What was measured, in seconds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BenchmarkReport {
-    /// Name of the PLM.
-    pub plm: String,
-    /// The frozen PLM without adapter, no gradients.
-    pub forward: Quartiles,
-    /// Forward, loss, backward and AdamW of adapter and head.
-    pub steps: Vec<StepTime>,
-}
-
-/// A step of training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepTime {
-    /// Runs in one pass.
-    pub runs: usize,
-    /// Of the pass.
-    pub time: Quartiles,
-}
-
-/// Of repeated measurements.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Quartiles {
-    /// A quarter was faster.
-    pub lower: f64,
-    /// Half was.
-    pub median: f64,
-    /// Three quarters were.
-    pub upper: f64,
-}
 
 /// Repeats that only warm up.
 const WARM_UP: usize = 3;
@@ -62,15 +16,7 @@ const MINILM: &[u8] = br#"{"model_type":"bert","vocab_size":30522,"hidden_size":
     "num_attention_heads":12,"intermediate_size":1536,"max_position_embeddings":512}"#;
 
 impl Engine {
-    /// Measures the loaded PLM, or random weights in the shape of all-MiniLM-L6-v2.
-    ///
-    /// # Errors
-    /// When it is cancelled or the device fails.
-    pub async fn benchmark(
-        &self,
-        asked: &Benchmark,
-        observer: &mut dyn Observer,
-    ) -> Result<BenchmarkReport, EngineError> {
+    pub(super) async fn bench(&self, asked: &Bench, observer: &mut dyn Observer) -> Result<BenchReport, EngineError> {
         let (name, encoder) = match &self.plm {
             Some(plm) => (plm.card.name.clone(), plm.encoder.clone()),
             None => {
@@ -94,9 +40,9 @@ impl Engine {
             read(encoder.forward(&input, &NoAdapters)?).await?;
             times.push(observer.seconds() - began);
         }
-        let forward = quartiles(&times);
+        let forward = timing(&times);
 
-        let mut steps = Vec::new();
+        let mut adapter_step = Vec::new();
         for &runs in &asked.runs {
             let batch = self.random_batch(&encoder, asked, runs);
             let mut trainer = self.random_trainer(&encoder, asked, runs)?;
@@ -110,26 +56,38 @@ impl Engine {
                 trainer.step(&encoder, step).await?;
                 times.push(observer.seconds() - began);
             }
-            steps.push(StepTime { runs, time: quartiles(&times) });
+            let Timing { median_ms, quartiles_ms } = timing(&times);
+            adapter_step.push(StepTiming { median_ms, quartiles_ms, runs });
         }
-        Ok(BenchmarkReport { plm: name, forward, steps })
+        Ok(BenchReport {
+            engine: VERSION.to_owned(),
+            device: self.kind.label().to_owned(),
+            plm: name,
+            rows: asked.rows,
+            tokens: asked.tokens,
+            bottleneck: asked.bottleneck,
+            repeats: asked.repeats,
+            forward,
+            adapter_step,
+            peak_memory_bytes: None,
+        })
     }
 
-    fn random_batch(&self, encoder: &Encoder, asked: &Benchmark, runs: usize) -> LabelledInput {
+    fn random_batch(&self, encoder: &Encoder, asked: &Bench, runs: usize) -> LabelledInput {
         let mut random = generator(0, Purpose::Shuffle, 0);
         let (rows, vocabulary) = (asked.rows * runs, encoder.config().vocab_size as u32);
-        let ids = (0..rows * asked.len).map(|_| random.next_u32() % vocabulary.max(1)).collect();
+        let ids = (0..rows * asked.tokens).map(|_| random.next_u32() % vocabulary.max(1)).collect();
         let input = EncoderInput {
             rows,
-            len: asked.len,
+            len: asked.tokens,
             ids,
-            type_ids: vec![0; rows * asked.len],
-            attention_mask: vec![1; rows * asked.len],
+            type_ids: vec![0; rows * asked.tokens],
+            attention_mask: vec![1; rows * asked.tokens],
         };
         LabelledInput { input, labels: (0..rows).map(|row| row as u32 % 2).collect(), weights: vec![1.0; rows] }
     }
 
-    fn random_trainer(&self, encoder: &Encoder, asked: &Benchmark, runs: usize) -> Result<Trainer, EngineError> {
+    fn random_trainer(&self, encoder: &Encoder, asked: &Bench, runs: usize) -> Result<Trainer, EngineError> {
         let config = encoder.config();
         let mut random = generator(0, Purpose::Weights, 1);
         let mut params = adapter::initial(config.num_hidden_layers, config.hidden_size, asked.bottleneck, &mut random)?;
@@ -141,10 +99,10 @@ impl Engine {
     }
 }
 
-/// Of `times` after the warm-up.
-fn quartiles(times: &[f64]) -> Quartiles {
+/// Of `times`, in seconds, after the warm-up.
+fn timing(times: &[f64]) -> Timing {
     let mut sorted = times.get(WARM_UP..).unwrap_or_default().to_vec();
     sorted.sort_by(f64::total_cmp);
-    let at = |quarter: usize| sorted.get(sorted.len() * quarter / 4).copied().unwrap_or(0.0);
-    Quartiles { lower: at(1), median: at(2), upper: at(3) }
+    let at = |quarter: usize| 1e3 * sorted.get(sorted.len() * quarter / 4).copied().unwrap_or(0.0);
+    Timing { median_ms: at(2), quartiles_ms: [at(1), at(3)] }
 }

@@ -2,10 +2,10 @@
 
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
-use crate::merge::{self, METHODS, Range, Scale, Settings, Value};
+use crate::merge::{self, LocationParams, METHODS, Range, Scale, Settings, Value};
 use crate::protocol::{
-    AdapterId, EnsembleDistance, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale, ParameterCard,
-    ParameterRange, Phase, Texts,
+    AdapterId, EnsembleDistance, Interference, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale,
+    ParameterCard, ParameterRange, Phase, Texts,
 };
 use crate::tensors::TensorSet;
 
@@ -72,21 +72,33 @@ impl Engine {
         observer.at(Phase::Merge, 1, 2).await?;
         let distances =
             if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
-        let locations = inputs.locations()?.into_iter().map(|location| {
+        let shares = inputs.shares()?;
+        let mut locations = Vec::new();
+        for location in inputs.locations()? {
             let at: Vec<_> = merged.alignments.iter().filter(|alignment| alignment.location == location).collect();
             let mean = |value: &dyn Fn(&merge::Alignment) -> Option<f64>| {
                 let values: Option<Vec<f64>> = at.iter().map(|alignment| value(alignment)).collect();
                 values.filter(|values| !values.is_empty()).map(|v| (v.iter().sum::<f64>() / v.len() as f64) as f32)
             };
-            MergeLocation {
+            let params = (0..shares.len()).map(|input| inputs.params(input, location));
+            let mut params: Vec<LocationParams> = params.collect::<Result<_, _>>()?;
+            let stored = interference(&shares, &params);
+            for alignment in &at {
+                if let Some(own) = params.get_mut(alignment.input) {
+                    own.clone_from(&alignment.aligned);
+                }
+            }
+            let aligned = if at.is_empty() { None } else { interference(&shares, &params) };
+            locations.push(MergeLocation {
                 name: location.to_string(),
                 cost_before: mean(&|alignment| alignment.cost_before),
                 cost_after: mean(&|alignment| Some(alignment.cost_after)),
                 diagonal_share: mean(&|alignment| alignment.diagonal_share),
+                stored,
+                aligned,
                 ensemble: distances.iter().find(|distance| distance.location == location).map(ensemble),
-            }
-        });
-        let locations = locations.collect();
+            });
+        }
         Ok((merged.params, locations))
     }
 }
@@ -99,6 +111,12 @@ fn common_track(engine: &Engine, ids: &[AdapterId]) -> Result<String, EngineErro
     }
     tracks.dedup();
     Ok(if let [track] = tracks[..] { track.to_owned() } else { String::new() })
+}
+
+fn interference(shares: &[f64], params: &[LocationParams]) -> Option<Interference> {
+    let inputs: Vec<_> = shares.iter().copied().zip(params).collect();
+    let merge::Interference { opposite, cancelled } = merge::interference(&inputs)?;
+    Some(Interference { opposite: opposite as f32, cancelled: cancelled as f32 })
 }
 
 fn ensemble(distance: &merge::EnsembleDistance) -> EnsembleDistance {

@@ -14,6 +14,7 @@ mod device;
 mod error;
 mod export;
 mod laboratory;
+mod line;
 mod merging;
 mod observer;
 mod plm;
@@ -28,7 +29,6 @@ mod whole;
 
 pub use adapters::{Adapters, LoadedAdapter, Origin, proposed_track};
 pub use answers::{Answers, RowAnswer};
-pub use benchmark::{Benchmark, BenchmarkReport, Quartiles, StepTime};
 pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
 pub use error::EngineError;
@@ -91,12 +91,15 @@ impl Engine {
             Command::OpenPlm(open) => Outcome::OpenPlm(self.open_plm(open, observer).await?),
             Command::Tokenize(ask) => Outcome::Tokenize(self.plm()?.tokens(&ask.text1, ask.text2.as_deref())?),
             Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
+            Command::OpenData(open) => Outcome::OpenData(self.open_data(&open)?),
             Command::EditAdapter(edit) => Outcome::EditAdapter(self.adapters.edit(edit)?),
             Command::RemoveAdapter(remove) => Outcome::RemoveAdapter(self.adapters.remove(remove.id)?),
             Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0)?),
             Command::Align(align) => Outcome::Align(self.align(align, observer).await?),
             Command::ShowWeights(show) => Outcome::ShowWeights(self.show_weights(show, observer).await?),
             Command::ShowNeuron(show) => Outcome::ShowNeuron(self.show_neuron(show, observer).await?),
+            Command::ShowSimilarity(show) => Outcome::ShowSimilarity(self.show_similarity(&show, observer).await?),
+            Command::ShowLine(show) => Outcome::ShowLine(self.show_line(&show, observer).await?),
             Command::Merge(merge) => Outcome::Merge(self.merge(merge, observer).await?),
             Command::Train(train) => Outcome::Train(self.train(train, observer).await?),
             Command::Resume(resume) => Outcome::Resume(self.resume(resume, observer).await?),
@@ -110,6 +113,7 @@ impl Engine {
             Command::ScoreAdapters(score) => Outcome::ScoreAdapters(self.score_adapters(&score, observer).await?),
             Command::SummarizeRecords(ask) => Outcome::SummarizeRecords(records::summary(&ask.records)?),
             Command::ExportRecords(export) => Outcome::ExportRecords(records::export(&export)?),
+            Command::Bench(bench) => Outcome::Bench(self.bench(&bench, observer).await?),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::experiment::score;
 use crate::model::params::read;
 use crate::model::{AdapterForm, BottleneckAdapters, NoAdapters, RunParams};
 use crate::protocol::{AdapterId, AdapterScores, Phase, ScoreAdapters};
+use crate::tensors::TensorSet;
 use crate::text::{Batch, Fill, Order, Shape, batch};
 use crate::train::{LabelledInput, TrainError};
 use nalgebra::DMatrix;
@@ -36,33 +37,30 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>, EngineError> {
         let data = &episode.run_data;
-        let rows: Vec<usize> = data.support.iter().chain(&data.dev).copied().collect();
-        let label = |row: &usize| data.encoded.get(*row)?.label.map(|label| label as usize);
-        let labels: Vec<usize> = rows.iter().filter_map(label).collect();
+        let (rows, labels) = episode.seen();
         let mut scores = Vec::new();
         for (done, adapter) in std::iter::once(None).chain(adapters.iter().copied().map(Some)).enumerate() {
             observer.at(Phase::Features, done, adapters.len() + 1).await?;
+            let adapter = adapter.map(|id| Ok((self.adapter_params(id)?, self.adapters.get(id)?.form()?)));
+            let adapter = adapter.transpose().map_err(|error: EngineError| error)?;
             let features = self.first_tokens(episode, &rows, adapter).await?;
             scores.push(score::leave_one_out(&features, &labels, data.classes)?.accuracy);
         }
         Ok(scores)
     }
 
-    /// The first token of each row after the last layer, `[rows, hidden]`.
-    async fn first_tokens(
+    /// The first token of each row after the last layer, `[rows, hidden]`, with an adapter or without.
+    pub(super) async fn first_tokens(
         &self,
         episode: &PreparedEpisode,
         rows: &[usize],
-        adapter: Option<AdapterId>,
+        adapter: Option<(&TensorSet, AdapterForm)>,
     ) -> Result<DMatrix<f64>, EngineError> {
         let plm = self.plm()?;
         let data = &episode.run_data;
         let shape = Shape { rows: ROWS, max_len: data.max_length, fill: Fill::Full };
         let loaded = match adapter {
-            Some(id) => {
-                let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
-                Some((params, self.adapters.get(id)?.form()?))
-            }
+            Some((params, form)) => Some((RunParams::stack(&[params], &self.device)?, form)),
             None => None,
         };
         let mut features = DMatrix::zeros(rows.len(), plm.card.hidden);

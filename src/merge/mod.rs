@@ -16,12 +16,14 @@
 //! | [`linear`], [`mera`], [`mod@concat`] | the methods, one file a family |
 //! | [`fit`] | a step that some methods end with: the up side fitted to the mean of functions |
 //! | [`scale`] | the output scale of any merge |
+//! | [`compare`] | adapters weight by weight: how alike, and what their average loses |
 //! | [`ensemble`] | how far a merge is from the mean of the inputs' functions |
 //!
 //! Inside, numbers are `f64`; tensors come and go as `f32`. Nothing here is random.
 
 pub mod align;
 pub mod axes;
+pub mod compare;
 pub mod concat;
 pub mod ensemble;
 pub mod error;
@@ -35,6 +37,7 @@ pub mod scale;
 pub mod settings;
 
 pub use align::{AlignOptions, Alignment, By, Stage, WeightFeatures, align};
+pub use compare::{Interference, cosine, interference};
 pub use ensemble::{EnsembleDistance, ensemble_distance};
 pub use error::MergeError;
 pub use inputs::{Features, Input, Inputs};

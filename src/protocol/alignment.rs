@@ -119,6 +119,73 @@ pub struct LocationWeights {
     pub merged: Matrix,
 }
 
+/// How alike adapters are, layer by layer, as stored and with their neurons aligned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowSimilarity {
+    /// Two or more.
+    pub adapters: Vec<AdapterId>,
+}
+
+/// Two adapters, the second aligned to the first by weights, exactly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Similarity {
+    /// The two.
+    pub pair: [AdapterId; 2],
+    /// Location by location.
+    pub locations: Vec<LocationSimilarity>,
+}
+
+/// Cosines between all parameters of two adapters at one location, −1 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocationSimilarity {
+    /// For example `layer.3.output`.
+    pub name: String,
+    /// In the order in which their neurons are stored; `None` where their numbers differ.
+    pub stored: Option<f32>,
+    /// With the second's neurons moved onto the first's.
+    pub aligned: Option<f32>,
+}
+
+/// How well adapters do that lie on the straight line from the reference to another, on the examples of an episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShowLine {
+    /// The alignment, as it was asked for; it is computed again where it is not the last one.
+    pub align: Align,
+    /// One of its `others`.
+    pub other: AdapterId,
+    /// Support and dev are looked at, test is not.
+    pub episode: EpisodeSpec,
+}
+
+/// Answer to [`ShowLine`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineReport {
+    /// To the other in its own order; `None` where the numbers of neurons differ.
+    pub stored: Option<Line>,
+    /// To the other as aligned.
+    pub aligned: Line,
+}
+
+/// A straight line between two adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// From one end to the other.
+    pub points: Vec<LinePoint>,
+    /// How far the loss rises above the straight line between the ends' losses, at most; 0 where it nowhere does.
+    pub barrier: f32,
+}
+
+/// One adapter on the line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinePoint {
+    /// Share of the other in it, 0 to 1.
+    pub share: f32,
+    /// Mean squared error of a ridge classifier on what the adapter makes of each example, that example left out.
+    pub loss: f32,
+    /// Share of the examples that this classifier answers rightly.
+    pub accuracy: f32,
+}
+
 /// What one neuron responds to in the texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShowNeuron {

@@ -124,8 +124,21 @@ pub struct MergeLocation {
     pub cost_after: Option<f32>,
     /// Mean share of the plans' mass on the diagonal.
     pub diagonal_share: Option<f32>,
+    /// What averaging the inputs as stored loses; `None` where their numbers of neurons differ.
+    pub stored: Option<Interference>,
+    /// The same of the inputs as this merge aligned them; `None` where nothing is aligned.
+    pub aligned: Option<Interference>,
     /// Against the mean of the inputs' functions, where there are texts.
     pub ensemble: Option<EnsembleDistance>,
+}
+
+/// What averaging does to weights that disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interference {
+    /// Share of the weights at which two inputs have opposite signs, 0 to 1.
+    pub opposite: f32,
+    /// Share of the weights' mass that is lost in their mean, 0 to 1.
+    pub cancelled: f32,
 }
 
 /// How far a merged adapter is from the mean of the functions it was made from, over the tokens of the texts.

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod alignment;
+mod bench;
 mod device;
 mod experiment;
 mod merging;
@@ -14,6 +15,7 @@ mod training;
 
 pub use adapters::*;
 pub use alignment::*;
+pub use bench::*;
 pub use device::*;
 pub use experiment::*;
 pub use merging::*;
@@ -292,6 +294,8 @@ commands! {
     Tokenize => Vec<Token>;
     /// Take in whatever was dropped: adapters, archives, data sets.
     Open => Opened;
+    /// Take in a data file, by columns that the person has chosen.
+    OpenData => DataCard;
     /// Rename an adapter or put it on a track.
     EditAdapter => AdapterCard;
     /// Forget an adapter.
@@ -304,6 +308,10 @@ commands! {
     ShowWeights => LocationWeights;
     /// What one neuron responds to in the texts.
     ShowNeuron => NeuronReport;
+    /// How alike adapters are, as stored and aligned.
+    ShowSimilarity => Vec<Similarity>;
+    /// Loss along the line between two adapters, as stored and aligned.
+    ShowLine => LineReport;
     /// Merge adapters into a new one.
     Merge => MergeReport;
     /// Fine-tune on an episode.
@@ -330,6 +338,8 @@ commands! {
     SummarizeRecords => SummaryCard;
     /// A table to keep.
     ExportRecords => FileBytes;
+    /// Measure how fast the engine is here.
+    Bench => BenchReport;
 }
 
 #[cfg(test)]

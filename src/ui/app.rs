@@ -24,6 +24,8 @@ fn App() -> impl IntoView {
     provide_context(lab);
     provide_context(themes);
     provide_scheme(Signal::derive(move || if themes.dark.get() { Scheme::Dark } else { Scheme::Light }));
+    // The first frame stands; whatever is pressed is heard.
+    request_animation_frame(move || lab.interactive.set(Some(super::browser::now())));
     let over = drop_zone(lab);
     let hash = window_event_listener(ev::hashchange, move |_| {
         let hash = super::browser::address::hash();

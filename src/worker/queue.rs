@@ -81,7 +81,11 @@ async fn run(engine: &mut Engine, command: Command, observer: &mut Reporter) -> 
         }
         other => other,
     };
-    engine.handle(command, observer).await.map_err(Failure::from)
+    let mut outcome = engine.handle(command, observer).await.map_err(Failure::from)?;
+    if let Outcome::Bench(report) = &mut outcome {
+        report.peak_memory_bytes = scope::memory();
+    }
+    Ok(outcome)
 }
 
 /// Reports to the page, and lets the event loop turn.

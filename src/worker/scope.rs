@@ -48,6 +48,13 @@ fn buffers(value: &JsValue, message: &Message) -> Vec<Uint8Array> {
     found.and_then(|value| value.dyn_into().ok()).into_iter().collect()
 }
 
+/// Bytes of this worker's memory; it never shrinks, so this is the most there has been.
+pub(super) fn memory() -> Option<u64> {
+    let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().dyn_into().ok()?;
+    let buffer: js_sys::ArrayBuffer = memory.buffer().dyn_into().ok()?;
+    Some(buffer.byte_length().into())
+}
+
 /// Lets the event loop take one turn, so that messages are heard. A message to oneself is not delayed as timers are.
 pub(super) async fn turn() -> Result<(), JsValue> {
     let channel = MessageChannel::new()?;

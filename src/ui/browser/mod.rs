@@ -16,6 +16,18 @@ pub fn now() -> f64 {
     web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now() / 1e3)
 }
 
+/// How many threads the device offers, as the browser tells.
+#[must_use]
+pub fn cores() -> usize {
+    web_sys::window().map_or(1, |window| window.navigator().hardware_concurrency() as usize)
+}
+
+/// What the browser calls itself.
+#[must_use]
+pub fn user_agent() -> String {
+    web_sys::window().and_then(|window| window.navigator().user_agent().ok()).unwrap_or_default()
+}
+
 /// A promise that a method of some object of the browser gives; `None` where the browser lacks it.
 pub(crate) fn promised(object: &JsValue, method: &str, arguments: &js_sys::Array) -> Option<JsFuture> {
     let function = js_sys::Reflect::get(object, &method.into()).ok()?.dyn_into::<js_sys::Function>().ok()?;

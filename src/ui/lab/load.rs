@@ -104,7 +104,7 @@ impl Lab {
     async fn take_in(self, files: Vec<FileSource>) {
         match self.work("Reading what was dropped", Some(Step::Adapters), Open { files }).await {
             Ok(opened) => {
-                let (adapters, data) = (opened.adapters.len(), opened.data.len());
+                let (adapters, data) = (opened.adapters.len(), opened.data.len() + opened.unmapped.len());
                 self.keep(opened);
                 match (adapters, data) {
                     (0, 0) => {}
@@ -127,8 +127,39 @@ impl Lab {
         self.loaded.update(|cards| cards.extend(opened.adapters));
         self.data.update(|cards| cards.extend(opened.data));
         for problem in opened.problems {
-            self.problem(problem.path, problem.message);
+            // What the person is asked about is no problem yet.
+            if !opened.unmapped.iter().any(|data| data.file.path == problem.path) {
+                self.problem(problem.path, problem.message);
+            }
         }
+        self.unmapped.update(|waiting| {
+            for data in opened.unmapped {
+                waiting.retain(|other| other.file.path != data.file.path);
+                waiting.push(data);
+            }
+        });
+    }
+
+    /// Takes in a data file, by the columns that the person has chosen.
+    pub fn open_mapped(self, path: &str, columns: DataColumns) {
+        let found = self.unmapped.with_untracked(|all| all.iter().find(|data| data.file.path == path).cloned());
+        let Some(UnmappedData { file, .. }) = found else { return };
+        spawn_local(async move {
+            let path = file.path.clone();
+            match self.work("Reading the data", Some(Step::FewShot), OpenData { file, columns }).await {
+                Ok(card) => {
+                    self.leave_unmapped(&path);
+                    self.choices.update(|choices| choices.episode.data = Some(card.name.clone()));
+                    self.data.update(|cards| cards.push(card));
+                }
+                Err(failure) => self.failed("", &failure),
+            }
+        });
+    }
+
+    /// Asks no longer what the columns of a data file are.
+    pub fn leave_unmapped(self, path: &str) {
+        self.unmapped.update(|all| all.retain(|data| data.file.path != path));
     }
 
     /// Loads the sample's adapters for the loaded model and its task, once.

@@ -2,6 +2,7 @@
 
 mod learn;
 mod load;
+mod look;
 mod make;
 mod whole;
 mod work;
@@ -85,8 +86,20 @@ pub struct Lab {
     pub loaded: RwSignal<Vec<AdapterCard>>,
     /// The data sets.
     pub data: RwSignal<Vec<DataCard>>,
+    /// Data files whose columns the person has yet to tell.
+    pub unmapped: RwSignal<Vec<UnmappedData>>,
     /// The last alignment computed here.
     pub computed: RwSignal<Option<AlignmentReport>>,
+    /// How alike adapters are, and which those are.
+    pub similarity: RwSignal<Option<(Vec<AdapterId>, Vec<Similarity>)>>,
+    /// What lies between two adapters, as it was measured last.
+    pub between: RwSignal<Option<(ShowLine, LineReport)>>,
+    /// How fast the engine was when it was measured last.
+    pub benchmark: RwSignal<Option<BenchReport>>,
+    /// Seconds from the call of the page until it took clicks.
+    pub interactive: RwSignal<Option<f64>>,
+    /// Seconds from the call of the page until the engine was there.
+    pub ready: RwSignal<Option<f64>>,
     /// The merges.
     pub merges: RwSignal<Vec<MergeReport>>,
     /// The episode that was drawn last.
@@ -129,10 +142,16 @@ impl Lab {
     pub fn open() -> Self {
         let (choices, problems) = address::read(&browser::address::hash());
         let status = RwSignal::new(Status::Starting);
+        let ready = RwSignal::new(None);
         let device = RwSignal::new(None);
         let told = RwSignal::new(Vec::<String>::new());
         let client = Client::new(choices.device, move |event| match event {
-            Event::Status(now) => status.set(now),
+            Event::Status(now) => {
+                if now == Status::Ready && ready.get_untracked().is_none() {
+                    ready.set(Some(browser::now()));
+                }
+                status.set(now);
+            }
             Event::Device(report) => device.set(Some(report)),
             Event::Notice(line) => told.update(|told| told.push(line)),
         });
@@ -176,7 +195,13 @@ impl Lab {
             plm: RwSignal::new(None),
             loaded,
             data: RwSignal::new(vec![]),
+            unmapped: RwSignal::new(vec![]),
             computed,
+            similarity: RwSignal::new(None),
+            between: RwSignal::new(None),
+            benchmark: RwSignal::new(None),
+            interactive: RwSignal::new(None),
+            ready,
             merges: RwSignal::new(vec![]),
             episode: RwSignal::new(None),
             runs: RwSignal::new(vec![]),

@@ -1,7 +1,7 @@
 //! *This device*: what the engine runs on and whether it can be trusted, what the browser keeps, and how to delete it.
 
 use crate::client::Status;
-use crate::protocol::{DeviceChoice, DeviceReport, SelfTest};
+use crate::protocol::{BenchReport, DeviceChoice, DeviceReport, SelfTest};
 use crate::ui::browser::{self, storage};
 use crate::ui::components::fields::Select;
 use crate::ui::components::notices::Notices;
@@ -46,6 +46,7 @@ pub fn DevicePage() -> impl IntoView {
                 <Select label="Run on" options value=chosen on_change=choose testid="device-select"
                     hint="The engine starts again and is brought to the present state."/>
             </section>
+            <Speed/>
             <Stored/>
         </main>
     }
@@ -91,6 +92,68 @@ fn Test(test: SelfTest) -> impl IntoView {
                 <th scope="col" class="n">"Allowed"</th><th scope="col"></th></tr></thead>
             <tbody>{row("forward", test.forward_error)}{row("backward", test.backward_error)}</tbody>
         </table>
+    }
+}
+
+/// How fast the engine is here, and how soon it was there.
+#[component]
+fn Speed() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let since = |time: Option<f64>| time.map_or("—".to_owned(), words::duration);
+    view! {
+        <section>
+            <div class="heading">
+                <h3>"Speed"</h3>
+                <div class="row">
+                    <Show when=move || lab.benchmark.with(Option::is_some)>
+                        <button data-testid="bench-copy" title="As JSON, in the form of mera bench --json" on:click=move |_| lab.copy_bench()>"Copy the figures"</button>
+                    </Show>
+                    <button data-testid="bench-go" disabled=move || lab.busy() || lab.status.get() != Status::Ready on:click=move |_| lab.bench()>"Measure this device"</button>
+                </div>
+            </div>
+            <dl class="facts">
+                <dt title="From the call of the page until it took clicks">"Interactive after"</dt>
+                <dd data-testid="interactive">{move || since(lab.interactive.get())}</dd>
+                <dt title="From the call of the page until the engine was there, compiled and checked">"Engine ready after"</dt>
+                <dd data-testid="ready">{move || since(lab.ready.get())}</dd>
+            </dl>
+            {move || match lab.benchmark.get() {
+                Some(report) => view! { <Figures report/> }.into_any(),
+                None => view! { <p class="quiet-words">"Times a forward pass and a training step on a batch of 8 × 32 tokens: of the loaded model, or of random weights in the shape of all-MiniLM-L6-v2."</p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Figures(report: BenchReport) -> impl IntoView {
+    let ms = |x: f64| words::duration(x / 1e3);
+    let forward = report.forward;
+    let row = |what: String, median: f64, [lower, upper]: [f64; 2]| {
+        view! {
+            <tr data-testid="bench-row" data-what=what.clone() data-ms=median.to_string()>
+                <th scope="row">{what.clone()}</th><td class="n">{ms(median)}</td>
+                <td class="n">{format!("{} to {}", ms(lower), ms(upper))}</td>
+                <td class="n">{words::significant(median / forward.median_ms, 2)}</td>
+            </tr>
+        }
+    };
+    let steps = report.adapter_step.iter().map(|step| {
+        let what = if step.runs == 1 { "adapter step".to_owned() } else { format!("step of {} runs", step.runs) };
+        row(what, step.median_ms, step.quartiles_ms)
+    });
+    view! {
+        <table class="data" data-testid="bench" data-memory=report.peak_memory_bytes.map(|bytes| bytes.to_string())>
+            <caption>{format!("{} on {}, {} × {} tokens, bottleneck {}, {} repeats", report.plm, report.device, report.rows,
+                report.tokens, report.bottleneck, report.repeats)}</caption>
+            <thead><tr><th scope="col">"Pass"</th><th scope="col" class="n">"Median"</th><th scope="col" class="n">"Half lie in"</th>
+                <th scope="col" class="n">"Forwards"</th></tr></thead>
+            <tbody>{row("forward".into(), forward.median_ms, forward.quartiles_ms)}{steps.collect_view()}</tbody>
+        </table>
+        {report.peak_memory_bytes.map(|bytes| view! {
+            <dl class="facts"><dt title="Memory of the worker never shrinks: this is the most there has been">"Peak memory of the engine"</dt>
+                <dd>{words::bytes(bytes as f64)}</dd></dl>
+        })}
     }
 }
 

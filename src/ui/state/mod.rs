@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod choices;
+pub mod columns;
 pub mod hub;
 pub mod intake;
 pub mod names;

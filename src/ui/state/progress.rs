@@ -18,6 +18,7 @@ fn phases(command: &Command) -> &'static [(Phase, f64)] {
         Command::ShowNeuron(_) => &[(Features, 1.0)],
         Command::Predict(_) => &[(Evaluate, 1.0)],
         Command::Export(_) => &[(Write, 1.0)],
+        Command::Bench(_) => &[(Evaluate, 1.0), (Train, 2.0)],
         _ => &[],
     }
 }

@@ -6,7 +6,7 @@ use crate::ui::components::pick::Pick;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
-use crate::viz::{Bars, Dim, Hit, Series, Unit};
+use crate::viz::{Bars, Curves, Dim, Hit, Panel, Role, Run, Series, Unit};
 use leptos::prelude::*;
 
 /// Files, folders, hub.
@@ -70,7 +70,67 @@ pub fn Picture() -> impl IntoView {
         <Show when=move || norms.with(|bars| !bars.groups.is_empty())>
             <Figure<Bars> picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
         </Show>
+        <Alike/>
     }
+}
+
+/// How alike the adapters are: a panel a pair, as stored and with the second aligned to the first.
+#[component]
+fn Alike() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    Effect::new(move |_| lab.look_how_alike());
+    let pairs = Signal::derive(move || {
+        let present = lab.loaded.with(|cards| cards.iter().map(|card| card.id).collect::<Vec<_>>());
+        lab.similarity.get().filter(|(of, _)| *of == present).map(|(_, found)| found).unwrap_or_default()
+    });
+    let picture = Signal::derive(move || {
+        let pairs = pairs.get();
+        let values = || pairs.iter().flat_map(|pair| &pair.locations).flat_map(|l| [l.stored, l.aligned]).flatten();
+        let least = f64::from(values().fold(0.0, f32::min));
+        let run =
+            |name: &str, role, locations: &[LocationSimilarity], read: fn(&LocationSimilarity) -> Option<f32>| Run {
+                name: name.into(),
+                role,
+                dots: true,
+                points: locations
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, l)| Some((at as f64, f64::from(read(l)?))))
+                    .collect(),
+            };
+        Curves {
+            title: "How alike the adapters' weights are, layer by layer".into(),
+            x: "layer".into(),
+            end: None,
+            panels: pairs
+                .iter()
+                .map(|Similarity { pair: [first, second], locations }| Panel {
+                    title: format!("cosine of {} and {}", lab.name(*first), lab.name(*second)),
+                    unit: Unit::Plain,
+                    range: Some((least, 1.0)),
+                    runs: vec![
+                        run("weights as stored", Role::Adapter(6), locations, |l| l.stored),
+                        run("neurons aligned", Role::Merged, locations, |l| l.aligned),
+                    ],
+                })
+                .collect(),
+        }
+    });
+    let focus = RwSignal::new(None::<Hit>);
+    view! {
+        <Show when=move || pairs.with(|pairs| !pairs.is_empty())>
+            <div data-testid="similarity" data-pairs=move || pairs.with(Vec::len)
+                data-stored=move || mean_of(&pairs.get(), |l| l.stored) data-aligned=move || mean_of(&pairs.get(), |l| l.aligned)>
+                <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-similarity"/>
+            </div>
+        </Show>
+    }
+}
+
+/// Mean over pairs and layers, for tests and screen readers.
+fn mean_of(pairs: &[Similarity], read: fn(&LocationSimilarity) -> Option<f32>) -> Option<String> {
+    let values: Vec<f32> = pairs.iter().flat_map(|pair| &pair.locations).filter_map(read).collect();
+    (!values.is_empty()).then(|| (values.iter().sum::<f32>() / values.len() as f32).to_string())
 }
 
 #[component]

@@ -1,5 +1,6 @@
 //! One adapter out of several: method, settings, weights, and what the merge did.
 
+use super::between::{Between, Lost};
 use super::{Go, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
@@ -244,6 +245,7 @@ pub fn Picture() -> impl IntoView {
             <Figure<Bars> picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>
             <Figure<Bars> picture=amplitude highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-amplitude"/>
         </Show>
+        <Lost/>
         <Show when=move || !has_distance.get() && lab.merges.with(|all| !all.is_empty())>
             <p class="empty">"How far a merge is from the ensemble is measured on texts: drop a data set, or give your own under Align."</p>
         </Show>
@@ -261,6 +263,7 @@ pub fn Picture() -> impl IntoView {
                 </tbody>
             </table></div>
         </Show>
+        <Between/>
     }
 }
 

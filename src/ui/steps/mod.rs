@@ -2,6 +2,8 @@
 
 mod adapters;
 mod align;
+mod between;
+mod columns;
 mod episode;
 mod few_shot;
 mod merge;

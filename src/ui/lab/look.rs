@@ -1,0 +1,93 @@
+//! What is looked at beside the way from adapters to a run: how alike adapters are, what lies between two of them, how
+//! fast this device is.
+
+use super::Lab;
+use super::work::input;
+use crate::protocol::*;
+use crate::ui::state::Step;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// Pairs grow with the square of the adapters, and nobody reads more panels.
+const MOST_ALIKE: usize = 6;
+
+impl Lab {
+    /// Asks how alike the adapters in sight are, where it is not known; without being told to, for it takes a moment only.
+    pub fn look_how_alike(self) {
+        let adapters: Vec<AdapterId> = self.loaded.with(|cards| cards.iter().map(|card| card.id).collect());
+        let known = self.similarity.with_untracked(|known| known.as_ref().is_some_and(|(of, _)| *of == adapters));
+        if known || !(2..=MOST_ALIKE).contains(&adapters.len()) {
+            return;
+        }
+        spawn_local(async move {
+            // Adapters of different kinds have none, and nobody asked.
+            let found = self.ask(ShowSimilarity { adapters: adapters.clone() }).await.unwrap_or_default();
+            self.similarity.set(Some((adapters, found)));
+        });
+    }
+
+    /// What measuring the line between the reference and an aligned adapter would ask.
+    ///
+    /// # Errors
+    /// One line on what is missing.
+    pub fn line_between(self, pair: usize) -> Result<ShowLine, String> {
+        let report = self.alignment.get().ok_or("Align two adapters first.")?;
+        if self.is_sample.get() {
+            return Err("Run the example, or load adapters and a data set of your own.".into());
+        }
+        let other = report.pairs.get(pair).ok_or("Align two adapters first.")?.other;
+        let data = self.data.get();
+        let episode = self.choices.with(|choices| choices.episode(&data));
+        let episode = episode.ok_or("Drop a data set with labels to measure on.")?;
+        Ok(ShowLine { align: report.asked, other, episode })
+    }
+
+    /// Measures the line between the reference and an aligned adapter.
+    pub fn measure_line(self, pair: usize) {
+        let Ok(asked) = untrack(|| self.line_between(pair)) else { return };
+        spawn_local(async move {
+            self.stop.set(false);
+            let done = async {
+                self.need_plm().await?;
+                let label = format!("Measuring the way to {}", untrack(|| self.name(asked.other)));
+                let report = self.work(&label, Some(Step::Merge), asked.clone()).await?;
+                self.between.set(Some((asked, report)));
+                Ok(())
+            };
+            if let Err(failure) = done.await {
+                self.failed("Line", &failure);
+            }
+        });
+    }
+
+    /// Measures how fast the engine is here.
+    pub fn bench(self) {
+        spawn_local(async move {
+            self.stop.set(false);
+            match self.work("Measuring this device", None, Bench::default()).await {
+                Ok(report) => self.benchmark.set(Some(report)),
+                Err(failure) => self.failed("Bench", &failure),
+            }
+        });
+    }
+
+    /// Puts what was measured on the clipboard, as `mera bench --json` prints it, with what only a page knows.
+    pub fn copy_bench(self) {
+        let Some(report) = self.benchmark.get_untracked() else { return };
+        let adapter = self.device.with_untracked(|device| device.as_ref().map(|device| device.adapter.clone()));
+        let mut document = serde_json::json!(report);
+        document["adapter"] = adapter.unwrap_or_default().into();
+        document["cores"] = crate::ui::browser::cores().into();
+        document["interactive_s"] = self.interactive.get_untracked().into();
+        document["ready_s"] = self.ready.get_untracked().into();
+        document["browser"] = crate::ui::browser::user_agent().into();
+        spawn_local(async move {
+            let text = format!("{document:#}");
+            if crate::ui::browser::copy(&text).await {
+                self.inform("", "The figures are on the clipboard.");
+            } else {
+                self.failed("Copy", &input("the browser does not let the page write to the clipboard"));
+            }
+        });
+    }
+}

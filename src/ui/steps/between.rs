@@ -1,0 +1,146 @@
+//! What a merge has to do with: how much of the inputs' weights cancels, and what lies between two adapters.
+
+use crate::protocol::*;
+use crate::ui::charts::Figure;
+use crate::ui::components::fields::Select;
+use crate::ui::lab::Lab;
+use crate::ui::state::words;
+use crate::viz::{Curves, Hit, Panel, Role, Run, Unit};
+use leptos::prelude::*;
+
+/// What averaging loses, layer by layer, of the newest merge that aligns.
+#[component]
+pub fn Lost() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let shown = Memo::new(move |_| {
+        lab.merges.with(|all| {
+            let aligns = |merge: &&MergeReport| merge.locations.iter().any(|location| location.aligned.is_some());
+            all.iter().rev().find(aligns).or(all.last()).cloned()
+        })
+    });
+    let locations = move || shown.get().map(|merge| merge.locations).unwrap_or_default();
+    let picture = Signal::derive(move || {
+        let locations = locations();
+        let panel = |title: &str, read: fn(&Interference) -> f32| {
+            let run = |name: &str, role, of: fn(&MergeLocation) -> Option<Interference>| Run {
+                name: name.into(),
+                role,
+                dots: true,
+                points: locations
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, location)| Some((at as f64, f64::from(read(&of(location)?)))))
+                    .collect(),
+            };
+            let runs = vec![
+                run("weights as stored", Role::Adapter(6), |l| l.stored),
+                run("neurons aligned", Role::Merged, |l| l.aligned),
+            ];
+            Panel { title: title.into(), unit: Unit::Percent, range: Some((0.0, 1.0)), runs }
+        };
+        Curves {
+            title: "Interference: what the inputs' weights lose in their average, layer by layer".into(),
+            x: "layer".into(),
+            end: None,
+            panels: vec![
+                panel("mass that cancels", |lost| lost.cancelled),
+                panel("weights of opposite sign", |lost| lost.opposite),
+            ],
+        }
+    });
+    let mean = move |of: fn(&MergeLocation) -> Option<Interference>| {
+        let lost: Vec<f32> = locations().iter().filter_map(of).map(|lost| lost.cancelled).collect();
+        (!lost.is_empty()).then(|| (lost.iter().sum::<f32>() / lost.len() as f32).to_string())
+    };
+    let focus = RwSignal::new(None::<Hit>);
+    view! {
+        <Show when=move || locations().iter().any(|location| location.stored.is_some() || location.aligned.is_some())>
+            <div data-testid="interference" data-stored=move || mean(|l| l.stored) data-aligned=move || mean(|l| l.aligned)>
+                <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="interference"/>
+            </div>
+        </Show>
+    }
+}
+
+/// Loss and accuracy on the way from the reference to another adapter.
+#[component]
+pub fn Between() -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    let others = Signal::derive(move || {
+        let pairs = lab.alignment.with(|report| report.as_ref().map(|report| report.pairs.clone()).unwrap_or_default());
+        pairs.iter().enumerate().map(|(place, pair)| (place.to_string(), lab.name(pair.other))).collect::<Vec<_>>()
+    });
+    let asked = Memo::new(move |_| lab.line_between(lab.pair.get()));
+    let found = Memo::new(move |_| {
+        let asked = asked.get().ok()?;
+        lab.between.get().filter(|(of, _)| *of == asked)
+    });
+    let picture = Signal::derive(move || {
+        let Some((asked, report)) = found.get() else { return empty() };
+        let panel = |title: &str, unit, range, read: fn(&LinePoint) -> f32| {
+            let run = |name: &str, role, line: &Line| Run {
+                name: name.into(),
+                role,
+                dots: true,
+                points: line.points.iter().map(|p| (100.0 * f64::from(p.share), f64::from(read(p)))).collect(),
+            };
+            let stored = report.stored.as_ref().map(|line| run("weights as stored", Role::Adapter(6), line));
+            let runs = stored.into_iter().chain([run("neurons aligned", Role::Merged, &report.aligned)]).collect();
+            Panel { title: title.into(), unit, range, runs }
+        };
+        Curves {
+            title: format!(
+                "On the straight line from {} to {}",
+                lab.name(asked.align.reference),
+                lab.name(asked.other)
+            ),
+            x: format!("% of {}", lab.name(asked.other)),
+            end: Some(100.0),
+            panels: vec![
+                panel("squared error, each example left out", Unit::Plain, None, |p| p.loss),
+                panel("accuracy, each example left out", Unit::Percent, Some((0.0, 1.0)), |p| p.accuracy),
+            ],
+        }
+    });
+    let barriers = move || {
+        let (_, report) = found.get()?;
+        let number = |line: &Line| words::significant(f64::from(line.barrier), 2);
+        let stored = report.stored.as_ref().map_or("—".to_owned(), number);
+        Some((stored, number(&report.aligned)))
+    };
+    let focus = RwSignal::new(None::<Hit>);
+    view! {
+        <section data-testid="between">
+            <div class="heading">
+                <h3>"Between two adapters"</h3>
+                <Show when=move || found.with(Option::is_none)>
+                    <button data-testid="between-go" disabled=move || lab.busy() || asked.with(Result::is_err)
+                        on:click=move |_| lab.measure_line(lab.pair.get_untracked())>"Measure the line"</button>
+                </Show>
+            </div>
+            <Show when=move || { others.with(|others| others.len() > 1) }>
+                <Select label="From the reference to" options=others value=Signal::derive(move || lab.pair.get().to_string()) testid="between-pair"
+                    on_change=move |place: String| lab.pair.set(place.parse().unwrap_or(0))/>
+            </Show>
+            {move || match (found.with(Option::is_some), asked.get()) {
+                (true, _) => view! {
+                    <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="line"/>
+                }.into_any(),
+                (false, Err(why)) => view! { <p class="empty">{why}</p> }.into_any(),
+                (false, Ok(_)) => view! {
+                    <p class="empty">"Adapters on the way from one to the other, each judged on the examples before any training: a hill between the ends is what averaging runs into."</p>
+                }.into_any(),
+            }}
+            {move || barriers().map(|(stored, aligned)| view! {
+                <dl class="facts inline-facts" data-testid="barriers" data-stored=stored.clone() data-aligned=aligned.clone()>
+                    <dt title="How far the loss rises above the straight line between the ends' losses, at most">"Barrier as stored"</dt><dd>{stored.clone()}</dd>
+                    <dt>"Barrier aligned"</dt><dd>{aligned.clone()}</dd>
+                </dl>
+            })}
+        </section>
+    }
+}
+
+fn empty() -> Curves {
+    Curves { title: String::new(), x: String::new(), end: None, panels: vec![] }
+}
