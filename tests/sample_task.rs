@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use mera_lab::experiment::Experiment;
 use mera_lab::text::{Columns, Dataset, Episode, episode::SEEDS};
 
 const LABELS: [&str; 3] = ["contradiction", "entailment", "neutral"];
@@ -99,5 +100,18 @@ fn it_has_room_for_the_usual_episodes() {
     for seed in SEEDS {
         let episode = Episode::draw(&task, 16, seed).unwrap();
         assert_eq!((episode.support.len(), episode.dev.len(), episode.rest.len()), (48, 48, 144));
+    }
+}
+
+/// The page opens with it, and a shell runs it from where it stands.
+#[test]
+fn the_sample_experiment_names_what_is_there() {
+    let experiment = Experiment::parse(include_str!("../www/samples/experiment.toml")).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples");
+    assert_eq!(experiment.seeds, SEEDS);
+    assert!(experiment.compared().unwrap().len() > 15);
+    let adapters = experiment.adapters.iter().map(|adapter| &adapter.path);
+    for path in adapters.chain(experiment.targets.iter().map(|target| &target.train)) {
+        assert!(folder.join(path).exists(), "{path}");
     }
 }

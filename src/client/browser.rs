@@ -123,6 +123,12 @@ impl Client {
         self.0.perform(effects);
     }
 
+    /// Ends the worker and gives its memory back; calls that are open, and any later one, fail.
+    pub fn close(&self) {
+        let effects = self.0.desk.borrow_mut().shut();
+        self.0.perform(effects);
+    }
+
     /// Starts over with a worker on `device` that is brought to the present state.
     pub fn restart(&self, device: DeviceChoice) {
         let effects = self.0.desk.borrow_mut().restart(device);

@@ -229,6 +229,11 @@ impl Desk {
         effects
     }
 
+    /// Ends the worker for good; open calls fail.
+    pub fn shut(&mut self) -> Vec<Effect> {
+        self.close("it is not needed any more")
+    }
+
     fn boot(&mut self, reason: Option<String>) -> Vec<Effect> {
         self.stage = Stage::Booting;
         self.running_on = None;
@@ -350,7 +355,13 @@ impl Desk {
                 let resume = Resume { train: report.asked.clone(), run: Some(report.run), checkpoint: None };
                 self.journal.push(resume.into());
             }
-            _ if builds_state(&command) => self.journal.push(command),
+            _ if builds_state(&command) => {
+                // An experiment takes the place of the one before.
+                if matches!(command, Command::PlanExperiment(_)) {
+                    self.journal.retain(|before| !matches!(before, Command::PlanExperiment(_)));
+                }
+                self.journal.push(command);
+            }
             _ => {}
         }
         let outcome = match outcome {
@@ -394,6 +405,7 @@ fn builds_state(command: &Command) -> bool {
             | Command::EditAdapter(_)
             | Command::RemoveAdapter(_)
             | Command::Merge(_)
+            | Command::PlanExperiment(_)
     )
 }
 
@@ -708,5 +720,28 @@ mod tests {
             match &statuses(&effects)[..] { [Status::Failed { reason }] => reason.clone(), other => format!("{other:?}") },
             @"The page speaks version 1 and the engine version 2: reload the page without its cache."
         );
+    }
+
+    #[test]
+    fn the_last_planned_experiment_is_planned_again() {
+        let plan = |plm| PlanExperiment { file: String::new(), plm, adapters: vec![], targets: vec![] };
+        let mut desk = ready(DeviceKind::Cpu);
+        ask_and_finish(&mut desk, plm());
+        ask_and_finish(&mut desk, plan(0).into());
+        ask_and_finish(&mut desk, plan(1).into());
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (names, _) = settle(&mut desk, effects, DeviceKind::Cpu);
+        assert_eq!(names, ["Start", "OpenPlm", "PlanExperiment"]);
+    }
+
+    #[test]
+    fn a_desk_that_is_shut_starts_nothing_more() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(plm());
+        let effects = desk.shut();
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Kill)));
+        assert_eq!(answers(&effects), [(job, Err(FailureKind::WorkerLost))]);
+        assert!(desk.lose("late").is_empty());
     }
 }

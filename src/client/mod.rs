@@ -2,11 +2,13 @@
 //! a worker exists.
 //!
 //! [`Desk`] decides: which request goes out when, which message belongs to which call, what is done over again when a
-//! worker is lost. It touches no browser and is tested natively. [`Client`] carries out what it decides.
+//! worker is lost. It touches no browser and is tested natively. [`Client`] carries out what it decides. [`pool`]
+//! decides who does what where several workers share the runs of an experiment.
 
 #[cfg(feature = "ui")]
 mod browser;
 mod desk;
+pub mod pool;
 mod runs;
 
 #[cfg(feature = "ui")]

@@ -8,6 +8,7 @@
 mod adapters;
 mod alignment;
 mod answers;
+mod archives;
 mod benchmark;
 mod data;
 mod device;
@@ -114,6 +115,8 @@ impl Engine {
             Command::SummarizeRecords(ask) => Outcome::SummarizeRecords(records::summary(&ask.records)?),
             Command::ExportRecords(export) => Outcome::ExportRecords(records::export(&export)?),
             Command::Bench(bench) => Outcome::Bench(self.bench(&bench, observer).await?),
+            Command::Pack(pack) => Outcome::Pack(archives::pack(pack.name, pack.files)?),
+            Command::Unpack(unpack) => Outcome::Unpack(archives::unpack(&unpack.0)?),
         })
     }
 

@@ -197,6 +197,19 @@ pub struct FileBytes {
     pub bytes: Vec<u8>,
 }
 
+/// Put files into one zip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pack {
+    /// What the archive is called.
+    pub name: String,
+    /// With the paths that they have in it; fetched where they are not bytes.
+    pub files: Vec<FileSource>,
+}
+
+/// Take the files out of a zip; their paths are those in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpack(pub FileBytes);
+
 /// Where a file comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileSource {
@@ -340,6 +353,10 @@ commands! {
     ExportRecords => FileBytes;
     /// Measure how fast the engine is here.
     Bench => BenchReport;
+    /// Several files as one archive.
+    Pack => FileBytes;
+    /// The files of an archive.
+    Unpack => Vec<FileBytes>;
 }
 
 #[cfg(test)]

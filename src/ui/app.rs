@@ -5,7 +5,8 @@ use super::charts::provide_scheme;
 use super::components::header::Header;
 use super::components::progress::ProgressLine;
 use super::lab::{Lab, Page};
-use super::pages::{device::DevicePage, lab::LabPage};
+use super::laboratory::Laboratory;
+use super::pages::{device::DevicePage, lab::LabPage, laboratory::LaboratoryPage};
 use crate::viz::Scheme;
 use leptos::ev;
 use leptos::prelude::*;
@@ -21,32 +22,36 @@ pub fn mount() {
 fn App() -> impl IntoView {
     let themes = theme::themes();
     let lab = Lab::open();
+    let laboratory = Laboratory::open(lab);
     provide_context(lab);
+    provide_context(laboratory);
     provide_context(themes);
     provide_scheme(Signal::derive(move || if themes.dark.get() { Scheme::Dark } else { Scheme::Light }));
     // The first frame stands; whatever is pressed is heard.
     request_animation_frame(move || lab.interactive.set(Some(super::browser::now())));
-    let over = drop_zone(lab);
+    let over = drop_zone(laboratory);
     let hash = window_event_listener(ev::hashchange, move |_| {
         let hash = super::browser::address::hash();
-        lab.page.set(if hash == "#/device" { Page::Device } else { Page::Lab });
+        laboratory.follow(&hash);
+        lab.page.set(Page::of(&hash));
     });
     on_cleanup(move || hash.remove());
     view! {
         <Header/>
         {move || match lab.page.get() {
             Page::Lab => view! { <LabPage/> }.into_any(),
+            Page::Laboratory => view! { <LaboratoryPage/> }.into_any(),
             Page::Device => view! { <DevicePage/> }.into_any(),
         }}
         <ProgressLine/>
         <div class="drop-veil" class:shown=move || over.get() aria-hidden="true">
-            <p>"Drop adapters, data or a model"</p>
+            <p>"Drop adapters, data, a model or an experiment"</p>
         </div>
     }
 }
 
 /// Listens for drops anywhere; whether something is being dragged over the page.
-fn drop_zone(lab: Lab) -> ReadSignal<bool> {
+fn drop_zone(laboratory: Laboratory) -> ReadSignal<bool> {
     let (over, set_over) = signal(false);
     let brings_files = |event: &web_sys::DragEvent| {
         event.data_transfer().is_some_and(|transfer| transfer.types().includes(&"Files".into(), 0))
@@ -74,7 +79,7 @@ fn drop_zone(lab: Lab) -> ReadSignal<bool> {
             if !dropped.is_empty() {
                 spawn_local(async move {
                     let (files, problems) = dropped.read().await;
-                    lab.open_files(files, problems).await;
+                    laboratory.take_files(files, problems).await;
                 });
             }
         }),

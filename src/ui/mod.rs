@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`state`] | decisions, without a browser; tested natively |
 //! | `lab` | the signals, and the flows that ask the engine |
+//! | `laboratory` | the same for experiments: their signals and flows, the workers, and the views |
 //! | `steps` | one file a step of the recipe: its controls in the rail and its picture |
 //! | `pages` | what the header leads to |
 //! | `components` | header, rail, progress line, details, fields |
@@ -36,7 +37,14 @@
 //! | `predict-text`, `predict-go`, `prediction` | a sentence of one's own |
 //! | `result-row` | a row of the table: `data-name`, `data-accuracy`, `data-seed` |
 //! | `majority`, `export-csv`, `download-run`, `download-curve`, `confusion` | beside it |
-//! | `device-chip`, `theme-toggle`, `share`, `page-device`, `page-lab` | the header; `device-chip` has `data-status` and `data-device` |
+//! | `sheet`, `experiment-select`, `of-lab`, `forget`, `unreadable`, `toml` | the experiment of the laboratory; `data-shown` is its name |
+//! | `use-<method>`, `shots`, `seeds`, `training-<key>`, `workers`, `use-tracks-<tracks>` | its form |
+//! | `laboratory-status` | how it stands: `data-status`, `data-done`, `data-all`, `data-failed` |
+//! | `run-experiment`, `pause-experiment`, `resume-experiment`, `cancel-experiment`, `member` | what sets it going; a worker |
+//! | `line`, `cell` | a method: `data-method`, `data-mean`; a run: `data-hash`, `data-state`, `data-accuracy`, `data-seed` |
+//! | `export-<form>`, `save-experiment`, `against`, `live-curves` | beside the table |
+//! | `opened-run`, `sibling`, `wrong-answers`, `wrong-row`, `read-texts`, `attention` | a run looked at closely |
+//! | `device-chip`, `theme-toggle`, `share`, `page-device`, `page-laboratory`, `page-lab` | the header; `device-chip` has `data-status` and `data-device` |
 //! | `self-test`, `cached-file`, `cached-delete`, `device-select` | the page *This device* |
 
 // A component and its properties are `pub` by leptos' convention; who may use it, the modules say.
@@ -54,6 +62,8 @@ pub mod charts;
 mod components;
 #[cfg(feature = "ui")]
 mod lab;
+#[cfg(feature = "ui")]
+mod laboratory;
 #[cfg(feature = "ui")]
 mod pages;
 #[cfg(feature = "ui")]

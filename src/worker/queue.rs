@@ -79,6 +79,10 @@ async fn run(engine: &mut Engine, command: Command, observer: &mut Reporter) -> 
             open.files = fetch::all(open.files, observer).await?;
             Command::Open(open)
         }
+        Command::Pack(mut pack) => {
+            pack.files = fetch::all(pack.files, observer).await?;
+            Command::Pack(pack)
+        }
         other => other,
     };
     let mut outcome = engine.handle(command, observer).await.map_err(Failure::from)?;

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod files;
+pub mod keep;
 pub mod storage;
 pub mod theme;
 
@@ -72,6 +73,15 @@ pub async fn copy(text: &str) -> bool {
 /// # Errors
 /// One line.
 pub async fn fetch_json<T: serde::de::DeserializeOwned>(url: &str) -> Result<T, String> {
+    let text = fetch_text(url).await?;
+    serde_json::from_str(&text).map_err(|error| format!("{url}: {error}"))
+}
+
+/// A text file of the page itself.
+///
+/// # Errors
+/// One line.
+pub async fn fetch_text(url: &str) -> Result<String, String> {
     let words = |error: JsValue| format!("{url}: {}", reason(&error));
     let window = web_sys::window().ok_or("no window")?;
     let response = JsFuture::from(window.fetch_with_str(url)).await.map_err(words)?;
@@ -80,7 +90,25 @@ pub async fn fetch_json<T: serde::de::DeserializeOwned>(url: &str) -> Result<T, 
         return Err(format!("{url}: the server answered {}", response.status()));
     }
     let text = JsFuture::from(response.text().map_err(words)?).await.map_err(words)?;
-    serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| format!("{url}: {error}"))
+    Ok(text.as_string().unwrap_or_default())
+}
+
+/// Comes back after so many milliseconds.
+pub async fn sleep(milliseconds: i32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        if let Some(window) = web_sys::window() {
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+        }
+    });
+    let _ = JsFuture::from(promise).await;
+}
+
+/// Cores that the browser speaks of, and the device's memory in GiB where it does.
+#[must_use]
+pub fn cores_and_memory() -> (usize, Option<f64>) {
+    let Some(navigator) = web_sys::window().map(|window| window.navigator()) else { return (1, None) };
+    let memory = js_sys::Reflect::get(&navigator, &"deviceMemory".into()).ok().and_then(|memory| memory.as_f64());
+    (navigator.hardware_concurrency() as usize, memory)
 }
 
 /// What an exception says.

@@ -21,7 +21,11 @@ pub fn Header() -> impl IntoView {
     view! {
         <header class="top">
             <h1><Logo/>"MerA Lab"</h1>
-            <nav aria-label="Pages">{link(Page::Lab, "Lab", "page-lab")}{link(Page::Device, "This device", "page-device")}</nav>
+            <nav aria-label="Pages">
+                {link(Page::Lab, "Lab", "page-lab")}
+                {link(Page::Laboratory, "Laboratory", "page-laboratory")}
+                {link(Page::Device, "This device", "page-device")}
+            </nav>
             <div class="top-right">
                 <DeviceChip/>
                 <button class="icon" data-testid="theme-toggle"

@@ -1,7 +1,7 @@
 //! Buttons that open the browser's own choosers, for whoever does not drag.
 
 use crate::ui::browser::files;
-use crate::ui::lab::Lab;
+use crate::ui::laboratory::Laboratory;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 /// Files and folders.
 #[component]
 pub fn Pick() -> impl IntoView {
-    let lab = expect_context::<Lab>();
+    let laboratory = expect_context::<Laboratory>();
     let file = NodeRef::<html::Input>::new();
     let folder = NodeRef::<html::Input>::new();
     let take = move |input: NodeRef<html::Input>| {
@@ -19,7 +19,7 @@ pub fn Pick() -> impl IntoView {
             let (files, problems) = files::picked(list).await;
             // So that the same file can be picked again.
             input.set_value("");
-            lab.open_files(files, problems).await;
+            laboratory.take_files(files, problems).await;
         });
     };
     let open = |input: NodeRef<html::Input>| {

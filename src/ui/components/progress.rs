@@ -3,6 +3,7 @@
 use crate::client::Status;
 use crate::ui::browser::now;
 use crate::ui::lab::Lab;
+use crate::ui::laboratory::Laboratory;
 use crate::ui::state::words;
 use leptos::prelude::*;
 
@@ -10,6 +11,7 @@ use leptos::prelude::*;
 #[component]
 pub fn ProgressLine() -> impl IntoView {
     let lab = expect_context::<Lab>();
+    let laboratory = expect_context::<Laboratory>();
     let share = Memo::new(move |_| lab.share());
     let step = move || {
         let at = lab.plan.with(|plan| plan.as_ref().filter(|plan| !plan.ended).and_then(|plan| plan.at()));
@@ -31,7 +33,7 @@ pub fn ProgressLine() -> impl IntoView {
             None => match lab.status.get() {
                 Status::Starting => "The engine is being fetched and checked; the page can be used meanwhile.".into(),
                 Status::Failed { reason } => format!("The engine does not run: {reason}"),
-                Status::Ready | Status::Restarting { .. } => idle(lab),
+                Status::Ready | Status::Restarting { .. } => laboratory.words().unwrap_or_else(|| idle(lab)),
             },
         })
     };

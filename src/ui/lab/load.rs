@@ -40,7 +40,9 @@ impl Lab {
 
     async fn load_plm(self, open: OpenPlm) -> Result<(), Failure> {
         let label = format!("Loading {}", open.name);
+        let source = open.clone();
         let card = self.work(&label, Some(Step::Model), open).await?;
+        self.sources.update_value(|sources| sources.plm = Some(source));
         if self.plm.with_untracked(Option::is_some) {
             // What hung on the model before it is gone with it.
             self.episode.set(None);
@@ -102,8 +104,10 @@ impl Lab {
     }
 
     async fn take_in(self, files: Vec<FileSource>) {
+        let sources = files.clone();
         match self.work("Reading what was dropped", Some(Step::Adapters), Open { files }).await {
             Ok(opened) => {
+                self.remember(&opened, &sources);
                 let (adapters, data) = (opened.adapters.len(), opened.data.len() + opened.unmapped.len());
                 self.keep(opened);
                 match (adapters, data) {
@@ -114,6 +118,26 @@ impl Lab {
             }
             Err(failure) => self.failed("", &failure),
         }
+    }
+
+    /// Remembers which file each data set came from.
+    fn remember(self, opened: &Opened, files: &[FileSource]) {
+        let found =
+            opened.data.iter().filter_map(|card| Some((card.id, intake::data_file(files, &card.name)?.clone())));
+        self.sources.update_value(|sources| sources.data.extend(found));
+    }
+
+    /// What the loaded model was opened from.
+    pub(crate) fn plm_source(self) -> Option<OpenPlm> {
+        self.sources.with_value(|sources| sources.plm.clone())
+    }
+
+    /// The file that a data set came from; `None` where that was an archive.
+    pub(crate) fn data_source(self, id: DataId) -> Option<FileSource> {
+        self.sources.with_value(|sources| {
+            let found = sources.data.iter().find(|(of, _)| *of == id);
+            found.map(|(_, source)| source.clone())
+        })
     }
 
     fn keep(self, opened: Opened) {
@@ -174,7 +198,9 @@ impl Lab {
             return Ok(());
         }
         let open = sample.open(adapters, !task);
+        let sources = open.files.clone();
         let opened = self.work("Loading the sample's adapters", Some(Step::Adapters), open).await?;
+        self.remember(&opened, &sources);
         self.keep(opened);
         let task = sample.task_name().to_owned();
         self.choices.update(|choices| choices.episode.data = Some(task));

@@ -27,8 +27,29 @@ const SAMPLES: &str = "samples/";
 pub enum Page {
     /// The recipe.
     Lab,
+    /// Experiments.
+    Laboratory,
     /// Device, storage.
     Device,
+}
+
+/// What the model was opened from, and the data files.
+#[derive(Default)]
+struct Sources {
+    plm: Option<OpenPlm>,
+    data: Vec<(DataId, FileSource)>,
+}
+
+impl Page {
+    /// The page that an address leads to.
+    #[must_use]
+    pub fn of(hash: &str) -> Self {
+        match hash.split('?').next().unwrap_or_default() {
+            "#/device" => Page::Device,
+            "#/laboratory" => Page::Laboratory,
+            _ => Page::Lab,
+        }
+    }
 }
 
 /// One line to tell.
@@ -125,6 +146,8 @@ pub struct Lab {
     /// Whether *Run the example* leads the person from step to step.
     follow: RwSignal<bool>,
     stop: RwSignal<bool>,
+    /// What the model was opened from, and the data files, for an experiment on the same.
+    sources: StoredValue<Sources>,
     notice_key: RwSignal<usize>,
     /// The adapters in sight: the loaded, or the sample's before anything is loaded.
     pub adapters: Memo<Vec<AdapterCard>>,
@@ -185,7 +208,7 @@ impl Lab {
         });
         let lab = Self {
             client: StoredValue::new_local(client),
-            page: RwSignal::new(if browser::address::hash() == "#/device" { Page::Device } else { Page::Lab }),
+            page: RwSignal::new(Page::of(&browser::address::hash())),
             status,
             device,
             sample,
@@ -215,13 +238,14 @@ impl Lab {
             run: RwSignal::new(None),
             follow: RwSignal::new(false),
             stop: RwSignal::new(false),
+            sources: StoredValue::new(Sources::default()),
             notice_key: RwSignal::new(0),
             adapters,
             alignment,
             is_sample,
             methods,
         };
-        if browser::address::hash() != "#/device" {
+        if lab.page.get_untracked() == Page::Lab {
             problems.into_iter().for_each(|line| lab.problem("", line));
         }
         Effect::new(move |_| {
@@ -233,11 +257,12 @@ impl Lab {
             }
         });
         Effect::new(move |_| {
-            let link = match lab.page.get() {
-                Page::Device => "#/device".to_owned(),
-                Page::Lab => lab.choices.with(address::write),
-            };
-            browser::address::replace(&link);
+            match lab.page.get() {
+                Page::Device => browser::address::replace("#/device"),
+                Page::Lab => browser::address::replace(&lab.choices.with(address::write)),
+                // It keeps its own.
+                Page::Laboratory => {}
+            }
         });
         leptos::task::spawn_local(async move {
             match browser::fetch_json::<Sample>(SAMPLE).await {

@@ -2,7 +2,7 @@
 
 use crate::client::Status;
 use crate::protocol::{BenchReport, DeviceChoice, DeviceReport, SelfTest};
-use crate::ui::browser::{self, storage};
+use crate::ui::browser::{self, keep, storage};
 use crate::ui::components::fields::Select;
 use crate::ui::components::notices::Notices;
 use crate::ui::lab::Lab;
@@ -163,9 +163,11 @@ fn Stored() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let files = RwSignal::new(None::<Vec<storage::Cached>>);
     let space = RwSignal::new(None::<(f64, f64)>);
+    let runs = RwSignal::new(0);
     let refresh = move || {
         spawn_local(async move {
             space.try_set(storage::estimate().await);
+            runs.try_set(keep::names("runs/").await.map_or(0, |names| names.len()));
             match storage::list().await {
                 Ok(list) => files.try_set(Some(list)),
                 Err(_) => files.try_set(Some(vec![])),
@@ -188,6 +190,13 @@ fn Stored() -> impl IntoView {
                 Some((used, quota)) => format!("{} of {} that the browser grants.", words::bytes(used), words::bytes(quota)),
                 None => "The browser does not say how much space there is.".into(),
             }}</p>
+            <Show when=move || runs.get() != 0>
+                <p class="row" data-testid="kept-runs">
+                    <span>{move || format!("The laboratory keeps {}.", words::plural(runs.get(), "finished run"))}</span>
+                    <button class="small" title="Experiments and their runs, those in sight too, once the page is loaded anew"
+                        on:click=move |_| spawn_local(async move { keep::forget_all().await; refresh(); })>"Delete"</button>
+                </p>
+            </Show>
             {move || match files.get() {
                 None => view! { <p>"Looking…"</p> }.into_any(),
                 Some(list) if list.is_empty() => view! { <p>"No files are kept. A model is kept once it has been fetched, so that it need not be fetched again."</p> }.into_any(),

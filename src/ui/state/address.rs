@@ -174,7 +174,7 @@ pub fn read(hash: &str) -> (Choices, Vec<String>) {
 }
 
 /// Everything but unreserved characters as `%XX` (RFC 3986).
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
@@ -188,7 +188,7 @@ fn encode(text: &str) -> String {
 }
 
 /// The reverse of [`encode`]; what is no `%XX` stays as it is.
-fn decode(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::new();
     let mut at = 0;

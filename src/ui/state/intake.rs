@@ -1,6 +1,6 @@
 //! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
 
-use crate::protocol::{FileBytes, Problem};
+use crate::protocol::{FileBytes, FileSource, Problem};
 
 /// Dropped files, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,21 @@ pub fn sort(files: Vec<FileBytes>) -> Intake {
         intake.plm = Some((name.to_owned(), model));
     }
     intake
+}
+
+/// The data file among `files` that a data set of this name was read from.
+#[must_use]
+pub fn data_file<'a>(files: &'a [FileSource], name: &str) -> Option<&'a FileSource> {
+    let path = |file: &'a FileSource| match file {
+        FileSource::Bytes(file) => file.path.as_str(),
+        FileSource::Url { path, .. } => path.as_str(),
+        FileSource::Hub { .. } => "",
+    };
+    // A later file of the same name is the one that was meant.
+    files.iter().rev().find(|file| {
+        let (stem, end) = split(path(file)).1.rsplit_once('.').unwrap_or_default();
+        stem == name && ["tsv", "csv", "jsonl"].contains(&end)
+    })
 }
 
 /// Beside a model lie files that nobody needs here; an adapter or a data set among them is wanted.

@@ -8,6 +8,7 @@ pub mod choices;
 pub mod columns;
 pub mod hub;
 pub mod intake;
+pub mod laboratory;
 pub mod names;
 pub mod progress;
 pub mod recipe;

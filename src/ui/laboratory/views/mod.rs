@@ -1,0 +1,28 @@
+//! What one sees of the laboratory, a file a part.
+
+pub mod attention;
+pub mod bar;
+pub mod pictures;
+pub mod run;
+pub mod sheet;
+pub mod tables;
+
+use crate::protocol::ExperimentSheet;
+use crate::viz::Role;
+
+/// Colour of a method: a single adapter has its own, merges by transport theirs, what is compared with them others.
+pub(super) fn role(method: &str, sheet: &ExperimentSheet) -> Role {
+    if let Some(name) = method.strip_prefix("single:") {
+        let place = sheet.adapters.iter().position(|adapter| adapter.name == name);
+        return place.map_or(Role::Ink2, Role::Adapter);
+    }
+    let variant = sheet.variants.iter().find(|variant| variant.name == method);
+    match variant.map_or(method, |variant| &variant.method) {
+        id if id.starts_with("mera") => Role::Merged,
+        "sum" | "average" => Role::Adapter(6),
+        "fusion" => Role::Adapter(5),
+        id if id.starts_with("concat") => Role::Adapter(4),
+        "scratch" | "full" | "lora" => Role::Adapter(7),
+        _ => Role::Ink2,
+    }
+}

@@ -1,0 +1,232 @@
+//! The experiment as a form, and as its file.
+
+use crate::protocol::*;
+use crate::ui::components::fields::{Select, fresh};
+use crate::ui::components::pick::Pick;
+use crate::ui::laboratory::Laboratory;
+use crate::ui::state::laboratory::{Status, form};
+use crate::ui::state::words;
+use leptos::prelude::*;
+
+/// The rail of the laboratory.
+#[component]
+pub fn Sheet() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let names = Signal::derive(move || {
+        laboratory.experiments.with(|all| {
+            let words = |status: Status| {
+                if status == Status::Draft { String::new() } else { format!(" · {}", status.label()) }
+            };
+            all.iter()
+                .map(|one| (one.bundle.name.clone(), format!("{}{}", one.bundle.name, words(one.status))))
+                .collect::<Vec<_>>()
+        })
+    });
+    let name = Signal::derive(move || {
+        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()).unwrap_or_default())
+    });
+    let active = Memo::new(move |_| laboratory.status().is_active() || laboratory.status() == Status::Queued);
+    let has_data = move || laboratory.lab.data.with(|data| !data.is_empty());
+    let unreadable = move || laboratory.shown.with(|shown| shown.as_ref().and_then(|one| one.unreadable.clone()));
+    let missing = Memo::new(move |_| {
+        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.missing(&one.sheet)).unwrap_or_default())
+    });
+    let read =
+        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(|one| !one.sheet.plms.is_empty())));
+    view! {
+        <aside class="rail sheet" aria-label="Experiment" data-testid="sheet" data-shown=move || name.get()>
+            <div class="sheet-part">
+                <Select label="Experiment" options=names value=name testid="experiment-select" on_change=move |name: String| laboratory.show(&name)/>
+                <Pick/>
+                <div class="row">
+                    <button data-testid="of-lab" disabled=move || !has_data() on:click=move |_| laboratory.make_of_lab()
+                        title="An experiment on the model, the adapters and the data that are loaded in the Lab">"Make one of the Lab"</button>
+                    <button class="quiet" data-testid="forget" disabled=move || active.get() on:click=move |_| laboratory.forget()
+                        title="Takes the experiment out of this browser; the sample comes back as it was">"Forget"</button>
+                </div>
+                {move || unreadable().map(|line| view! { <p class="bad" role="alert" data-testid="unreadable">{line}</p> })}
+                <ul class="missing">{move || missing.get().into_iter().map(|line| view! { <li class="why">{line}</li> }).collect_view()}</ul>
+            </div>
+            <Show when=move || read.get() fallback=|| view! { <p class="sheet-part quiet-words">"The form is there once the engine has read the file."</p> }>
+                <fieldset class="sheet-form" disabled=move || active.get()>
+                    <Methods/>
+                    <Numbers/>
+                    <Parts/>
+                </fieldset>
+            </Show>
+            <File/>
+        </aside>
+    }
+}
+
+fn sheet(laboratory: Laboratory) -> Memo<ExperimentSheet> {
+    Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
+}
+
+#[component]
+fn Methods() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let sheet = sheet(laboratory);
+    let all = Memo::new(move |_| {
+        let others = form::OTHERS.iter().map(|(id, words)| ((*id).to_owned(), (*words).to_owned()));
+        let merges = laboratory.lab.methods.get();
+        let known = |id: &str| form::OTHERS.iter().any(|(other, _)| *other == id);
+        let merges: Vec<_> =
+            merges.into_iter().filter(|card| !known(&card.id)).map(|card| (card.id, card.description)).collect();
+        others.chain(merges).collect::<Vec<_>>()
+    });
+    view! {
+        <fieldset class="sheet-part">
+            <legend>{move || format!("Methods · {} of them, {}", sheet.with(|sheet| sheet.methods.len()),
+                words::plural(sheet.with(|sheet| sheet.variants.len()), "variant"))}</legend>
+            <div class="method-list">
+                {move || all.get().into_iter().map(|(id, hint)| {
+                    let (on, own) = (id.clone(), id.clone());
+                    view! {
+                        <label class="check" title=hint>
+                            <input type="checkbox" data-testid=format!("use-{id}")
+                                prop:checked=move || sheet.with(|sheet| sheet.methods.contains(&on))
+                                on:change=move |_| laboratory.edit(|sheet| form::toggle(&mut sheet.methods, &own))/>
+                            <span>{id.clone()}</span>
+                        </label>
+                    }
+                }).collect_view()}
+            </div>
+            <ul class="variants">
+                {move || sheet.get().variants.into_iter().map(|variant| {
+                    let settings: Vec<String> = variant.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                    let own = variant.name.clone();
+                    view! {
+                        <li>
+                            <span title=format!("{} with {}", variant.method, settings.join(", "))>{variant.name.clone()}</span>
+                            <button type="button" class="icon small" aria-label=format!("Leave out {}", variant.name)
+                                on:click=move |_| laboratory.edit(|sheet| sheet.variants.retain(|variant| variant.name != own))>"×"</button>
+                        </li>
+                    }
+                }).collect_view()}
+            </ul>
+        </fieldset>
+    }
+}
+
+#[component]
+fn Numbers() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let sheet = sheet(laboratory);
+    let workers = Memo::new(move |_| laboratory.workers());
+    let on_gpu = move || {
+        laboratory.lab.device.with(|device| device.as_ref().is_some_and(|device| device.device == DeviceKind::WebGpu))
+    };
+    view! {
+        <div class="sheet-part">
+            <Words label="Examples a class (k)" testid="shots" hint="To learn from, and as many again to choose on"
+                value=Signal::derive(move || sheet.with(|sheet| form::spaced(&sheet.shots)))
+                on_change=move |text: String| form::whole_numbers(&text).map(|numbers| {
+                    laboratory.edit(|sheet| sheet.shots = numbers.into_iter().map(|number| number as usize).collect());
+                })/>
+            <Words label="Seeds" testid="seeds" hint="Of the examples, new weights, shuffles and dropout"
+                value=Signal::derive(move || sheet.with(|sheet| form::spaced(&sheet.seeds)))
+                on_change=move |text: String| form::whole_numbers(&text).map(|numbers| laboratory.edit(|sheet| sheet.seeds = numbers))/>
+            <div class="field-row">
+                {form::TRAINING.iter().map(|&(key, label, hint)| view! {
+                    <Words label testid=format!("training-{key}") hint
+                        value=Signal::derive(move || sheet.with(|sheet| sheet.training.get(key).cloned().unwrap_or_default()))
+                        on_change=move |text: String| {
+                            laboratory.edit(|sheet| match text.trim() {
+                                "" => { sheet.training.remove(key); }
+                                text => { sheet.training.insert(key.to_owned(), text.to_owned()); }
+                            });
+                            Ok(())
+                        }/>
+                }).collect_view()}
+                <Words label="Workers" testid="workers" hint="That share the runs, each with an engine of its own; one on a GPU"
+                    value=Signal::derive(move || if on_gpu() { "1 (GPU)".to_owned() } else { workers.get().to_string() })
+                    on_change=move |text: String| form::whole_numbers(&text).map(|numbers| {
+                        let many = numbers.first().map(|many| (*many as usize).clamp(1, 64));
+                        laboratory.link.update(|link| link.workers = many);
+                    })/>
+            </div>
+        </div>
+    }
+}
+
+/// A line of text that is read when it is left.
+#[component]
+fn Words(
+    #[prop(into)] label: String,
+    #[prop(into)] testid: String,
+    #[prop(into)] hint: String,
+    #[prop(into)] value: Signal<String>,
+    on_change: impl Fn(String) -> Result<(), String> + 'static,
+) -> impl IntoView {
+    let bad = RwSignal::new(None::<String>);
+    let id = fresh("words");
+    view! {
+        <div class="field" class:bad=move || bad.with(Option::is_some) title=hint>
+            <label for=id.clone()>{label}</label>
+            <input id=id.clone() data-testid=testid type="text" autocomplete="off" prop:value=move || { bad.track(); value.get() }
+                aria-invalid=move || bad.with(Option::is_some).to_string()
+                on:change=move |event| bad.set(on_change(event_target_value(&event)).err())/>
+            <small class="field-error" role="alert">{bad}</small>
+        </div>
+    }
+}
+
+/// Adapters and targets with their tracks.
+#[component]
+fn Parts() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let sheet = sheet(laboratory);
+    let track = |name: &str, track: &str, path: &str, kind: &'static str, on_change: Box<dyn Fn(String)>| {
+        let label = format!("Track of {name}");
+        view! {
+            <li class="part">
+                <span title=path.to_owned()>{name.to_owned()}</span>
+                <input type="text" class="part-track" aria-label=label placeholder="track" data-testid=format!("{kind}-track") prop:value=track.to_owned()
+                    on:change=move |event| on_change(event_target_value(&event))/>
+            </li>
+        }
+    };
+    view! {
+        <div class="sheet-part">
+            <h4>"Adapters"</h4>
+            <ul>
+                {move || sheet.get().adapters.iter().enumerate().map(|(place, adapter)| track(&adapter.name, &adapter.track, &adapter.path, "adapter",
+                    Box::new(move |track| laboratory.edit(|sheet| if let Some(adapter) = sheet.adapters.get_mut(place) { adapter.track = track })))).collect_view()}
+            </ul>
+            <h4>"Targets"</h4>
+            <ul>
+                {move || sheet.get().targets.iter().enumerate().map(|(place, target)| track(&target.name, &target.track, &target.train, "target",
+                    Box::new(move |track| laboratory.edit(|sheet| if let Some(target) = sheet.targets.get_mut(place) { target.track = track })))).collect_view()}
+            </ul>
+            <div class="row" role="group" aria-label="Sets of adapters">
+                {["same", "cross", "mixed"].map(|tracks| view! {
+                    <label class="check" title="Which adapters are merged for a target: those of its track, the others, all">
+                        <input type="checkbox" data-testid=format!("use-tracks-{tracks}")
+                            prop:checked=move || sheet.with(|sheet| sheet.tracks.iter().any(|on| on == tracks))
+                            on:change=move |_| laboratory.edit(|sheet| form::toggle(&mut sheet.tracks, tracks))/>
+                        <span>{tracks}</span>
+                    </label>
+                }).collect_view()}
+            </div>
+            <p class="quiet-words">{move || sheet.with(|sheet| format!("On {}", sheet.plms.iter().map(|folder| crate::ui::state::laboratory::bundle::last(folder)).collect::<Vec<_>>().join(", ")))}</p>
+        </div>
+    }
+}
+
+/// The file itself.
+#[component]
+fn File() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let toml = Signal::derive(move || {
+        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.toml.clone()).unwrap_or_default())
+    });
+    let active = Memo::new(move |_| laboratory.status().is_active());
+    view! {
+        <details class="more sheet-part">
+            <summary>"experiment.toml"</summary>
+            <textarea class="toml" data-testid="toml" rows="24" spellcheck="false" aria-label="The experiment file" readonly=move || active.get()
+                prop:value=toml on:change=move |event| laboratory.write_file(event_target_value(&event))></textarea>
+        </details>
+    }
+}

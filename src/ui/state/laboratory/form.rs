@@ -1,0 +1,153 @@
+//! The sheet of an experiment as a form changes it.
+
+use super::bundle::Bundle;
+use crate::protocol::*;
+
+/// Methods that merge nothing, with what they are; those that merge are the engine's to list.
+pub const OTHERS: &[(&str, &str)] = &[
+    ("majority", "always the most frequent class of test"),
+    ("head", "a new head on the frozen model"),
+    ("scratch", "a new adapter and head"),
+    ("single", "each adapter by itself"),
+    ("best_single", "the single adapter that is best on dev"),
+    ("best_single_by_score", "the single adapter with the best score before training"),
+    ("concat_gated", "one gate an adapter and layer over the frozen adapters"),
+    ("fusion", "AdapterFusion of the frozen adapters"),
+    ("full", "every weight of the model"),
+    ("lora", "new low-rank matrices in the attention"),
+];
+
+/// Settings of the training that the form shows: key, label, what it is.
+pub const TRAINING: &[(&str, &str, &str)] = &[
+    ("epochs", "Epochs", "Passes over the examples"),
+    ("batch_size", "Batch", "Rows a step"),
+    ("learning_rates", "Learning rates", "Each is tried; the best on dev, it alone, is judged on test"),
+    ("max_length", "Tokens", "Longest text in tokens"),
+    ("patience", "Patience", "Epochs without a better dev score after which to stop; 0: never"),
+];
+
+/// Puts `item` in, or takes it out.
+pub fn toggle(list: &mut Vec<String>, item: &str) {
+    match list.iter().position(|there| there == item) {
+        Some(place) => {
+            list.remove(place);
+        }
+        None => list.push(item.to_owned()),
+    }
+}
+
+/// Whole numbers, apart by spaces or commas, each once.
+///
+/// # Errors
+/// One line that names what is none.
+pub fn whole_numbers(text: &str) -> Result<Vec<u64>, String> {
+    let mut all = Vec::new();
+    for part in text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|part| !part.is_empty()) {
+        let number = part.parse().map_err(|_| format!("`{part}` is no whole number"))?;
+        if !all.contains(&number) {
+            all.push(number);
+        }
+    }
+    if all.is_empty() { Err("give at least one number".into()) } else { Ok(all) }
+}
+
+/// Numbers apart by spaces or commas, as a field shows them.
+#[must_use]
+pub fn spaced<T: ToString>(numbers: &[T]) -> String {
+    numbers.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// An experiment on what is loaded in the Lab: adapters by name, track and file; data by name, track and file.
+#[must_use]
+pub fn from_lab(
+    plm: &OpenPlm,
+    adapters: &[(AdapterCard, FileBytes)],
+    data: &[(DataCard, FileSource)],
+) -> (ExperimentSheet, Bundle) {
+    let mut sheet = ExperimentSheet {
+        plms: vec![format!("models/{}", plm.name)],
+        shots: vec![8],
+        seeds: vec![13, 21, 42],
+        methods: ["majority", "head", "scratch", "single", "average", "mera_acts"].map(str::to_owned).to_vec(),
+        ..ExperimentSheet::default()
+    };
+    sheet.training.insert("epochs".into(), "12".into());
+    let mut files = Vec::new();
+    for source in &plm.files {
+        files.push(match source {
+            FileSource::Hub { .. } => source.clone(),
+            FileSource::Bytes(file) => {
+                let path = format!("models/{}/{}", plm.name, file.path);
+                FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() })
+            }
+            FileSource::Url { path, url } => {
+                FileSource::Url { path: format!("models/{}/{path}", plm.name), url: url.clone() }
+            }
+        });
+    }
+    if let Some(FileSource::Hub { id, .. }) = plm.files.first() {
+        sheet.plms = vec![id.clone()];
+    }
+    for (card, file) in adapters {
+        let path = format!("adapters/{}", file.path);
+        sheet.adapters.push(SheetAdapter { name: card.name.clone(), path: path.clone(), track: card.track.clone() });
+        files.push(FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() }));
+    }
+    for (card, source) in data {
+        let end = super::bundle::path_of(source).rsplit('.').next().unwrap_or("tsv").to_owned();
+        let path = format!("data/{}.{end}", card.name);
+        sheet.targets.push(SheetTarget {
+            name: card.name.clone(),
+            train: path.clone(),
+            test: String::new(),
+            track: card.track.clone(),
+        });
+        files.push(match source {
+            FileSource::Bytes(file) => FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() }),
+            FileSource::Url { url, .. } => FileSource::Url { path, url: url.clone() },
+            hub @ FileSource::Hub { .. } => hub.clone(),
+        });
+    }
+    (sheet, Bundle { name: "own".into(), files: files.into(), ..Bundle::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_and_named_where_they_are_none() {
+        assert_eq!(whole_numbers("13, 21 13;42"), Ok(vec![13, 21, 42]));
+        assert_eq!(whole_numbers("13 x"), Err("`x` is no whole number".into()));
+        assert_eq!(whole_numbers(" "), Err("give at least one number".into()));
+        assert_eq!(spaced(&[4, 16]), "4 16");
+    }
+
+    #[test]
+    fn methods_go_in_and_out() {
+        let mut methods = vec!["head".to_owned()];
+        toggle(&mut methods, "sum");
+        toggle(&mut methods, "head");
+        assert_eq!(methods, ["sum"]);
+    }
+
+    #[test]
+    fn what_is_loaded_makes_an_experiment_that_finds_its_files() {
+        let plm = OpenPlm {
+            name: "tiny".into(),
+            files: vec![FileSource::Url { path: "config.json".into(), url: "models/x/config.json".into() }],
+        };
+        let data = DataCard {
+            id: DataId(0),
+            name: "own task".into(),
+            rows: 9,
+            labels: vec![],
+            pairs: false,
+            track: "NLI".into(),
+        };
+        let file = FileSource::Bytes(FileBytes { path: "where/own task.csv".into(), bytes: vec![1] });
+        let (sheet, bundle) = from_lab(&plm, &[], &[(data, file)]);
+        assert_eq!(bundle.missing(&sheet), [""; 0]);
+        assert_eq!((sheet.targets[0].train.as_str(), sheet.targets[0].track.as_str()), ("data/own task.csv", "NLI"));
+    }
+}

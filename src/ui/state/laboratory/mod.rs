@@ -1,0 +1,175 @@
+//! The laboratory: experiments with their files, the tables that their runs fill, a run looked at closely.
+
+pub mod bundle;
+pub mod form;
+pub mod link;
+pub mod run;
+pub mod table;
+
+pub use bundle::Bundle;
+
+use crate::protocol::*;
+use serde::{Deserialize, Serialize};
+
+/// An experiment of the page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experiment {
+    /// Its file, with the files that it names.
+    pub bundle: Bundle,
+    /// What the file says; empty where it can't be read.
+    pub sheet: ExperimentSheet,
+    /// Why the file can't be read, in one line.
+    pub unreadable: Option<String>,
+    /// Its runs, a card a PLM, once planned.
+    pub cards: Vec<ExperimentCard>,
+    /// How it stands.
+    pub status: Status,
+}
+
+/// How an experiment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Not begun, or changed since.
+    #[default]
+    Draft,
+    /// Another one is done first.
+    Queued,
+    /// Workers are brought up.
+    Preparing,
+    /// Runs are being done.
+    Running,
+    /// No new run is begun; those that have begun go on.
+    Pausing,
+    /// It can be gone on with.
+    Paused,
+    /// Every run is done or has failed.
+    Done,
+}
+
+impl Status {
+    /// What a person reads.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Status::Draft => "not run yet",
+            Status::Queued => "waits for its turn",
+            Status::Preparing => "preparing",
+            Status::Running => "running",
+            Status::Pausing => "pausing",
+            Status::Paused => "paused",
+            Status::Done => "done",
+        }
+    }
+
+    /// For the style sheet and tests.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Status::Draft => "draft",
+            Status::Queued => "queued",
+            Status::Preparing => "preparing",
+            Status::Running => "running",
+            Status::Pausing => "pausing",
+            Status::Paused => "paused",
+            Status::Done => "done",
+        }
+    }
+
+    /// Whether workers are at it.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Status::Preparing | Status::Running | Status::Pausing)
+    }
+}
+
+impl Experiment {
+    /// Every run, on every PLM.
+    pub fn runs(&self) -> impl Iterator<Item = &PlannedCard> {
+        self.cards.iter().flat_map(|card| &card.runs)
+    }
+
+    /// Runs that `is_done` says are done, and all.
+    #[must_use]
+    pub fn progress(&self, is_done: impl Fn(&str) -> bool) -> (usize, usize) {
+        let all = self.runs().count();
+        (self.runs().filter(|run| is_done(&run.hash)).count(), all)
+    }
+}
+
+/// A run that is going on: the steps of the learning rate that is being tried.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveRun {
+    /// Its steps so far.
+    pub points: Vec<TrainPoint>,
+}
+
+impl LiveRun {
+    /// Takes in the next step; an earlier or equal one begins the next learning rate.
+    pub fn hear(&mut self, point: TrainPoint) {
+        if self.points.last().is_some_and(|last| last.step >= point.step) {
+            self.points.clear();
+        }
+        self.points.push(point);
+    }
+}
+
+/// What is kept of an experiment between visits, beside its files and records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Name.
+    pub name: String,
+    /// TOML.
+    pub toml: String,
+    /// Its files: by address, or by the name under which their bytes are kept.
+    pub files: Vec<KeptFile>,
+    /// Its plan, so that its table is there before any worker is.
+    pub cards: Vec<ExperimentCard>,
+}
+
+/// A file of a kept experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFile {
+    /// Its path.
+    pub path: String,
+    /// Where it is fetched from; none where its bytes are kept.
+    pub url: Option<String>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn planned(hash: &str, method: &str, k: usize, seed: u64) -> PlannedCard {
+        PlannedCard {
+            hash: hash.into(),
+            plm: "tiny".into(),
+            target: "cr".into(),
+            k,
+            seed,
+            method: method.into(),
+            tracks: "mixed".into(),
+            work: 1.0,
+            after: vec![],
+        }
+    }
+
+    #[test]
+    fn the_next_learning_rate_begins_anew() {
+        let point = |step| TrainPoint { step, epoch: 0.0, loss: 1.0, learning_rate: 1e-3, dev: None };
+        let mut live = LiveRun::default();
+        for step in [1, 2, 3, 1, 2] {
+            live.hear(point(step));
+        }
+        assert_eq!(live.points.iter().map(|point| point.step).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn progress_counts_over_all_plms() {
+        let card = |hashes: &[&str]| ExperimentCard {
+            runs: hashes.iter().map(|hash| planned(hash, "head", 4, 13)).collect(),
+            ..ExperimentCard::default()
+        };
+        let experiment = Experiment { cards: vec![card(&["a", "b"]), card(&["c"])], ..Experiment::default() };
+        assert_eq!(experiment.progress(|hash| hash != "b"), (2, 3));
+    }
+}
