@@ -290,7 +290,8 @@ fn two_plms_are_done_one_after_the_other() {
         .replace(&path("model/tiny_adapter/fusion/b"), "adapters/{plm}/b")
         .replace("[2, 4]", "[2]");
     std::fs::write(folder.path().join("two.toml"), text).unwrap();
-    out(&folder, &["run", "two.toml"]);
+    let said = out(&folder, &["run", "two.toml"]);
+    assert!(said.contains(" 17/32  three  films  k 2  seed 13  majority  accuracy "), "{said}");
     let text = std::fs::read_to_string(folder.path().join("two-results/records.jsonl")).unwrap();
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |plm: &str| -> Vec<&Value> { records.iter().filter(|record| record["plm"] == plm).collect() };

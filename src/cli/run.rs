@@ -151,7 +151,7 @@ impl Run {
         }
         for run in runs {
             let mark = if done(run) { "done" } else { "    " };
-            say(&format!("{}  {mark}  {}", run.hash, described(run)))?;
+            say(&format!("{}  {mark}  {}", run.hash, described(run, laboratories.len() > 1)))?;
         }
         Ok(())
     }
@@ -171,6 +171,8 @@ impl Run {
 /// The runs that are wanted, how many are done, and how long the rest will take.
 struct Grid<'a> {
     asked: &'a Run,
+    /// Whether there are several PLMs.
+    several: bool,
     store: Records,
     /// Records by hash.
     lines: BTreeMap<String, String>,
@@ -196,6 +198,7 @@ impl<'a> Grid<'a> {
         let (done, left): (Vec<_>, Vec<_>) = runs.partition(|run| lines.contains_key(&run.hash));
         Ok(Self {
             asked,
+            several: of.len() > 1,
             store,
             runs: done.len() + left.len(),
             done: done.len(),
@@ -231,9 +234,9 @@ impl<'a> Grid<'a> {
                     continue;
                 }
                 Err(error) => {
-                    self.failures.push(format!("{}: {error}", described(first)));
+                    self.failures.push(format!("{}: {error}", self.described(first)));
                     self.work_left -= first.work;
-                    self.tell(&format!("     {}  failed: {error}", described(first)))?;
+                    self.tell(&format!("     {}  failed: {error}", self.described(first)))?;
                     continue;
                 }
             };
@@ -260,7 +263,7 @@ impl<'a> Grid<'a> {
             "{:>3}/{}  {}  accuracy {:.4}  macro F1 {:.4}  dev {:.4}{rate}  {:.1} s{together}{}",
             self.done,
             self.runs,
-            described(run),
+            self.described(run),
             record.accuracy,
             record.macro_f1,
             record.dev_accuracy,
@@ -291,6 +294,10 @@ impl<'a> Grid<'a> {
         }
     }
 
+    fn described(&self, run: &PlannedCard) -> String {
+        described(run, self.several)
+    }
+
     /// The time left, by what was done and what it took; nothing where there is nothing to go by.
     fn left(&self) -> String {
         if self.work_done <= 0.0 || self.work_left <= 0.0 {
@@ -309,11 +316,13 @@ impl<'a> Grid<'a> {
             EngineError::Cancelled(_) => {
                 format!("stopped with {} of {} runs done; --resume goes on from there", self.done, self.runs)
             }
-            error => format!("{}: {error}", described(run)),
+            error => format!("{}: {error}", self.described(run)),
         })
     }
 }
 
-fn described(run: &PlannedCard) -> String {
-    format!("{}  k {}  seed {}  {}", run.target, run.k, run.seed, run.method)
+/// What a run is, with its PLM where there are `several`.
+fn described(run: &PlannedCard, several: bool) -> String {
+    let plm = if several { format!("{}  ", run.plm) } else { String::new() };
+    format!("{plm}{}  k {}  seed {}  {}", run.target, run.k, run.seed, run.method)
 }

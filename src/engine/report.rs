@@ -132,7 +132,7 @@ h2 { margin-top: 2.5rem }
 figure { margin: 1rem 0; overflow-x: auto }
 svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #d9dde1 }
+th, td { text-align: right; white-space: nowrap; padding: .25rem .6rem; border-bottom: 1px solid #d9dde1 }
 th:first-child, td:first-child { text-align: left }
 details { margin-top: 1rem }
 summary { cursor: pointer }
