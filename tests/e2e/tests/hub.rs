@@ -22,7 +22,7 @@ async fn model_and_adapter_come_from_the_hub() -> Result<()> {
         lab.press("step-adapters").await?;
         lab.fill("hub-adapter", "https://huggingface.co/tiny/adapter/tree/main").await?;
         lab.press("hub-adapter-go").await?;
-        lab.until("adapter-row", "data-name", LONG, |name| name == "adapter").await?;
+        lab.until("adapter-row", "data-name", LONG, |name| name == "a").await?;
         ensure!(lab.count("adapter-row").await? == 1, "there are other adapters beside the one from the hub");
 
         for (number, (id, words)) in [
