@@ -4,8 +4,10 @@
 use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::{BufRead, BufReader, Cursor, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tiny_http::{Header, Request, Response, Server, StatusCode};
 
 /// The commit that every branch stands for.
@@ -27,7 +29,9 @@ pub type Repositories = BTreeMap<String, BTreeMap<String, File>>;
 
 /// Runs until it is dropped.
 pub struct Hub {
-    servers: [Arc<Server>; 2],
+    server: Arc<Server>,
+    files: SocketAddr,
+    over: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<()>>,
     url: String,
 }
@@ -39,17 +43,27 @@ impl Hub {
     /// When there is no free port.
     pub fn start(repositories: Repositories) -> Result<Self> {
         let repositories = Arc::new(repositories);
-        let (hub, files) = (listen()?, listen()?);
-        let (url, files_url) = (address(&hub)?, address(&files)?);
+        let server = listen()?;
+        let url = address(&server)?;
+        // A connection that breaks off must be closed, which only who holds the socket can do.
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let files = listener.local_addr()?;
+        let over = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         // A browser opens six connections to a host.
         for _ in 0..6 {
-            let (server, known, elsewhere) = (hub.clone(), repositories.clone(), files_url.clone());
+            let (server, known, elsewhere) = (server.clone(), repositories.clone(), format!("http://{files}"));
             threads.push(std::thread::spawn(move || serve(&server, |request| answer(request, &known, &elsewhere))));
-            let (server, known) = (files.clone(), repositories.clone());
-            threads.push(std::thread::spawn(move || serve(&server, |request| send(request, &known))));
         }
-        Ok(Self { servers: [hub, files], threads, url })
+        let ended = over.clone();
+        threads.push(std::thread::spawn(move || {
+            for stream in listener.incoming().flatten().take_while(|_| !ended.load(Ordering::SeqCst)) {
+                let known = repositories.clone();
+                // A page that goes away in the middle of an answer is no error of ours.
+                std::thread::spawn(move || send(stream, &known).ok());
+            }
+        }));
+        Ok(Self { server, files, over, threads, url })
     }
 
     /// Its address, without a slash at the end.
@@ -61,8 +75,11 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        // Wakes whoever waits for the next connection.
+        TcpStream::connect(self.files).ok();
         for _ in &self.threads {
-            self.servers.iter().for_each(|server| server.unblock());
+            self.server.unblock();
         }
         for thread in self.threads.drain(..) {
             thread.join().ok();
@@ -111,22 +128,25 @@ fn answer(request: Request, repositories: &Repositories, elsewhere: &str) -> std
     status(request, 404)
 }
 
-/// A file, well or badly.
-fn send(request: Request, repositories: &Repositories) -> std::io::Result<()> {
-    let path = request.url().trim_start_matches('/').to_owned();
+/// A file, well or badly; one a connection.
+fn send(stream: TcpStream, repositories: &Repositories) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    // What stands unread when a connection is closed resets it.
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let path = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
     let file = path.split_once(&format!("/resolve/{COMMIT}/"));
-    let Some(file) = file.and_then(|(id, name)| repositories.get(id)?.get(name)) else { return status(request, 404) };
-    match file {
-        File::Whole(bytes) => request.respond(open_to_all(Response::from_data(bytes.clone()))),
-        File::Short(bytes) => request.respond(open_to_all(Response::from_data(bytes[..bytes.len() / 2].to_vec()))),
-        File::BrokenOff(bytes) => {
-            let mut writer = request.into_writer();
-            let head = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n";
-            write!(writer, "{head}Content-Length: {}\r\n\r\n", bytes.len())?;
-            writer.write_all(&bytes[..bytes.len() / 2])?;
-            writer.flush()
-        }
-    }
+    let file = file.and_then(|(id, name)| repositories.get(id)?.get(name));
+    let (status, announced, bytes): (_, _, &[u8]) = match file {
+        None => ("404 Not Found", 0, &[]),
+        Some(File::Whole(bytes)) => ("200 OK", bytes.len(), bytes),
+        Some(File::Short(bytes)) => ("200 OK", bytes.len() / 2, &bytes[..bytes.len() / 2]),
+        Some(File::BrokenOff(bytes)) => ("200 OK", bytes.len(), &bytes[..bytes.len() / 2]),
+    };
+    let head = format!("HTTP/1.1 {status}\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n");
+    let mut stream = stream;
+    write!(stream, "{head}Content-Length: {announced}\r\n\r\n")?;
+    stream.write_all(bytes)
 }
 
 fn status(request: Request, status: u16) -> std::io::Result<()> {
