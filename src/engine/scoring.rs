@@ -41,8 +41,10 @@ impl Engine {
         let mut scores = Vec::new();
         for (done, adapter) in std::iter::once(None).chain(adapters.iter().copied().map(Some)).enumerate() {
             observer.at(Phase::Features, done, adapters.len() + 1).await?;
-            let adapter = adapter.map(|id| Ok((self.adapter_params(id)?, self.adapters.get(id)?.form()?)));
-            let adapter = adapter.transpose().map_err(|error: EngineError| error)?;
+            let adapter = match adapter {
+                Some(id) => Some((self.adapter_params(id)?, self.adapters.get(id)?.form()?)),
+                None => None,
+            };
             let features = self.first_tokens(episode, &rows, adapter).await?;
             scores.push(score::leave_one_out(&features, &labels, data.classes)?.accuracy);
         }

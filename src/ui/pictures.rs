@@ -4,7 +4,7 @@ use super::lab::Lab;
 use super::state::choices::AVERAGE;
 use super::state::words;
 use crate::protocol::*;
-use crate::viz::{Grid, Role};
+use crate::viz::{Grid, Role, Run};
 use leptos::prelude::*;
 
 /// A matrix as a grid.
@@ -27,6 +27,19 @@ pub fn role(lab: Lab, id: AdapterId) -> Role {
             if plain { Role::Adapter(6) } else { Role::Merged }
         }
     }
+}
+
+/// A number a layer, as points; a layer that has none is left out.
+pub fn by_layer(numbers: impl Iterator<Item = Option<f32>>) -> Vec<(f64, f64)> {
+    numbers.enumerate().filter_map(|(layer, number)| Some((layer as f64, f64::from(number?)))).collect()
+}
+
+/// What is measured on weights as they are stored, where it can be, and with the neurons aligned: everywhere in the same
+/// words and colours.
+pub fn stored_and_aligned(stored: Option<Vec<(f64, f64)>>, aligned: Vec<(f64, f64)>) -> Vec<Run> {
+    let run = |name: &str, role, points| Run { name: name.into(), role, dots: true, points };
+    let stored = stored.map(|points| run("weights as stored", Role::Adapter(6), points));
+    stored.into_iter().chain([run("neurons aligned", Role::Merged, aligned)]).collect()
 }
 
 /// Colour of what a run starts from.

@@ -6,7 +6,7 @@ use crate::ui::components::pick::Pick;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
-use crate::viz::{Bars, Curves, Dim, Hit, Panel, Role, Run, Series, Unit};
+use crate::viz::{Bars, Curves, Dim, Hit, Panel, Series, Unit};
 use leptos::prelude::*;
 
 /// Files, folders, hub.
@@ -87,17 +87,6 @@ fn Alike() -> impl IntoView {
         let pairs = pairs.get();
         let values = || pairs.iter().flat_map(|pair| &pair.locations).flat_map(|l| [l.stored, l.aligned]).flatten();
         let least = f64::from(values().fold(0.0, f32::min));
-        let run =
-            |name: &str, role, locations: &[LocationSimilarity], read: fn(&LocationSimilarity) -> Option<f32>| Run {
-                name: name.into(),
-                role,
-                dots: true,
-                points: locations
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(at, l)| Some((at as f64, f64::from(read(l)?))))
-                    .collect(),
-            };
         Curves {
             title: "How alike the adapters' weights are, layer by layer".into(),
             x: "layer".into(),
@@ -108,10 +97,10 @@ fn Alike() -> impl IntoView {
                     title: format!("cosine of {} and {}", lab.name(*first), lab.name(*second)),
                     unit: Unit::Plain,
                     range: Some((least, 1.0)),
-                    runs: vec![
-                        run("weights as stored", Role::Adapter(6), locations, |l| l.stored),
-                        run("neurons aligned", Role::Merged, locations, |l| l.aligned),
-                    ],
+                    runs: pictures::stored_and_aligned(
+                        Some(pictures::by_layer(locations.iter().map(|l| l.stored))),
+                        pictures::by_layer(locations.iter().map(|l| l.aligned)),
+                    ),
                 })
                 .collect(),
         }

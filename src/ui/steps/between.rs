@@ -4,8 +4,9 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
 use crate::ui::lab::Lab;
+use crate::ui::pictures;
 use crate::ui::state::words;
-use crate::viz::{Curves, Hit, Panel, Role, Run, Unit};
+use crate::viz::{Curves, Hit, Panel, Unit};
 use leptos::prelude::*;
 
 /// What averaging loses, layer by layer, of the newest merge that aligns.
@@ -22,20 +23,10 @@ pub fn Lost() -> impl IntoView {
     let picture = Signal::derive(move || {
         let locations = locations();
         let panel = |title: &str, read: fn(&Interference) -> f32| {
-            let run = |name: &str, role, of: fn(&MergeLocation) -> Option<Interference>| Run {
-                name: name.into(),
-                role,
-                dots: true,
-                points: locations
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(at, location)| Some((at as f64, f64::from(read(&of(location)?)))))
-                    .collect(),
+            let points = |of: fn(&MergeLocation) -> Option<Interference>| {
+                pictures::by_layer(locations.iter().map(|location| of(location).as_ref().map(read)))
             };
-            let runs = vec![
-                run("weights as stored", Role::Adapter(6), |l| l.stored),
-                run("neurons aligned", Role::Merged, |l| l.aligned),
-            ];
+            let runs = pictures::stored_and_aligned(Some(points(|l| l.stored)), points(|l| l.aligned));
             Panel { title: title.into(), unit: Unit::Percent, range: Some((0.0, 1.0)), runs }
         };
         Curves {
@@ -78,14 +69,10 @@ pub fn Between() -> impl IntoView {
     let picture = Signal::derive(move || {
         let Some((asked, report)) = found.get() else { return empty() };
         let panel = |title: &str, unit, range, read: fn(&LinePoint) -> f32| {
-            let run = |name: &str, role, line: &Line| Run {
-                name: name.into(),
-                role,
-                dots: true,
-                points: line.points.iter().map(|p| (100.0 * f64::from(p.share), f64::from(read(p)))).collect(),
+            let points = |line: &Line| -> Vec<(f64, f64)> {
+                line.points.iter().map(|p| (100.0 * f64::from(p.share), f64::from(read(p)))).collect()
             };
-            let stored = report.stored.as_ref().map(|line| run("weights as stored", Role::Adapter(6), line));
-            let runs = stored.into_iter().chain([run("neurons aligned", Role::Merged, &report.aligned)]).collect();
+            let runs = pictures::stored_and_aligned(report.stored.as_ref().map(points), points(&report.aligned));
             Panel { title: title.into(), unit, range, runs }
         };
         Curves {
