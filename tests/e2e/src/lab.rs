@@ -91,9 +91,7 @@ impl Lab {
     /// # Errors
     /// When it does not appear.
     pub async fn choose(&self, handle: &str) -> Result<()> {
-        let element = serde_json::to_value(self.find(handle).await?)?;
-        self.client.execute("arguments[0].click()", vec![element]).await.with_context(|| format!("{handle} := on"))?;
-        Ok(())
+        self.act(handle, "element.click()", "on").await
     }
 
     /// Writes a value into a field, or picks it in a selection, and leaves it.
@@ -101,14 +99,19 @@ impl Lab {
     /// # Errors
     /// When the field does not appear or does not take the value.
     pub async fn fill(&self, handle: &str, value: &str) -> Result<()> {
-        let script = "const [element, value] = arguments; element.focus(); element.value = value; \
+        let script = "element.focus(); element.value = value; \
                       for (const kind of ['input', 'change']) \
                         element.dispatchEvent(new Event(kind, { bubbles: true })); element.blur();";
-        let element = serde_json::to_value(self.find(handle).await?)?;
-        self.client
-            .execute(script, vec![element, json!(value)])
-            .await
-            .with_context(|| format!("{handle} := {value}"))?;
+        self.act(handle, script, value).await
+    }
+
+    /// Does something to an element when it is there. It is looked up where it is used, in one go, for the page redraws
+    /// under our hands.
+    async fn act(&self, handle: &str, what: &str, value: &str) -> Result<()> {
+        self.find(handle).await?;
+        let script = format!("const element = document.querySelector(arguments[0]), value = arguments[1]; {what}");
+        let arguments = vec![json!(css(handle)), json!(value)];
+        self.client.execute(&script, arguments).await.with_context(|| format!("{handle} := {value}"))?;
         Ok(())
     }
 
