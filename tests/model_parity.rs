@@ -215,3 +215,69 @@ fn runs_in_one_pass_do_not_touch_each_other() {
     let difference = largest_difference(&together, &alone, &[1; 12]);
     assert!(difference < 1e-5 * scale, "{difference} of {scale}");
 }
+
+/// The first `rows` sequences of a batch, cut or padded to `len`.
+fn resized(batch: &EncoderInput, rows: usize, len: usize) -> EncoderInput {
+    let resize = |values: &[u32]| -> Vec<u32> {
+        let sequences = values.chunks(batch.len).take(rows);
+        sequences.flat_map(|row| row.iter().copied().chain(std::iter::repeat(0)).take(len)).collect()
+    };
+    let [ids, type_ids, attention_mask] = [&batch.ids, &batch.type_ids, &batch.attention_mask].map(|all| resize(all));
+    EncoderInput { rows, len, ids, type_ids, attention_mask }
+}
+
+#[test]
+fn what_is_kept_changes_nothing() {
+    let device = Device::flex();
+    let batch = input(&json(&fixture("model/tiny/expected.json")));
+    let read = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(|file| tensors(&fixture(file))).collect();
+        RunParams::stack(&[&canonical(&files)], &device).unwrap()
+    };
+    let adapter = read(&["model/tiny_adapter/seq_bn/adapter.safetensors"]);
+    let of_fusion = read(&["model/tiny_adapter/fusion/layer/model_adapter_fusion.safetensors"]);
+    let lora = read(&["train/trajectory/lora/start/adapter.safetensors"]);
+    let fused = fused_adapters(&device);
+    let gates = RunParams::stack(&[&gated::initial(&fused).unwrap()], &device).unwrap();
+    // One that begins in the second layer.
+    let mut late = mera_lab::tensors::TensorSet::new();
+    for (name, tensor) in canonical(&[tensors(&fixture("model/tiny_adapter/seq_bn/adapter.safetensors"))]) {
+        if name.starts_with("layer.1") {
+            late.insert(name, tensor);
+        }
+    }
+    let late = RunParams::stack(&[&late], &device).unwrap();
+    let bottleneck = |params| BottleneckAdapters { params, non_linearity: NonLinearity::Relu, scaling: 1.0 };
+    same_when_kept(&batch, &NoAdapters);
+    same_when_kept(&batch, &bottleneck(&adapter));
+    same_when_kept(&batch, &bottleneck(&late));
+    same_when_kept(&batch, &Fusion::new(&fused, &of_fusion));
+    same_when_kept(&batch, &Gated { adapters: &fused, params: &gates });
+    same_when_kept(&batch, &Lora { params: &lora, alpha: 16.0 });
+}
+
+fn same_when_kept(batch: &EncoderInput, adapters: &impl Sublayer) {
+    let plain = tiny_encoder(&Device::flex());
+    let kept = |encoder: &Encoder, input: &EncoderInput| {
+        values(pollster::block_on(encoder.forward_kept(input, adapters)).unwrap())
+    };
+    // With room for all, for none, and for a few rows only.
+    for room in [1 << 20, 0, 3000] {
+        let encoder = tiny_encoder(&Device::flex()).keeping(room);
+        for input in [batch.clone(), resized(batch, 1, batch.len + 8)] {
+            let expected = values(plain.forward(&input, adapters).unwrap());
+            let scale = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+            for _ in 0..2 {
+                let difference = largest_difference(&kept(&encoder, &input), &expected, &input.attention_mask);
+                assert!(difference < 1e-5 * scale, "{difference} of {scale}");
+            }
+        }
+    }
+    // To the last bit the same whichever batch asks first, among rows of its length or alone.
+    for len in [batch.len, 4] {
+        let all = resized(batch, batch.rows, len);
+        let [one, other] = [(); 2].map(|()| tiny_encoder(&Device::flex()).keeping(1 << 20));
+        kept(&other, &resized(batch, 1, len));
+        assert_eq!(kept(&one, &all), kept(&other, &all));
+    }
+}

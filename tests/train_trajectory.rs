@@ -54,7 +54,7 @@ fn follow(name: &str, body: Body, start: &TensorSet) {
         .map(|parameter| canonical_name(parameter["name"].as_str().unwrap()))
         .collect();
 
-    let loss = trainer.loss(&encoder, &batches[0], None).unwrap();
+    let loss = pollster::block_on(trainer.loss(&encoder, &batches[0], None)).unwrap();
     let gradients = match trainer.penalty() {
         Some(penalty) => (loss + penalty).backward(),
         None => loss.backward(),
@@ -214,9 +214,11 @@ fn gates_get_the_gradient_of_finite_differences() {
     let start = gated_start();
     // Smooth, for the kinks of relu are not for finite differences.
     let trainer = gated_trainer(&start, NonLinearity::Tanh);
-    let gradients = trainer.loss(&encoder, batch, None).unwrap().backward();
-    let loss =
-        |params: &TensorSet| values(gated_trainer(params, NonLinearity::Tanh).loss(&encoder, batch, None).unwrap())[0];
+    let gradients = pollster::block_on(trainer.loss(&encoder, batch, None)).unwrap().backward();
+    let loss = |params: &TensorSet| {
+        let trainer = gated_trainer(params, NonLinearity::Tanh);
+        values(pollster::block_on(trainer.loss(&encoder, batch, None)).unwrap())[0]
+    };
     for layer in 0..2 {
         let name = gated::gates(Location::output(layer));
         let gradient = values(trainer.params().get(&name).unwrap().grad(&gradients).unwrap());

@@ -60,10 +60,12 @@ impl Engine {
         let numbers: Vec<usize> = (0..encoded.len()).collect();
         let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
         let mut evaluation = Evaluation::new(&encoded, &numbers, shape, labels.len())?;
+        // Each row is seen once.
+        let encoder = plm.encoder.without_keeping();
         loop {
             let (done, batches) = evaluation.progress();
             observer.at(Phase::Evaluate, done, batches).await?;
-            if !evaluation.step(&trainer, &plm.encoder, &encoded, tokenizer.pad_id()).await? {
+            if !evaluation.step(&trainer, &encoder, &encoded, tokenizer.pad_id()).await? {
                 break;
             }
         }

@@ -18,7 +18,7 @@ const MINILM: &[u8] = br#"{"model_type":"bert","vocab_size":30522,"hidden_size":
 impl Engine {
     pub(super) async fn bench(&self, asked: &Bench, observer: &mut dyn Observer) -> Result<BenchReport, EngineError> {
         let (name, encoder) = match &self.plm {
-            Some(plm) => (plm.card.name.clone(), plm.encoder.clone()),
+            Some(plm) => (plm.card.name.clone(), plm.encoder.without_keeping()),
             None => {
                 let config = BertConfig::parse(MINILM)?;
                 let weights = random_encoder(&config, &mut generator(0, Purpose::Weights, 0))?;

@@ -158,7 +158,7 @@ async fn forward_and_backward(device: &Device) -> Result<Vec<Vec<f32>>, EngineEr
         weights: vec![1.0; 3],
     };
     let mut values = vec![trainer.predict(&encoder, &batch.input).await?];
-    let loss = trainer.loss(&encoder, &batch, None)?;
+    let loss = trainer.loss(&encoder, &batch, None).await?;
     let gradients = loss.sum().backward();
     for (_, tensor) in trainer.params().iter() {
         let gradient = tensor.grad(&gradients).ok_or_else(|| ModelError::Device("a gradient is missing".into()))?;

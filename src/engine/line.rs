@@ -15,6 +15,19 @@ use nalgebra::DMatrix;
 /// Points from one end to the other, both ends among them.
 const POINTS: usize = 9;
 
+/// What every point of the line is judged on.
+struct Judged {
+    episode: PreparedEpisode,
+    /// Of both ends, and what lies between.
+    form: AdapterForm,
+    /// Support and dev.
+    rows: Vec<usize>,
+    /// Their classes.
+    labels: Vec<usize>,
+    /// 1 at a row's class, 0 elsewhere, `[rows, classes]`.
+    targets: DMatrix<f64>,
+}
+
 impl Engine {
     pub(super) async fn show_line(
         &mut self,
@@ -24,18 +37,22 @@ impl Engine {
         let [reference, stored, aligned] = self.aligned_pair(&ask.align, ask.other, observer).await?;
         let form = self.adapters.get(ask.align.reference)?.form()?;
         let episode = self.prepare_episode(&ask.episode)?;
+        let (rows, labels) = episode.seen();
+        let classes = episode.run_data.classes;
+        let targets = DMatrix::from_fn(rows.len(), classes, |row, class| f64::from(u8::from(labels[row] == class)));
+        let judged = Judged { episode, form, rows, labels, targets };
         let ends: Vec<&TensorSet> =
             [&stored, &aligned].into_iter().filter(|end| same_shapes(&reference, end)).collect();
         let total = 1 + ends.len() * (POINTS - 1);
         observer.at(Phase::Evaluate, 0, total).await?;
-        let start = self.point(&episode, form, 0.0, &reference).await?;
+        let start = self.point(&judged, 0.0, &reference).await?;
         let mut lines = Vec::new();
         for (number, end) in ends.iter().enumerate() {
             let mut points = vec![start];
             for step in 1..POINTS {
                 observer.at(Phase::Evaluate, number * (POINTS - 1) + step, total).await?;
                 let share = step as f32 / (POINTS - 1) as f32;
-                points.push(self.point(&episode, form, share, &between(&reference, end, share)).await?);
+                points.push(self.point(&judged, share, &between(&reference, end, share)).await?);
             }
             lines.push(Line { barrier: barrier(&points), points });
         }
@@ -44,18 +61,10 @@ impl Engine {
         Ok(LineReport { stored: lines.pop(), aligned })
     }
 
-    async fn point(
-        &self,
-        episode: &PreparedEpisode,
-        form: AdapterForm,
-        share: f32,
-        params: &TensorSet,
-    ) -> Result<LinePoint, EngineError> {
-        let (rows, labels) = episode.seen();
-        let classes = episode.run_data.classes;
-        let features = self.first_tokens(episode, &rows, Some((params, form))).await?;
-        let score = score::leave_one_out(&features, &labels, classes)?;
-        let targets = DMatrix::from_fn(rows.len(), classes, |row, class| f64::from(u8::from(labels[row] == class)));
+    async fn point(&self, judged: &Judged, share: f32, params: &TensorSet) -> Result<LinePoint, EngineError> {
+        let Judged { episode, form, rows, labels, targets } = judged;
+        let features = self.first_tokens(episode, rows, Some((params, *form))).await?;
+        let score = score::leave_one_out(&features, labels, episode.run_data.classes)?;
         let loss = (score.margins - targets).norm_squared() / rows.len() as f64;
         Ok(LinePoint { share, loss: loss as f32, accuracy: score.accuracy as f32 })
     }

@@ -22,6 +22,10 @@ pub struct Plm {
 /// Texts are cut here unless the caller says otherwise; a model with a shorter position table cuts sooner.
 pub(super) const DEFAULT_MAX_LENGTH: usize = 128;
 
+/// What the encoder may keep of rows that it has seen. One of 50 tokens 384 wide is 77 kB: this is the test of most
+/// targets and the examples of their runs. A tab has several engines, and less memory.
+const KEPT_BYTES: usize = if cfg!(target_arch = "wasm32") { 64 << 20 } else { 256 << 20 };
+
 impl Plm {
     /// What the tokenizer makes of a text.
     ///
@@ -70,6 +74,7 @@ impl Engine {
             .map_err(|error| in_plm(ModelError::Config(format!("model.safetensors: {error}"))))?;
         observer.at(Phase::Upload, 0, 1).await?;
         let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
+        let encoder = encoder.keeping(KEPT_BYTES);
         let config = encoder.config();
         let card = PlmCard {
             name: open.name.clone(),

@@ -72,9 +72,9 @@ impl Engine {
             let hidden = match &loaded {
                 Some((params, form)) => {
                     let AdapterForm { non_linearity, scaling } = *form;
-                    plm.encoder.forward(&input, &BottleneckAdapters { params, non_linearity, scaling })?
+                    plm.encoder.forward_kept(&input, &BottleneckAdapters { params, non_linearity, scaling }).await?
                 }
-                None => plm.encoder.forward(&input, &NoAdapters)?,
+                None => plm.encoder.forward_kept(&input, &NoAdapters).await?,
             };
             let values = read(hidden.narrow(1, 0, 1)).await?;
             for (source, row) in sources.iter().zip(values.chunks_exact(plm.card.hidden)) {

@@ -119,7 +119,7 @@ impl Engine {
             let len = batch.len;
             let batch = LabelledInput::stack(&[batch], tokenizer.pad_id());
             let recorder = Recorder::new(&adapters);
-            plm.encoder.forward(&batch.input, &recorder)?;
+            plm.encoder.forward_kept(&batch.input, &recorder).await?;
             let mut kept = Vec::new();
             for (row, &text) in sources.iter().enumerate() {
                 for index in 0..encoded[text].encoding.len() {

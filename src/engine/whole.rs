@@ -86,12 +86,14 @@ impl Engine {
         let (params, architecture) = self.start_of(&asked.start, asked.settings.seed, labels.len())?;
         let settings = RunSettings { batching: Batching::Grouped, ..super::training::run_settings(&asked.settings) };
         let mut run = FewShotRun::new(architecture, &params, run_data, settings, &self.device)?;
+        // More rows than would be kept, and each seen a few times only.
+        let encoder = plm.encoder.without_keeping();
 
         let began = observer.seconds();
         let mut step_seconds = Vec::new();
         while run.status() == train::RunStatus::Running {
             let before = (run.curve().len(), observer.seconds());
-            let point = run.step(&plm.encoder).await?;
+            let point = run.step(&encoder).await?;
             if run.curve().len() > before.0 {
                 step_seconds.push(observer.seconds() - before.1);
             }

@@ -16,14 +16,13 @@ use burn::tensor::activation::{gelu_approximate, relu, sigmoid, silu, tanh};
 use rand::Rng;
 use std::cell::RefCell;
 
-/// What closes a sub-layer of the encoder: residual and norm, with an adapter or without; and what is added to the
-/// projections of an attention.
+/// What closes a sub-layer of the encoder: its norm, with an adapter or without; and what is added to the projections of
+/// an attention.
 pub trait Sublayer {
     /// # Shapes
-    /// - `hidden`: output of the sub-layer, `[rows, len, hidden]`
-    /// - `input`: what went into it, the same shape
+    /// - `sum`: output of the sub-layer and what went into it, added, `[rows, len, hidden]`
     /// - output: the same shape
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3>;
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3>;
 
     /// What is added to query, key and value, which stand side by side; `None` for nothing.
     ///
@@ -33,6 +32,12 @@ pub trait Sublayer {
     fn projected(&self, _layer: usize, _x: &Tensor<3>) -> Option<Tensor<3>> {
         None
     }
+
+    /// The first place that it changes anything at, or looks at: up to the sum there, all is the encoder's own. `last`,
+    /// the encoder's last place, where that is nowhere; `None` where it is before the first sum.
+    fn first(&self, _last: Location) -> Option<Location> {
+        None
+    }
 }
 
 /// The encoder as it was pretrained.
@@ -40,8 +45,12 @@ pub trait Sublayer {
 pub struct NoAdapters;
 
 impl Sublayer for NoAdapters {
-    fn output(&self, _: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
-        norm.forward(hidden + input)
+    fn output(&self, _: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+        norm.forward(sum)
+    }
+
+    fn first(&self, last: Location) -> Option<Location> {
+        Some(last)
     }
 }
 
@@ -154,12 +163,15 @@ impl BottleneckAdapters<'_> {
 }
 
 impl Sublayer for BottleneckAdapters<'_> {
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
-        let sum = hidden + input;
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
         if self.params.get(&location.param(Part::DownWeight)).is_none() {
             return norm.forward(sum);
         }
         adapted(sum, norm, |x| self.bottleneck(location, x))
+    }
+
+    fn first(&self, last: Location) -> Option<Location> {
+        Some(self.params.first_place(last))
     }
 }
 
@@ -196,11 +208,15 @@ impl<'a, S: Sublayer> Recorder<'a, S> {
 }
 
 impl<S: Sublayer> Sublayer for Recorder<'_, S> {
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
         if location.site == Site::Output {
-            self.seen.borrow_mut().push((location, norm.forward(hidden.clone() + input.clone())));
+            self.seen.borrow_mut().push((location, norm.forward(sum.clone())));
         }
-        self.inner.output(location, hidden, input, norm)
+        self.inner.output(location, sum, norm)
+    }
+
+    fn first(&self, last: Location) -> Option<Location> {
+        Some(self.inner.first(last)?.min(Location::output(0)))
     }
 
     fn projected(&self, layer: usize, x: &Tensor<3>) -> Option<Tensor<3>> {

@@ -105,12 +105,15 @@ impl<'a> Fusion<'a> {
 }
 
 impl Sublayer for Fusion<'_> {
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
-        let sum = hidden + input;
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
         if self.adapters.is_empty() || self.params.get(&FusionPart::ValueWeight.param(location)).is_none() {
             return norm.forward(sum);
         }
         adapted(sum, norm, |x| self.fused(location, x))
+    }
+
+    fn first(&self, last: Location) -> Option<Location> {
+        Some(self.params.first_place(last))
     }
 }
 

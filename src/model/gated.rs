@@ -51,12 +51,15 @@ impl Gated<'_> {
 }
 
 impl Sublayer for Gated<'_> {
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
-        let sum = hidden + input;
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
         if self.params.get(&gates(location)).is_none() {
             return norm.forward(sum);
         }
         adapted(sum, norm, |x| self.sum(location, x))
+    }
+
+    fn first(&self, last: Location) -> Option<Location> {
+        Some(self.params.first_place(last))
     }
 }
 

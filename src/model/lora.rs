@@ -39,8 +39,8 @@ fn names(layer: usize, projection: &str) -> [String; 2] {
 }
 
 impl Sublayer for Lora<'_> {
-    fn output(&self, location: Location, hidden: Tensor<3>, input: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
-        NoAdapters.output(location, hidden, input, norm)
+    fn output(&self, location: Location, sum: Tensor<3>, norm: &LayerNorm) -> Tensor<3> {
+        NoAdapters.output(location, sum, norm)
     }
 
     fn projected(&self, layer: usize, x: &Tensor<3>) -> Option<Tensor<3>> {

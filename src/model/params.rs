@@ -1,6 +1,7 @@
 //! What runs train: small tensors by canonical name, all runs of one shape stacked on a leading run axis.
 
 use super::ModelError;
+use crate::tensors::adapter::Location;
 use crate::tensors::{Tensor as Stored, TensorSet};
 use burn::tensor::{Device, Tensor, TensorData};
 use indexmap::IndexMap;
@@ -97,6 +98,12 @@ impl RunParams {
             }
         }
         Ok(runs)
+    }
+
+    /// The first place in an encoder that has parameters here; `last` where none has.
+    #[must_use]
+    pub fn first_place(&self, last: Location) -> Location {
+        self.tensors.keys().filter_map(|name| Location::of_name(name)).min().unwrap_or(last).min(last)
     }
 
     /// The runs of several, one after the other.

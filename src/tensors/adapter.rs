@@ -68,6 +68,13 @@ impl Location {
         format!("{self}.{}", part.name())
     }
 
+    /// The location that `name` begins with, whatever stands there; `None` where it begins otherwise.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (end, _) = name.match_indices('.').nth(2)?;
+        name[..end].parse().ok()
+    }
+
     /// Splits a parameter's name into location and part; `None` for any other name.
     #[must_use]
     pub fn parse_param(name: &str) -> Option<(Self, Part)> {

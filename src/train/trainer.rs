@@ -264,7 +264,7 @@ impl Trainer {
     /// # Errors
     /// When the device fails or tokens are outside the encoder's tables.
     pub async fn step(&mut self, encoder: &Encoder, step: Step<'_>) -> Result<Vec<f32>, TrainError> {
-        let loss = self.loss(encoder, step.batch, step.dropout)?;
+        let loss = self.loss(encoder, step.batch, step.dropout).await?;
         let objective = match self.penalty() {
             Some(penalty) => loss.clone() + penalty,
             None => loss.clone(),
@@ -294,13 +294,13 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn loss(
+    pub async fn loss(
         &self,
         encoder: &Encoder,
         batch: &LabelledInput,
         dropout: Option<DropoutMasks>,
     ) -> Result<Tensor<1>, TrainError> {
-        let logits = self.logits(encoder, &self.params, &batch.input, dropout)?;
+        let logits = self.logits(encoder, &self.params, &batch.input, dropout).await?;
         let [runs, rows, labels] = logits.dims();
         // One matrix carries labels and weights: w / Σw at the label, 0 elsewhere.
         let mut target = vec![0.0f32; runs * rows * labels];
@@ -319,7 +319,7 @@ impl Trainer {
 
     /// # Shapes
     /// - output: `[runs, B, labels]`
-    fn logits(
+    async fn logits(
         &self,
         encoder: &Encoder,
         params: &RunParams,
@@ -328,11 +328,11 @@ impl Trainer {
     ) -> Result<Tensor<3>, TrainError> {
         let hidden = match &self.architecture.body {
             &Body::Adapter(AdapterForm { non_linearity, scaling }) => {
-                encoder.forward(input, &BottleneckAdapters { params, non_linearity, scaling })?
+                encoder.forward_kept(input, &BottleneckAdapters { params, non_linearity, scaling }).await?
             }
-            Body::Fusion(adapters) => encoder.forward(input, &Fusion::new(adapters, params))?,
-            Body::Gated { adapters, .. } => encoder.forward(input, &Gated { adapters, params })?,
-            &Body::Lora { alpha } => encoder.forward(input, &Lora { params, alpha })?,
+            Body::Fusion(adapters) => encoder.forward_kept(input, &Fusion::new(adapters, params)).await?,
+            Body::Gated { adapters, .. } => encoder.forward_kept(input, &Gated { adapters, params }).await?,
+            &Body::Lora { alpha } => encoder.forward_kept(input, &Lora { params, alpha }).await?,
             Body::Full => encoder.with_params(params)?.forward(input, &NoAdapters)?,
         };
         let width = encoder.config().hidden_size;
@@ -348,7 +348,7 @@ impl Trainer {
     /// As [`Self::step`].
     pub async fn predict(&self, encoder: &Encoder, input: &EncoderInput) -> Result<Vec<f32>, TrainError> {
         let params = self.params.clone().map(|_, tensor| tensor.detach());
-        let logits = self.logits(encoder, &params, input, None)?;
+        let logits = self.logits(encoder, &params, input, None).await?;
         Ok(read(logits).await?)
     }
 
@@ -365,7 +365,7 @@ impl Trainer {
         let Body::Fusion(adapters) = &self.architecture.body else { return Ok(Vec::new()) };
         let params = self.params.clone().map(|_, tensor| tensor.detach());
         let fusion = Fusion::new(adapters, &params).recording();
-        encoder.forward(input, &fusion)?;
+        encoder.forward_kept(input, &fusion).await?;
         let mut attention = Vec::new();
         for (location, tensor) in fusion.into_attention() {
             attention.push((location, read(tensor).await?));

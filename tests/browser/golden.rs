@@ -86,7 +86,7 @@ async fn ten_steps(device: &Device, tolerance: f32) {
         })
         .collect();
 
-    let gradients = trainer.loss(&encoder, &batches[0], None).unwrap().backward();
+    let gradients = trainer.loss(&encoder, &batches[0], None).await.unwrap().backward();
     let expected = canonical(&[folder("gradients")]);
     assert_eq!(expected.len(), trainer.params().iter().count());
     for (name, expected) in expected.iter() {

@@ -304,6 +304,32 @@ fn runs_of_one_pass_are_what_they_are_alone() {
 }
 
 #[test]
+fn what_precedes_the_first_adapter_is_computed_once_a_row() {
+    let (mut engine, plan) = loaded(EXPERIMENT);
+    let spec = EpisodeSpec { data: plan.targets[0].0, test: None, k: 4, seed: 13, max_length: 48 };
+    let card = ask(&mut engine, plan);
+    let episode = engine.prepare_episode(&spec).unwrap();
+    let encodings = episode.run_data.encoded.iter().map(|row| (&row.encoding.ids, &row.encoding.type_ids));
+    let rows = encodings.collect::<std::collections::BTreeSet<_>>().len();
+    let mut run = |method: &str, seed: u64| {
+        let of_method = |run: &&crate::protocol::PlannedCard| run.method == method && run.seed == seed;
+        let hash = card.runs.iter().find(of_method).unwrap().hash.clone();
+        finish(&mut engine, &[hash], &[]);
+        engine.plm().unwrap().encoder.kept_rows()
+    };
+    // With every learning rate, in every epoch, on support, dev and test.
+    assert_eq!(run("scratch", 13), (rows, rows));
+    // Another seed has the same rows in other places.
+    for (method, seed) in [("scratch", 21), ("single:a", 13), ("fusion", 13), ("concat_gated", 21)] {
+        assert_eq!(run(method, seed), (rows, rows), "{method}");
+    }
+    // These read no place's input, or all of them.
+    assert_eq!(run("lora", 13), (rows, rows));
+    assert_eq!(run("full", 13), (rows, rows));
+    assert_eq!(run("head", 13), (2 * rows, 2 * rows));
+}
+
+#[test]
 fn passes_hold_what_is_alike() {
     let (mut engine, _) = planned(EXPERIMENT);
     let mut laboratory = engine.laboratory.take().unwrap();

@@ -36,7 +36,7 @@ pub(super) fn encoder(
     let layers = (0..config.num_hidden_layers).map(|index| source.layer(index, &config)).collect::<Result<_, _>>()?;
     let unused = params.names().filter(|name| !source.applied.contains(*name)).map(str::to_owned).collect();
     let report = LoadReport { applied: source.applied.into_iter().collect(), unused };
-    Ok((Encoder { config, tables, norm, layers, device: device.clone() }, report))
+    Ok((Encoder { config, tables, norm, layers, device: device.clone(), kept: None }, report))
 }
 
 impl Source<'_> {

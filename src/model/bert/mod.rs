@@ -6,6 +6,7 @@
 //! ones ([`Encoder::with_params`]), tables on the device among them.
 
 mod config;
+mod kept;
 mod load;
 mod trained;
 
@@ -20,6 +21,9 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::{gelu_approximate, relu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use kept::Kept;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A batch of token sequences, padded to one length.
@@ -33,7 +37,7 @@ pub struct EncoderInput {
     pub ids: Vec<u32>,
     /// `rows · len` segment numbers, 0 or 1.
     pub type_ids: Vec<u32>,
-    /// `rows · len`; 1 = real, 0 = padding.
+    /// `rows · len`; 1 = real, 0 = padding, which comes last.
     pub attention_mask: Vec<u32>,
 }
 
@@ -47,6 +51,15 @@ pub struct Encoder {
     norm: LayerNorm,
     layers: Vec<Layer>,
     device: Device,
+    /// What precedes the first adapter, by row; clones share it.
+    kept: Option<Rc<RefCell<Kept>>>,
+}
+
+/// What the encoder came to before anything changes it.
+struct Prefix {
+    at: Location,
+    /// What the sub-layer there gives and what went into it, added, `[rows, len, hidden]`.
+    sum: Tensor<3>,
 }
 
 /// The tables of embeddings, in the order in which their rows are summed.
@@ -131,13 +144,26 @@ impl Encoder {
     /// # Errors
     /// When a token or the length is outside the tables.
     pub fn forward(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Tensor<3>, ModelError> {
+        self.forward_from(None, input, adapters)
+    }
+
+    /// From the place that `prefix` reaches, or from the start.
+    fn forward_from(
+        &self,
+        prefix: Option<Prefix>,
+        input: &EncoderInput,
+        adapters: &impl Sublayer,
+    ) -> Result<Tensor<3>, ModelError> {
         let mask = self.attention_bias(input);
-        let hidden = self.embed(input)?;
-        Ok(self
-            .layers
-            .iter()
-            .enumerate()
-            .fold(hidden, |hidden, (index, layer)| layer.forward(&self.config, index, hidden, mask.clone(), adapters)))
+        let (reached, mut hidden) = match prefix {
+            Some(Prefix { at, sum }) => (Some(at), sum),
+            None => (None, self.embed(input)?),
+        };
+        for (at, layer) in self.places().filter(|(at, _)| reached.is_none_or(|reached| *at >= reached)) {
+            let sum = if reached == Some(at) { hidden } else { layer.sum(&self.config, at, hidden, &mask, adapters) };
+            hidden = adapters.output(at, sum, layer.norm(at.site));
+        }
+        Ok(hidden)
     }
 
     /// Hidden states after the embeddings and after every layer, as `transformers` gives them with
@@ -147,12 +173,23 @@ impl Encoder {
     /// As [`Self::forward`].
     pub fn hidden_states(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Vec<Tensor<3>>, ModelError> {
         let mask = self.attention_bias(input);
-        let mut states = vec![self.embed(input)?];
-        for (index, layer) in self.layers.iter().enumerate() {
-            let hidden = states[index].clone();
-            states.push(layer.forward(&self.config, index, hidden, mask.clone(), adapters));
+        let mut hidden = self.embed(input)?;
+        let mut states = vec![hidden.clone()];
+        for (at, layer) in self.places() {
+            let sum = layer.sum(&self.config, at, hidden, &mask, adapters);
+            hidden = adapters.output(at, sum, layer.norm(at.site));
+            if at.site == Site::Output {
+                states.push(hidden.clone());
+            }
         }
         Ok(states)
+    }
+
+    /// The places where a sub-layer is closed, in order.
+    fn places(&self) -> impl Iterator<Item = (Location, &Layer)> {
+        let of_layer =
+            |(index, layer)| [Site::Attention, Site::Output].map(|site| (Location { layer: index, site }, layer));
+        self.layers.iter().enumerate().flat_map(of_layer)
     }
 
     /// Word, segment and position embeddings, summed (frozen ones on the CPU), then normalised on the device.
@@ -217,26 +254,40 @@ impl Layer {
         [&mut self.attention_norm, &mut self.output_norm]
     }
 
-    fn forward(
+    /// That of the sub-layer at `site`.
+    fn norm(&self, site: Site) -> &LayerNorm {
+        match site {
+            Site::Attention => &self.attention_norm,
+            Site::Output => &self.output_norm,
+        }
+    }
+
+    /// What the sub-layer at `at` gives and what went into it, added.
+    fn sum(
         &self,
         config: &BertConfig,
-        index: usize,
+        at: Location,
         hidden: Tensor<3>,
-        mask: Tensor<4>,
+        mask: &Tensor<4>,
         adapters: &impl Sublayer,
     ) -> Tensor<3> {
-        let added = adapters.projected(index, &hidden);
-        let attended = self.attention(config.num_attention_heads, hidden.clone(), mask, added);
-        let at = |site| Location { layer: index, site };
-        let attended = adapters.output(at(Site::Attention), attended, hidden, &self.attention_norm);
-        let inner = self.intermediate.forward(attended.clone());
-        let inner = match config.hidden_act.as_str() {
+        let own = match at.site {
+            Site::Attention => {
+                let added = adapters.projected(at.layer, &hidden);
+                self.attention(config.num_attention_heads, hidden.clone(), mask.clone(), added)
+            }
+            Site::Output => self.feed_forward(config, hidden.clone()),
+        };
+        own + hidden
+    }
+
+    fn feed_forward(&self, config: &BertConfig, hidden: Tensor<3>) -> Tensor<3> {
+        let inner = self.intermediate.forward(hidden);
+        self.output.forward(match config.hidden_act.as_str() {
             "relu" => relu(inner),
             "gelu_new" | "gelu_pytorch_tanh" => gelu_approximate(inner),
             _ => gelu(inner),
-        };
-        let fed_forward = self.output.forward(inner);
-        adapters.output(at(Site::Output), fed_forward, attended, &self.output_norm)
+        })
     }
 
     /// Scaled dot-product attention over `heads` heads, with its output projection; `added` comes to query, key and value.

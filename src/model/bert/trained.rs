@@ -45,7 +45,8 @@ impl Encoder {
         if params.runs() != 1 {
             return Err(ModelError::SeveralRuns { runs: params.runs() });
         }
-        let mut encoder = self.clone();
+        // What is kept is of the frozen weights.
+        let mut encoder = self.without_keeping();
         let hidden = self.config.hidden_size;
         for (name, table) in TABLES.into_iter().zip(&mut encoder.tables) {
             if params.get(name).is_some() {
