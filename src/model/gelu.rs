@@ -5,7 +5,8 @@
 //! which took a quarter of a training step.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use wide::f64x4;
+use std::sync::LazyLock;
+use wide::f32x4;
 
 /// Element by element; differentiable.
 pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -21,61 +22,100 @@ pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     clippy::disallowed_methods,
     reason = "on the CPU the numbers are there, in a browser too: nothing is waited for"
 )]
+#[allow(clippy::expect_used, reason = "the CPU can always be read, and every tensor here is of f32")]
 fn on_cpu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let (shape, device) = (x.dims(), x.device());
-    let here = x.clone().detach();
-    let mut values = here.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
+    let numbers = |x: Tensor<D>| x.into_data().try_into_vec::<f32>().expect("numbers on the CPU");
     let tensor = |numbers| Tensor::<D>::from_data(TensorData::new(numbers, shape), &device);
     if !device.is_autodiff() {
-        map(&mut values, &mut [], value_and_slope);
+        let mut values = numbers(x);
+        each(&mut values, &mut []);
         return tensor(values);
     }
+    let here = x.clone().detach();
+    let mut values = numbers(here.clone());
     let mut slopes = vec![0.0; values.len()];
-    map(&mut values, &mut slopes, value_and_slope);
+    each(&mut values, &mut slopes);
     (x - here) * tensor(slopes) + tensor(values)
 }
 
-/// Puts the first of what `f` gives in the place of each of `numbers`, the second into `others` as far as they reach.
-fn map(numbers: &mut [f32], others: &mut [f32], f: impl Fn(f64x4) -> (f64x4, f64x4)) {
-    let mut others = others.chunks_mut(4);
-    for chunk in numbers.chunks_mut(4) {
-        let mut four = [0.0; 4];
-        four.iter_mut().zip(chunk.iter()).for_each(|(wide, &number)| *wide = f64::from(number));
-        let (first, second) = f(f64x4::from(four));
-        let put =
-            |to: &mut [f32], from: f64x4| to.iter_mut().zip(from.to_array()).for_each(|(to, from)| *to = from as f32);
-        put(chunk, first);
-        if let Some(other) = others.next() {
-            put(other, second);
+/// Puts the function's value in the place of each of `numbers`, its slope there into `slopes` as far as they reach.
+fn each(numbers: &mut [f32], slopes: &mut [f32]) {
+    let table = &*TABLE;
+    let (fours, rest) = numbers.as_chunks_mut::<4>();
+    let (slopes, other_slopes) = slopes.as_chunks_mut::<4>();
+    let mut slopes = slopes.iter_mut();
+    for four in fours {
+        let (value, slope) = value_and_slope(table, f32x4::from(*four));
+        *four = value.to_array();
+        if let Some(place) = slopes.next() {
+            *place = slope.to_array();
         }
     }
+    let mut four = [0.0; 4];
+    four[..rest.len()].copy_from_slice(rest);
+    let (value, slope) = value_and_slope(table, f32x4::from(four));
+    rest.copy_from_slice(&value.to_array()[..rest.len()]);
+    other_slopes.copy_from_slice(&slope.to_array()[..other_slopes.len()]);
 }
 
-/// `x · Φ(x)` and `Φ(x) + x · φ(x)`, within 1e-9.
-///
-/// `Φ(-|x|) = exp(-x²/2) · t · q(t)` with `t = 1 / (1 + 0.3 |x|)`, as in Hastings (*Approximations for Digital Computers*,
-/// 1955), here with q of degree 9: the least-squares fit to `erfcx(|x| / √2) / 2t` at 400 Chebyshev nodes of t between
-/// 1 / 3.7 and 1. Worked in `f64`, because the far side of Φ is a small difference of large numbers in `f32`.
-fn value_and_slope(x: f64x4) -> (f64x4, f64x4) {
-    const Q: [f64; 10] = [
-        -0.018_810_989_995_8,
-        0.102_078_402_315,
-        -0.202_446_033_28,
-        0.155_201_092_195,
-        -0.046_803_045_490_3,
-        0.077_237_223_017_4,
-        0.085_518_433_241_1,
-        0.108_554_558_131,
-        0.119_796_663_246,
-        0.119_673_695_799,
+/// Points of the table in 1.
+const STEPS: f32 = 32.0;
+/// The last point: beyond it `h` is less than 1e-8, and counts as 0.
+const LAST: f32 = 6.0;
+/// Coefficients at a point, and three of nothing: a row is half a line of the cache.
+type Row = [f32; 8];
+
+/// Taylor's coefficients of degree 0 to 4 of `h(a) = a · Φ(-a)` at 0, 1/32 .. 6.
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| (0..=(LAST * STEPS) as usize).map(row).collect());
+
+/// With φ the density of the standard normal distribution: h' = Φ(-a) - a φ, h'' = (a² - 2) φ, h''' = (4a - a³) φ and
+/// h'''' = (a⁴ - 7a² + 4) φ.
+fn row(index: usize) -> Row {
+    let a = index as f64 / f64::from(STEPS);
+    if a >= f64::from(LAST) {
+        return Row::default();
+    }
+    let below = 0.5 * libm::erfc(a * std::f64::consts::FRAC_1_SQRT_2);
+    let density = (-0.5 * a * a).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let square = a * a;
+    let coefficients = [
+        a * below,
+        below - a * density,
+        (square - 2.0) * density / 2.0,
+        (4.0 - square) * a * density / 6.0,
+        ((square - 7.0) * square + 4.0) * density / 24.0,
     ];
-    let one = f64x4::ONE;
-    let bell = (x * x * -0.5).exp();
-    let t = one / x.abs().mul_add(f64x4::splat(0.3), one);
-    let tail = bell * t * Q.iter().fold(f64x4::ZERO, |sum, &q| sum.mul_add(t, f64x4::splat(q)));
-    let cdf = x.simd_lt(f64x4::ZERO).select(tail, one - tail);
-    // 1/√(2π)
-    (x * cdf, cdf + x * bell * 0.398_942_280_401_432_7)
+    std::array::from_fn(|degree| coefficients.get(degree).map_or(0.0, |&coefficient| coefficient as f32))
+}
+
+/// `x · Φ(x) = max(x, 0) - h(|x|)`, within 8e-8 of the larger of it and 1, and its slope `Φ(x) + x · φ(x)`, which is
+/// h'(|x|) to the left of 0 and 1 - h'(|x|) to the right.
+///
+/// All of it in single precision, four at a time: h is small where the function is large, so that its own error counts
+/// for little.
+#[inline]
+fn value_and_slope(table: &[Row], x: f32x4) -> (f32x4, f32x4) {
+    // Constants, for a build for size would fill them in by a loop each time.
+    const END: f32x4 = f32x4::new([LAST; 4]);
+    const POINTS: f32x4 = f32x4::new([STEPS; 4]);
+    const STEP: f32x4 = f32x4::new([1.0 / STEPS; 4]);
+    const TWO: f32x4 = f32x4::new([2.0; 4]);
+    const THREE: f32x4 = f32x4::new([3.0; 4]);
+    const FOUR: f32x4 = f32x4::new([4.0; 4]);
+    let a = x.abs().min(END);
+    let index = (a * POINTS).round_int();
+    let by = a - index.round_float() * STEP;
+    let row = |index: i32| &table[index as usize];
+    let [first, second, third, fourth] = index.to_array();
+    let (first, second, third, fourth) = (row(first), row(second), row(third), row(fourth));
+    let c = |degree: usize| f32x4::new([first[degree], second[degree], third[degree], fourth[degree]]);
+    let (c1, c2, c3, c4) = (c(1), c(2), c(3), c(4));
+    let h = (((c4 * by + c3) * by + c2) * by + c1) * by + c(0);
+    let slope = ((c4 * FOUR * by + c3 * THREE) * by + c2 * TWO) * by + c1;
+    // Halves, which are exact, and not a maximum, so that what is no number stays none.
+    let half = x * f32x4::HALF;
+    (half + half.abs() - h, x.simd_lt(f32x4::ZERO).select(slope, f32x4::ONE - slope))
 }
 
 #[cfg(test)]
@@ -113,7 +153,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_stays_none() {
-        let (value, _) = value_and_slope(f64x4::splat(f64::NAN));
-        assert!(value.to_array()[0].is_nan());
+        let mut numbers = [f32::NAN; 5];
+        each(&mut numbers, &mut []);
+        assert!(numbers.iter().all(|number| number.is_nan()));
     }
 }
