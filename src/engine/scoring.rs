@@ -62,7 +62,7 @@ impl Engine {
         let data = &episode.run_data;
         let shape = Shape { rows: ROWS, max_len: data.max_length, fill: Fill::Full };
         let loaded = match adapter {
-            Some((params, form)) => Some((RunParams::stack(&[params], &self.device)?, form)),
+            Some((params, form)) => Some((RunParams::stack(&[params], &self.device.clone().inner())?, form)),
             None => None,
         };
         let mut features = DMatrix::zeros(rows.len(), plm.card.hidden);

@@ -94,7 +94,7 @@ impl Engine {
         let plm = self.plm()?;
         let tokenizer = &plm.tokenizer;
         let AdapterForm { non_linearity, scaling } = self.adapters.get(id)?.form()?;
-        let params = RunParams::stack(&[self.adapter_params(id)?], &self.device)?;
+        let params = RunParams::stack(&[self.adapter_params(id)?], &self.device.clone().inner())?;
         let adapters = BottleneckAdapters { params: &params, non_linearity, scaling };
         let mut encoded = Vec::new();
         let mut tokens = Vec::new();

@@ -19,7 +19,8 @@ pub struct FrozenAdapter {
 }
 
 impl FrozenAdapter {
-    /// One for all runs, from `params` in the layout of files; a head among them is left out.
+    /// One for all runs, from `params` in the layout of files, on `device` without autodiff; a head among them is left
+    /// out.
     ///
     /// # Errors
     /// When a tensor is neither matrix nor vector.
@@ -31,7 +32,7 @@ impl FrozenAdapter {
     ) -> Result<Self, ModelError> {
         let of_adapter = params.iter().filter(|(name, _)| Location::parse_param(name).is_some());
         let params: TensorSet = of_adapter.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
-        Ok(Self { name: name.into(), params: RunParams::stack(&[&params], device)?, form })
+        Ok(Self { name: name.into(), params: RunParams::stack(&[&params], &device.clone().inner())?, form })
     }
 
     /// Whether it has the other's form and shape.

@@ -347,7 +347,7 @@ impl Trainer {
     /// # Errors
     /// As [`Self::step`].
     pub async fn predict(&self, encoder: &Encoder, input: &EncoderInput) -> Result<Vec<f32>, TrainError> {
-        let params = self.params.clone().map(|_, tensor| tensor.detach());
+        let params = self.params.clone().map(|_, tensor| tensor.inner());
         let logits = self.logits(encoder, &params, input, None).await?;
         Ok(read(logits).await?)
     }
@@ -363,7 +363,7 @@ impl Trainer {
         input: &EncoderInput,
     ) -> Result<Vec<(Location, Vec<f32>)>, TrainError> {
         let Body::Fusion(adapters) = &self.architecture.body else { return Ok(Vec::new()) };
-        let params = self.params.clone().map(|_, tensor| tensor.detach());
+        let params = self.params.clone().map(|_, tensor| tensor.inner());
         let fusion = Fusion::new(adapters, &params).recording();
         encoder.forward_kept(input, &fusion).await?;
         let mut attention = Vec::new();

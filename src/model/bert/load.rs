@@ -25,7 +25,8 @@ pub(super) fn encoder(
 ) -> Result<(Encoder, LoadReport), ModelError> {
     // A model saved with a head on top has its encoder under `bert.`.
     let prefix = if params.get("bert.embeddings.word_embeddings.weight").is_some() { "bert." } else { "" };
-    let mut source = Source { params, prefix, device, applied: BTreeSet::new() };
+    let device = device.clone().inner();
+    let mut source = Source { params, prefix, device: &device, applied: BTreeSet::new() };
     let hidden = config.hidden_size;
     let mut table = |index: usize, rows| -> Result<Table, ModelError> {
         Ok(Table::Host(source.take(TABLES[index], &[rows, hidden])?.values().into()))
@@ -36,7 +37,7 @@ pub(super) fn encoder(
     let layers = (0..config.num_hidden_layers).map(|index| source.layer(index, &config)).collect::<Result<_, _>>()?;
     let unused = params.names().filter(|name| !source.applied.contains(*name)).map(str::to_owned).collect();
     let report = LoadReport { applied: source.applied.into_iter().collect(), unused };
-    Ok((Encoder { config, tables, norm, layers, device: device.clone(), kept: None }, report))
+    Ok((Encoder { config, tables, norm, layers, device, kept: None }, report))
 }
 
 impl Source<'_> {

@@ -115,8 +115,9 @@ fn linear_names(layer: usize, names: &[&str]) -> Vec<String> {
 }
 
 impl Encoder {
-    /// Builds the encoder from the tensors of `model.safetensors` on `device`, which may be an autodiff device: no
-    /// gradient is kept for what stands here. A prefix `bert.` of the names and heads on top are accepted.
+    /// Builds the encoder from the tensors of `model.safetensors` on `device`, without autodiff even where that has it:
+    /// there softmax and norms are one kernel each, and what is trained brings autodiff along from where it joins. A
+    /// prefix `bert.` of the names and heads on top are accepted.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape than `config` says.
@@ -130,7 +131,7 @@ impl Encoder {
         &self.config
     }
 
-    /// The device it stands on.
+    /// The device it stands on, without autodiff.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -282,19 +283,20 @@ impl Layer {
     }
 
     fn feed_forward(&self, config: &BertConfig, hidden: Tensor<3>) -> Tensor<3> {
-        let inner = self.intermediate.forward(hidden);
-        self.output.forward(match config.hidden_act.as_str() {
+        let inner = by_rows(&self.intermediate, hidden);
+        let inner = match config.hidden_act.as_str() {
             "relu" => relu(inner),
             "gelu_new" | "gelu_pytorch_tanh" => gelu_approximate(inner),
             _ => gelu(inner),
-        })
+        };
+        by_rows(&self.output, inner)
     }
 
     /// Scaled dot-product attention over `heads` heads, with its output projection; `added` comes to query, key and value.
     fn attention(&self, heads: usize, hidden: Tensor<3>, mask: Tensor<4>, added: Option<Tensor<3>>) -> Tensor<3> {
         let [rows, len, width] = hidden.dims();
         let head_width = width / heads;
-        let projected = self.query_key_value.forward(hidden);
+        let projected = by_rows(&self.query_key_value, hidden);
         let projected = match added {
             Some(added) => projected + added,
             None => projected,
@@ -303,6 +305,18 @@ impl Layer {
         let [query, key, value] = [0, 1, 2].map(|part| split.clone().narrow(1, part * heads, heads));
         let scores = query.matmul(key.swap_dims(2, 3)) / (head_width as f64).sqrt() + mask;
         let context = softmax(scores, 3).matmul(value);
-        self.attention_output.forward(context.permute([0, 2, 1, 3]).reshape([rows, len, width]))
+        by_rows(&self.attention_output, context.permute([0, 2, 1, 3]).reshape([rows, len, width]))
     }
+}
+
+/// `linear` of all tokens as one product of matrices, where burn may make one of each row: on the CPU the weights are
+/// then laid out for the product once and not for every row.
+///
+/// # Shapes
+/// - `x`: `[rows, len, input]`
+/// - output: `[rows, len, output]`
+fn by_rows(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
+    let [rows, len, input] = x.dims();
+    let output = linear.weight.dims()[1];
+    linear.forward(x.reshape([rows * len, input])).reshape([rows, len, output])
 }
