@@ -40,11 +40,8 @@ for set in $SETS; do
     seed=$((seed + 1))
     dev=()
     [ -f "$DATA/$set/dev.tsv" ] && dev=(--dev "$DATA/$set/dev.tsv")
-    # A set of a thousand rows is gone through three times.
-    epochs=1
-    [ "$set" = paws ] && epochs=3
-    $MERA train --plm "$PLM" --data "$DATA/$set/train.tsv" ${dev[@]+"${dev[@]}"} --limit 6000 --epochs "$epochs" \
-        --batch-size 32 --learning-rate 1e-3 --max-length 48 --seed "$seed" --force "$@" -o "$OUT/$set"
+    $MERA train --plm "$PLM" --data "$DATA/$set/train.tsv" ${dev[@]+"${dev[@]}"} --epochs 6 --batch-size 32 \
+        --learning-rate 1e-3 --max-length 64 --seed "$seed" --force "$@" -o "$OUT/$set"
     # Merging needs no head, and a few-shot run starts a new one.
     rm -f "$OUT/$set"/head_config.json "$OUT/$set"/pytorch_model_head.bin "$OUT/$set"/model_head.safetensors
 done

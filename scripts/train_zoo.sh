@@ -19,11 +19,11 @@ PLM=$1 DATA=$2 OUT=$3
 shift 3
 MERA=${MERA:-cargo run --release --bin mera --}
 
-# Set, seed, rows at most, passes over them. The rows are the first of the file; one pass over many beats many over few.
+# Set, seed, rows at most, passes over them. The rows are the first of the file.
 ZOO='
-mnli   1 9000 1
-snli   2 9000 1
-paws   3 1000 3
+mnli   1 9000 6
+snli   2 9000 6
+paws   3 1000 6
 qqp    4 9000 1
 sst2   5 7000 1
 imdb   6 1000 2
@@ -38,9 +38,9 @@ agnews 14 4000 1
 '
 
 # What few-shot experiments draw from and are judged on: the first rows of train.tsv and of dev.tsv.
-TARGETS='mrpc qnli cr mr mnli'
+TARGETS='mrpc rte mnli qnli cr mr'
 POOL=1000
-JUDGED=150
+JUDGED=200
 
 mkdir -p "$OUT/data" "$OUT/adapters"
 for target in $TARGETS; do

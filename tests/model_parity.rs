@@ -4,9 +4,22 @@
 
 mod support;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use mera_lab::model::*;
+use mera_lab::tensors::TensorSet;
 use support::*;
+
+/// Within 1e-4 of `expected`'s tensor of this name, where `mask` is 1.
+fn agrees<const D: usize>(found: Tensor<D>, expected: &TensorSet, name: &str, mask: &[u32]) {
+    let difference = largest_difference(&values(found), expected.get(name).unwrap().values(), mask);
+    assert!(difference < 1e-4, "{name} differs by {difference}");
+}
+
+fn states_agree(states: Vec<Tensor<3>>, expected: &TensorSet, mask: &[u32]) {
+    for (index, state) in states.into_iter().enumerate() {
+        agrees(state, expected, &format!("hidden_states.{index}"), mask);
+    }
+}
 
 #[test]
 fn hidden_states_of_a_tiny_bert() {
@@ -15,11 +28,7 @@ fn hidden_states_of_a_tiny_bert() {
     let expected = tensors(&fixture("model/tiny/expected.safetensors"));
     let states = encoder.hidden_states(&batch, &NoAdapters).unwrap();
     assert_eq!(states.len(), 3);
-    for (index, state) in states.into_iter().enumerate() {
-        let expected = expected.get(&format!("hidden_states.{index}")).unwrap();
-        let difference = largest_difference(&values(state), expected.values(), &batch.attention_mask);
-        assert!(difference < 1e-4, "hidden state {index} differs by {difference}");
-    }
+    states_agree(states, &expected, &batch.attention_mask);
 }
 
 #[test]
@@ -58,9 +67,7 @@ fn weights_that_are_no_encoder_are_refused() {
     let device = Device::flex();
     let encoder = tiny_encoder(&device);
     let mut params = pollster::block_on(encoder.params()).unwrap();
-    let error = |runs: &[&mera_lab::tensors::TensorSet]| {
-        encoder.with_params(&RunParams::stack(runs, &device).unwrap()).unwrap_err()
-    };
+    let error = |runs: &[&TensorSet]| encoder.with_params(&RunParams::stack(runs, &device).unwrap()).unwrap_err();
     insta::assert_snapshot!(error(&[&params, &params]), @"the encoder itself is trained by one run in a pass, not by 2");
     let table = "embeddings.position_embeddings.weight";
     let kept = params.remove(table).unwrap();
@@ -75,7 +82,7 @@ fn weights_that_are_no_encoder_are_refused() {
 fn a_missing_or_misshapen_tensor_is_named() {
     let config = || BertConfig::parse(&std::fs::read(fixture("model/tiny/config.json")).unwrap()).unwrap();
     let mut params = tensors(&fixture("model/tiny/model.safetensors"));
-    let error = |params: &mera_lab::tensors::TensorSet| Encoder::load(config(), params, &Device::flex()).unwrap_err();
+    let error = |params: &TensorSet| Encoder::load(config(), params, &Device::flex()).unwrap_err();
     let name = "encoder.layer.1.output.dense.weight";
     let kept = params.remove(name).unwrap();
     insta::assert_snapshot!(error(&params), @"tensor encoder.layer.1.output.dense.weight is missing");
@@ -98,18 +105,11 @@ fn a_seq_bn_adapter_and_its_head() {
     let states = encoder.hidden_states(&batch, &recorder).unwrap();
     let head = Head { params: &params, activation: HeadActivation::Tanh };
     let logits = head.forward(states.last().unwrap().clone(), None).unwrap();
-    for (index, state) in states.into_iter().enumerate() {
-        let expected = expected.get(&format!("hidden_states.{index}")).unwrap();
-        let difference = largest_difference(&values(state), expected.values(), &batch.attention_mask);
-        assert!(difference < 1e-4, "hidden state {index} differs by {difference}");
-    }
+    states_agree(states, &expected, &batch.attention_mask);
     for (location, seen) in recorder.into_seen() {
-        let expected = expected.get(&format!("adapter_input.{location}")).unwrap();
-        let difference = largest_difference(&values(seen), expected.values(), &batch.attention_mask);
-        assert!(difference < 1e-4, "input of the adapter at {location} differs by {difference}");
+        agrees(seen, &expected, &format!("adapter_input.{location}"), &batch.attention_mask);
     }
-    let difference = largest_difference(&values(logits), expected.get("logits").unwrap().values(), &[1; 6]);
-    assert!(difference < 1e-4, "logits differ by {difference}");
+    agrees(logits, &expected, "logits", &[1; 6]);
 }
 
 #[test]
@@ -126,20 +126,13 @@ fn a_fusion_of_three_adapters_and_its_head() {
     let states = encoder.hidden_states(&batch, &fusion).unwrap();
     let head = Head { params: &params, activation: HeadActivation::Tanh };
     let logits = head.forward(states.last().unwrap().clone(), None).unwrap();
-    for (index, state) in states.into_iter().enumerate() {
-        let expected = expected.get(&format!("hidden_states.{index}")).unwrap();
-        let difference = largest_difference(&values(state), expected.values(), &batch.attention_mask);
-        assert!(difference < 1e-4, "hidden state {index} differs by {difference}");
-    }
+    states_agree(states, &expected, &batch.attention_mask);
     let attention = fusion.into_attention();
     assert_eq!(attention.len(), 2);
     for (location, attention) in attention {
-        let expected = expected.get(&format!("fusion_attention.{location}")).unwrap();
-        let difference = largest_difference(&values(attention), expected.values(), &batch.attention_mask);
-        assert!(difference < 1e-4, "attention at {location} differs by {difference}");
+        agrees(attention, &expected, &format!("fusion_attention.{location}"), &batch.attention_mask);
     }
-    let difference = largest_difference(&values(logits), expected.get("logits").unwrap().values(), &[1; 6]);
-    assert!(difference < 1e-4, "logits differ by {difference}");
+    agrees(logits, &expected, "logits", &[1; 6]);
 }
 
 #[test]
@@ -149,7 +142,7 @@ fn a_new_fusion_starts_as_the_library_has_it() {
     let mut random = mera_lab::text::random::generator(7, mera_lab::text::random::Purpose::Weights, 0);
     let params = fusion::initial(&adapters, &mut random).unwrap();
     let library = canonical(&[tensors(&fixture("model/tiny_adapter/fusion/layer/model_adapter_fusion.safetensors"))]);
-    let shapes = |set: &mera_lab::tensors::TensorSet| -> std::collections::BTreeMap<String, Vec<usize>> {
+    let shapes = |set: &TensorSet| -> std::collections::BTreeMap<String, Vec<usize>> {
         set.iter().map(|(name, tensor)| (name.to_owned(), tensor.shape().to_vec())).collect()
     };
     assert_eq!(shapes(&params), shapes(&library));
@@ -196,7 +189,7 @@ fn runs_in_one_pass_do_not_touch_each_other() {
         canonical(&files)
     };
     let runs = [read("model/tiny_adapter/seq_bn"), read("train/trajectory/adapter/start")];
-    let logits = |runs: &[&mera_lab::tensors::TensorSet], batch: &EncoderInput| {
+    let logits = |runs: &[&TensorSet], batch: &EncoderInput| {
         let params = RunParams::stack(runs, &device).unwrap();
         let adapters = BottleneckAdapters { params: &params, non_linearity: NonLinearity::Relu, scaling: 1.0 };
         let hidden = encoder.forward(batch, &adapters).unwrap();
