@@ -8,6 +8,7 @@
 # PLM   the pretrained model                                        (www/models/all-minilm-l6-v2)
 # OUT   where the adapters go, a folder each                        (www/samples/adapters)
 # SETS  which to train; the n-th has the seed n, and so weights that start apart from the others'   (mnli snli paws)
+# EPOCHS  passes over each set                                       (6)
 # MERA  the command                                                 (cargo run --bin mera --)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ DATA=${DATA:?a folder with a folder a set, such as mnli/train.tsv}
 PLM=${PLM:-www/models/all-minilm-l6-v2}
 OUT=${OUT:-www/samples/adapters}
 SETS=${SETS:-mnli snli paws}
+EPOCHS=${EPOCHS:-6}
 MERA=${MERA:-cargo run --bin mera --}
 TASK=www/samples/task/everyday-nli.tsv
 
@@ -40,7 +42,7 @@ for set in $SETS; do
     seed=$((seed + 1))
     dev=()
     [ -f "$DATA/$set/dev.tsv" ] && dev=(--dev "$DATA/$set/dev.tsv")
-    $MERA train --plm "$PLM" --data "$DATA/$set/train.tsv" ${dev[@]+"${dev[@]}"} --epochs 6 --batch-size 32 \
+    $MERA train --plm "$PLM" --data "$DATA/$set/train.tsv" ${dev[@]+"${dev[@]}"} --epochs "$EPOCHS" --batch-size 32 \
         --learning-rate 1e-3 --max-length 64 --seed "$seed" --force "$@" -o "$OUT/$set"
     # Merging needs no head, and a few-shot run starts a new one.
     rm -f "$OUT/$set"/head_config.json "$OUT/$set"/pytorch_model_head.bin "$OUT/$set"/model_head.safetensors

@@ -7,7 +7,7 @@
 # DATA  a folder with a folder a set, each with train.tsv and, where there is one, dev.tsv: UTF-8, no quoting, columns
 #       label, text1 and, for pairs, text2
 # OUT   where to write: OUT/targets/SET (what few-shot experiments learn and are judged on), OUT/data/SET.tsv (what an
-#       adapter learns), OUT/adapters/SET
+#       adapter learns), OUT/NAME/adapters/SET with the name of the PLM's folder
 # SET   the ones to train; all when none is named
 # MERA  the command, from the environment                                   (cargo run --release --bin mera --)
 #
@@ -42,7 +42,8 @@ TARGETS='mrpc rte mnli qnli cr mr'
 POOL=1000
 JUDGED=200
 
-mkdir -p "$OUT/data" "$OUT/adapters"
+ADAPTERS=$OUT/$(basename "$PLM")/adapters
+mkdir -p "$OUT/data" "$ADAPTERS"
 for target in $TARGETS; do
     mkdir -p "$OUT/targets/$target"
     head -n $((POOL + 1)) "$DATA/$target/train.tsv" >"$OUT/targets/$target/train.tsv"
@@ -66,7 +67,7 @@ without_shared() {
 while read -r set seed rows epochs; do
     [ -n "$set" ] || continue
     [ $# -eq 0 ] || [[ " $* " == *" $set "* ]] || continue
-    [ -f "$OUT/adapters/$set/adapter_config.json" ] && continue
+    [ -f "$ADAPTERS/$set/adapter_config.json" ] && continue
     # Of a target of the same name nothing is removed: an adapter is never merged for its own task.
     others=()
     for target in $TARGETS; do
@@ -79,5 +80,5 @@ while read -r set seed rows epochs; do
         dev=(--dev "$OUT/data/$set-dev.tsv")
     fi
     $MERA train --plm "$PLM" --data "$OUT/data/$set.tsv" ${dev[@]+"${dev[@]}"} --epochs "$epochs" --batch-size 32 \
-        --learning-rate 1e-3 --max-length 64 --seed "$seed" -o "$OUT/adapters/$set"
+        --learning-rate 1e-3 --max-length 64 --seed "$seed" -o "$ADAPTERS/$set"
 done <<<"$ZOO"
