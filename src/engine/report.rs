@@ -2,9 +2,10 @@
 
 use super::VERSION;
 use crate::experiment::report::{grouped, spread};
-use crate::experiment::summary::{Difference, Group, Summary};
+use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
 use crate::experiment::{Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Width of the pictures in pixels.
@@ -13,12 +14,17 @@ const WIDTH: f64 = 760.0;
 /// `report.html`.
 pub(super) fn html(records: &[Record]) -> String {
     let summary = summarize(records);
+    // Older records do not name theirs.
+    let plms: BTreeSet<&str> =
+        summary.groups.iter().map(|group| group.plm.as_str()).filter(|plm| !plm.is_empty()).collect();
+    let plms = plms.into_iter().collect::<Vec<_>>().join(" and ");
+    let on = if plms.is_empty() { String::new() } else { format!(" on {}", escaped(&plms)) };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Results of an experiment</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>Results of an experiment</h1>\n\
-         <p>{} runs, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
+         <p>{} runs{on}, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
          are compared over the episodes that both have seen, with the {:.0} % interval of the mean difference (Student's \
          t); an interval without 0 stands in bold.</p>\n",
         summary.records,
@@ -38,18 +44,25 @@ fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Recor
     if let Some(majority) = group.majority {
         writeln!(page, "<p>Always the most frequent class: {majority:.3}.</p>")?;
     }
-    let scene = comparison(&title, group, records).scene(WIDTH);
-    writeln!(page, "<figure>{}</figure>", svg::document(&scene, Scheme::Light))?;
-    page.push_str(
+    for picture in [Some(comparison(&title, group, records)), paired(group, records)].into_iter().flatten() {
+        let drawing = svg::document(&picture.scene(WIDTH), Scheme::Light);
+        writeln!(page, "<figure><figcaption>{}</figcaption>{drawing}</figure>", escaped(&picture.title))?;
+    }
+    // A browser does not tell how much memory there was in use: no column for what nobody knows.
+    let memory = group.methods.iter().any(|method| method.peak_memory.is_some());
+    writeln!(
+        page,
         "<table>\n<tr><th>method<th>seeds<th>accuracy<th>macro F1<th>parameters trained<th>at inference\
-         <th>seconds<th>a step<th>peak memory</tr>\n",
-    );
+         <th>seconds<th>a step{}</tr>",
+        if memory { "<th>peak memory" } else { "" }
+    )?;
     for method in &group.methods {
         let step = method.step_seconds.map_or(String::new(), |seconds| format!("{:.0} ms", seconds * 1e3));
-        let memory = method.peak_memory.map_or(String::new(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0));
+        let bytes = method.peak_memory.map_or(String::new(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0));
+        let last = if memory { format!("<td>{bytes}") } else { String::new() };
         writeln!(
             page,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{:.0}<td>{:.0}<td>{:.1}<td>{step}<td>{memory}</tr>",
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{:.0}<td>{:.0}<td>{:.1}<td>{step}{last}</tr>",
             escaped(&method.name),
             method.runs,
             spread(&method.accuracy),
@@ -84,14 +97,42 @@ fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Recor
     Ok(())
 }
 
+/// The records of a method, one a seed.
+fn of_method<'a>(
+    group: &'a Group,
+    method: &'a MethodSummary,
+    records: &'a [Record],
+) -> impl Iterator<Item = &'a Record> {
+    records.iter().filter(|record| {
+        (&record.plm, &record.target, record.k) == (&group.plm, &group.target, group.k)
+            && (&record.method, record.tracks) == (&method.method, method.tracks)
+    })
+}
+
+/// Each method less the best one, seed by seed; none where there is nothing to compare.
+fn paired(group: &Group, records: &[Record]) -> Option<Comparison> {
+    let (best, others) = group.methods.split_first()?;
+    let best_by_seed: BTreeMap<u64, f64> =
+        of_method(group, best, records).map(|record| (record.seed, record.accuracy)).collect();
+    let methods = others.iter().filter(|method| method.method != "majority").map(|method| {
+        let differences = of_method(group, method, records)
+            .filter_map(|record| Some(record.accuracy - best_by_seed.get(&record.seed)?));
+        Method { name: method.name.clone(), role: role(&method.method), values: differences.collect() }
+    });
+    let methods: Vec<Method> = methods.filter(|method| !method.values.is_empty()).collect();
+    (!methods.is_empty()).then(|| Comparison {
+        title: format!("What each gains over {}, seed by seed", best.name),
+        quantity: format!("difference in accuracy to {}", best.name),
+        unit: Unit::Points,
+        methods,
+        baseline: Some(("no difference".to_owned(), 0.0)),
+    })
+}
+
 /// A dot a seed.
 fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
     let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| {
-        let of_method = records.iter().filter(|record| {
-            (&record.plm, &record.target, record.k) == (&group.plm, &group.target, group.k)
-                && (&record.method, record.tracks) == (&method.method, method.tracks)
-        });
-        let values = of_method.map(|record| record.accuracy).collect();
+        let values = of_method(group, method, records).map(|record| record.accuracy).collect();
         Method { name: method.name.clone(), role: role(&method.method), values }
     });
     Comparison {
@@ -127,10 +168,12 @@ fn escaped(text: &str) -> String {
 
 const STYLE: &str = "\
 body { font: 16px/1.5 Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif; color: #1d2125; background: #fff; \
-max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+max-width: 66rem; margin: 2rem auto; padding: 0 1rem }
+p { max-width: 44rem }
 h2 { margin-top: 2.5rem }
-figure { margin: 1rem 0; overflow-x: auto }
-svg { max-width: 100%; height: auto }
+figure { margin: 1rem 0 1.5rem; overflow-x: auto }
+figcaption { font-weight: 600; margin-bottom: .5rem }
+svg { max-width: 100%; min-width: 34rem; height: auto }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
 th, td { text-align: right; white-space: nowrap; padding: .25rem .6rem; border-bottom: 1px solid #d9dde1 }
 th:first-child, td:first-child { text-align: left }
@@ -163,10 +206,12 @@ mod tests {
         }
         assert_eq!(records[0].tracks, Tracks::Same);
         let page = html(&records);
-        // One picture, a dot a run of what is no majority, and its mean: nothing is fetched, no name breaks out.
-        assert_eq!(page.matches("<svg").count(), 1);
+        // A dot a run of what is no majority, and in the second picture one a difference to the best of them.
+        assert_eq!(page.matches("<svg").count(), 2);
         let dots = page.matches("r=\"3.2\"").count();
-        assert_eq!(dots, 4, "{page}");
+        assert_eq!(dots, 4 + 2, "{page}");
+        assert!(page.contains("What each gains over sum, seed by seed"), "{page}");
+        // Nothing is fetched, no name breaks out.
         assert!(
             page.contains("<td>sum<td>2<td>0.850 ± 0.071<td>0.500 ± 0.000<td>1<td>2<td>1.0<td>250 ms<td>2 MiB</tr>")
         );

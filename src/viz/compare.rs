@@ -1,4 +1,5 @@
-//! Methods compared: a dot a seed, the mean, the interval that the mean lies in, and the line to beat.
+//! Methods compared: a dot a seed over a box of the quartiles, the mean, the interval that the mean lies in, and the
+//! line to beat.
 
 use super::chrome::{self, Swatch};
 use super::color::Role;
@@ -64,7 +65,23 @@ fn student(degrees: usize) -> f64 {
     }
 }
 
+/// Lower quartile, median, upper quartile, between neighbours in proportion, as numpy and R have them; none for fewer
+/// than three values, where they would only repeat the dots.
+fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1).filter(|last| *last >= 2)?;
+    let at = |share: f64| {
+        let place = share * last as f64;
+        let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+        low + (high - low) * place.fract()
+    };
+    Some([at(0.25), at(0.5), at(0.75)])
+}
+
 const ROW: f64 = 30.0;
+/// Height of the box of the quartiles: the dots of a row stay inside it.
+const BOX: f64 = 20.0;
 
 impl Picture for Comparison {
     fn scene(&self, width: f64) -> Scene {
@@ -93,6 +110,9 @@ impl Picture for Comparison {
             (Swatch::Dot, Role::Ink2, "a seed".to_owned()),
             (Swatch::Line, Role::Ink, "mean, 95 % interval (t)".to_owned()),
         ];
+        if self.methods.iter().any(|method| quartiles(&method.known()).is_some()) {
+            entries.insert(1, (Swatch::Square, Role::Line, "quartiles and median".to_owned()));
+        }
         if let Some((name, value)) = baseline {
             // Nothing is gained by the value where differences are compared with none.
             let value = if *value == 0.0 { String::new() } else { format!(" {}", self.unit.write(*value)) };
@@ -122,6 +142,13 @@ impl Picture for Comparison {
             };
             marks.push(name.size(NAME).fill(Role::Ink).hit(hit));
             let values = method.known();
+            if let Some([low, median, high]) = quartiles(&values) {
+                let (left, top) = (at(low), y - 0.5 * BOX);
+                // Wide enough to be seen where all seeds agree.
+                let width = (at(high) - left).max(2.0);
+                marks.push(Mark::rect(left, top, width, BOX).corner(3.0).fill(method.role).opacity(0.18));
+                marks.push(Mark::line(at(median), top, at(median), top + BOX).stroke(method.role, 1.5));
+            }
             for (number, value) in values.iter().enumerate() {
                 // Equal values stand beside each other rather than in one.
                 let aside = [0.0, -5.0, 5.0, -2.5, 2.5][number % 5];
@@ -143,7 +170,7 @@ impl Picture for Comparison {
             regions.push(Region {
                 hit,
                 area: Area::Rect(Frame::new(0.0, top, width, pitch)),
-                label: self.label(method),
+                label: self.pointed(method),
                 place: Some((0, index)),
             });
         }
@@ -172,15 +199,21 @@ impl Comparison {
         match mean_and_half(&values) {
             None => format!("{}: no runs yet", method.name),
             Some((mean, None)) => format!("{}: {} (one run)", method.name, self.unit.write(mean)),
-            Some((mean, Some(half))) => format!(
-                "{}: mean {}, 95 % interval {} to {}, {} runs",
-                method.name,
-                self.unit.write(mean),
-                self.unit.write(mean - half),
-                self.unit.write(mean + half),
-                values.len()
-            ),
+            Some((mean, Some(half))) => {
+                let write = |value: f64| self.unit.write(value);
+                let interval = format!("95 % interval {} to {}", write(mean - half), write(mean + half));
+                format!("{}: mean {}, {interval}, {} runs", method.name, write(mean), values.len())
+            }
         }
+    }
+
+    /// What is said of a method that is pointed at.
+    fn pointed(&self, method: &Method) -> String {
+        let label = self.label(method);
+        quartiles(&method.known()).map_or(label.clone(), |[low, median, high]| {
+            let write = |value: f64| self.unit.write(value);
+            format!("{label}; median {}, quartiles {} and {}", write(median), write(low), write(high))
+        })
     }
 
     fn summary(&self) -> String {
@@ -196,13 +229,16 @@ impl Comparison {
 
     fn table(&self) -> Table {
         let runs = self.methods.iter().map(|m| m.values.len()).max().unwrap_or(0);
-        let mut headers = ["method", "mean", "95 % low", "95 % high"].map(str::to_owned).to_vec();
+        let headers = ["method", "mean", "95 % low", "95 % high", "lower quartile", "median", "upper quartile"];
+        let mut headers = headers.map(str::to_owned).to_vec();
         headers.extend((1..=runs).map(|run| format!("run {run}")));
         let row = |method: &Method| {
-            let (mean, half) = mean_and_half(&method.known()).unwrap_or((f64::NAN, None));
+            let known = method.known();
+            let (mean, half) = mean_and_half(&known).unwrap_or((f64::NAN, None));
             let half = half.unwrap_or(f64::NAN);
             let mut cells: Vec<Datum> =
                 vec![method.name.as_str().into(), mean.into(), (mean - half).into(), (mean + half).into()];
+            cells.extend(quartiles(&known).unwrap_or([f64::NAN; 3]).map(Datum::Number));
             cells.extend((0..runs).map(|run| Datum::Number(method.values.get(run).copied().unwrap_or(f64::NAN))));
             cells
         };
@@ -213,6 +249,15 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quartiles_lie_between_neighbours() {
+        // numpy.quantile(values, [0.25, 0.5, 0.75])
+        assert_eq!(quartiles(&[4.0, 1.0, 2.0]), Some([1.5, 2.0, 3.0]));
+        assert_eq!(quartiles(&[5.0, 1.0, 4.0, 2.0, 3.0]), Some([2.0, 3.0, 4.0]));
+        assert_eq!(quartiles(&[10.0, 0.0, 2.0, 1.0]), Some([0.75, 1.5, 4.0]));
+        assert_eq!(quartiles(&[1.0, 2.0]), None);
+    }
 
     #[test]
     fn the_interval_is_students() {
