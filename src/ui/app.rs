@@ -33,6 +33,7 @@ fn App() -> impl IntoView {
     let hash = window_event_listener(ev::hashchange, move |_| {
         let hash = super::browser::address::hash();
         laboratory.follow(&hash);
+        lab.take_address(&hash);
         lab.page.set(Page::of(&hash));
     });
     on_cleanup(move || hash.remove());

@@ -36,6 +36,17 @@ pub(crate) fn promised(object: &JsValue, method: &str, arguments: &js_sys::Array
     Some(JsFuture::from(promise))
 }
 
+/// Scrolls as far as it takes for the whole of an element to be in sight.
+pub fn bring_into_sight(element: &web_sys::Element) {
+    let options = js_sys::Object::new();
+    let set = js_sys::Reflect::set(&options, &"block".into(), &"nearest".into());
+    let scroll = js_sys::Reflect::get(element, &"scrollIntoView".into());
+    // A browser that can't is no reason to stop.
+    if let (Ok(true), Ok(Ok(scroll))) = (set, scroll.map(JsCast::dyn_into::<js_sys::Function>)) {
+        let _ = scroll.call1(element, &options);
+    }
+}
+
 /// Hands a file to the person's downloads.
 ///
 /// # Errors

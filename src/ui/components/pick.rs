@@ -35,7 +35,7 @@ pub fn Pick() -> impl IntoView {
     view! {
         <div class="row">
             <button on:click=move |_| open(file)>"Choose files…"</button>
-            <button on:click=move |_| open(folder)>"Choose a folder…"</button>
+            <button on:click=move |_| open(folder)>"A folder…"</button>
             <input class="hidden" type="file" multiple node_ref=file data-testid="file-input" tabindex="-1"
                 aria-label="Files" on:change=move |_| take(file)/>
             <input class="hidden" type="file" multiple node_ref=folder data-testid="folder-input" tabindex="-1"

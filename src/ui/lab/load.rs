@@ -127,9 +127,10 @@ impl Lab {
         self.sources.update_value(|sources| sources.data.extend(found));
     }
 
-    /// What the loaded model was opened from.
+    /// What the model is opened from: the loaded one, or where none is loaded yet the served one.
     pub(crate) fn plm_source(self) -> Option<OpenPlm> {
-        self.sources.with_value(|sources| sources.plm.clone())
+        let loaded = self.sources.with_value(|sources| sources.plm.clone());
+        loaded.or_else(|| self.sample.with_untracked(|sample| sample.as_ref().map(|sample| sample.plm.open())))
     }
 
     /// The file that a data set came from; `None` where that was an archive.

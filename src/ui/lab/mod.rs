@@ -311,6 +311,16 @@ impl Lab {
         self.client.get_value()
     }
 
+    /// Takes over what another address says, where it is the Lab's; the engine stays where it runs.
+    pub fn take_address(self, hash: &str) {
+        if hash.is_empty() || Page::of(hash) != Page::Lab {
+            return;
+        }
+        let (choices, problems) = address::read(hash);
+        self.choices.update(|now| *now = Choices { device: now.device, ..choices });
+        problems.into_iter().for_each(|line| self.problem("", line));
+    }
+
     /// Goes to a step, by the person's own hand.
     pub fn go(self, step: Step) {
         self.follow.set(false);

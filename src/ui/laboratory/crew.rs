@@ -1,5 +1,6 @@
 //! Workers at an experiment: each is brought to the same state and takes passes from one queue.
 
+use super::keep::STORAGE;
 use super::{Crew, Laboratory, Reader};
 use crate::client::pool::{GaveBack, Next, Pool};
 use crate::client::{Client, Event, Status as WorkerStatus};
@@ -371,7 +372,7 @@ impl Laboratory {
     async fn take_in(self, runs: Vec<FinishedRun>) {
         for run in &runs {
             if let Err(line) = self.keep_run(run).await {
-                self.lab.problem("laboratory", line);
+                self.lab.problem(STORAGE, line);
             }
         }
         self.records.update(|records| {

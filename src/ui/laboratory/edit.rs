@@ -94,6 +94,7 @@ impl Laboratory {
         }
         self.change(&name, |one| {
             one.bundle.toml = toml;
+            one.unwritten = false;
             one.status = Status::Draft;
         });
         spawn_local(async move { self.read(&name).await });
@@ -109,19 +110,25 @@ impl Laboratory {
         change(&mut sheet);
         self.change(&name, |one| {
             one.sheet = sheet.clone();
+            one.unwritten = true;
             one.status = Status::Draft;
         });
         spawn_local(async move {
             match self.lab.ask(WriteExperiment(sheet.clone())).await {
                 Ok(toml) => {
-                    let current = self.named(&name).is_some_and(|one| one.sheet == sheet);
+                    // The next change, or a file written by hand, has its own.
+                    let current = self.named(&name).is_some_and(|one| one.unwritten && one.sheet == sheet);
                     if current {
-                        self.change(&name, |one| one.bundle.toml = toml);
+                        self.change(&name, |one| {
+                            one.bundle.toml = toml;
+                            one.unwritten = false;
+                        });
                         self.read(&name).await;
                     }
                 }
                 Err(failure) => {
                     self.lab.problem(&*name, failure.message);
+                    self.change(&name, |one| one.unwritten = false);
                     self.read(&name).await;
                 }
             }
@@ -143,7 +150,12 @@ impl Laboratory {
     async fn open_files(self, files: Vec<FileBytes>) -> Result<(), Vec<FileBytes>> {
         let files = match files.as_slice() {
             [archive] if archive.path.ends_with(".zip") => match self.lab.ask(Unpack(archive.clone())).await {
-                Ok(inside) if inside.iter().any(|file| file.path.ends_with(".toml")) => inside,
+                Ok(mut inside) if inside.iter().any(|file| file.path.ends_with(".toml")) => {
+                    // As if a folder of the archive's name had been dropped.
+                    let folder = archive.path.trim_end_matches(".zip");
+                    inside.iter_mut().for_each(|file| file.path = format!("{folder}/{}", file.path));
+                    inside
+                }
                 _ => return Err(files),
             },
             _ => files,

@@ -8,6 +8,8 @@ use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile, Status};
 use leptos::prelude::*;
 use std::sync::Arc;
 
+/// What lines about keeping are about, so that the same one is told once.
+pub(super) const STORAGE: &str = "storage";
 const RUNS: &str = "runs/";
 const EXPERIMENTS: &str = "experiments/";
 
@@ -63,7 +65,7 @@ impl Laboratory {
             keep::put(&format!("{place}/experiment"), &kept).await
         };
         if let Err(line) = outcome.await {
-            self.lab.problem(name, line);
+            self.lab.problem(STORAGE, line);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::columns::Unmapped;
 use crate::protocol::*;
+use crate::ui::browser;
 use crate::ui::components::fields::{Number, Select};
 use crate::ui::components::pick::Pick;
 use crate::ui::lab::Lab;
@@ -75,7 +76,8 @@ fn Own() -> impl IntoView {
         });
     };
     view! {
-        <details class="more">
+        // What was opened is of no use under the buttons that stay in reach.
+        <details class="more" on:toggle=move |event| browser::bring_into_sight(&event_target(&event))>
             <summary>"Own data"</summary>
             <Pick/>
             <textarea rows="4" data-testid="paste" aria-label="Paste a table" placeholder="or paste a table with the names of its columns in the first line, or JSON lines" bind:value=text></textarea>

@@ -82,8 +82,8 @@ pub fn Picture() -> impl IntoView {
                 <dt>"Vocabulary"</dt><dd>{words::count(card.vocabulary)}</dd>
                 <dt>"Longest text"</dt><dd>{format!("{} tokens", card.max_length)}</dd>
                 <dt>"Parameters"</dt><dd title=words::count(card.parameters)>{words::short(card.parameters)}</dd>
-                {(!card.unused.is_empty()).then(|| view! { <dt title="Tensors of the file that an encoder has no place for">"Not used"</dt><dd>{card.unused.join(", ")}</dd> })}
-                {(!card.sha256.is_empty()).then(|| view! { <dt>"SHA-256 of the weights"</dt><dd class="hash" title=card.sha256.clone()>{card.sha256.chars().take(16).collect::<String>()}"…"</dd> })}
+                {(!card.unused.is_empty()).then(|| view! { <dt title="Tensors of the file that an encoder has no place for">"Not used"</dt><dd class="long">{card.unused.join(", ")}</dd> })}
+                {(!card.sha256.is_empty()).then(|| view! { <dt>"SHA-256 of the weights"</dt><dd class="hash long" title=card.sha256.clone()>{card.sha256.chars().take(16).collect::<String>()}"…"</dd> })}
             </dl>
         })}
         {picture}

@@ -1,9 +1,11 @@
 //! How the experiment stands, and what sets it going, holds and ends it.
 
+use crate::protocol::PlannedCard;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::Status;
 use crate::ui::state::words;
 use leptos::prelude::*;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The bar on top of the results.
@@ -23,6 +25,14 @@ pub fn Bar() -> impl IntoView {
     let failed = Memo::new(move |_| {
         let failed = laboratory.failed.read();
         laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| failed.contains_key(hash)).0))
+    });
+    // Each reason once, however many seeds it stopped.
+    let reasons = Memo::new(move |_| {
+        let failed = laboratory.failed.read();
+        let reason = |run: &PlannedCard| failed.get(&run.hash).map(|reason| format!("{}: {reason}", run.method));
+        laboratory
+            .shown
+            .with(|shown| shown.iter().flat_map(|one| one.runs()).filter_map(reason).collect::<BTreeSet<_>>())
     });
     let is_here = Memo::new(move |_| {
         laboratory.crew.with(|crew| !crew.experiment.is_empty() && Some(&crew.experiment) == name().as_ref())
@@ -56,7 +66,10 @@ pub fn Bar() -> impl IntoView {
     let can_run = move || {
         laboratory.shown.with(|shown| {
             shown.as_ref().is_some_and(|one| {
-                one.unreadable.is_none() && !one.sheet.plms.is_empty() && one.bundle.missing(&one.sheet).is_empty()
+                one.unreadable.is_none()
+                    && !one.unwritten
+                    && !one.sheet.plms.is_empty()
+                    && one.bundle.missing(&one.sheet).is_empty()
             })
         })
     };
@@ -93,6 +106,9 @@ pub fn Bar() -> impl IntoView {
                 <span>{left}</span>
                 <span>{waiting}</span>
             </p>
+            <ul aria-label="Why runs failed">
+                {move || reasons.get().into_iter().map(|line| view! { <li class="bad" data-testid="failed-run">{line}</li> }).collect_view()}
+            </ul>
             <Show when=move || is_here.get()>
                 <ol class="members" aria-label="Workers">
                     {move || laboratory.crew.with(|crew| crew.members.iter().enumerate().map(|(number, words)| view! {

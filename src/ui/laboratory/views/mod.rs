@@ -6,6 +6,7 @@ pub mod pictures;
 pub mod run;
 pub mod sheet;
 pub mod tables;
+pub mod variants;
 
 use crate::protocol::ExperimentSheet;
 use crate::viz::Role;

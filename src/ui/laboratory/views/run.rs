@@ -80,7 +80,7 @@ fn Facts(record: RunRecord) -> impl IntoView {
             {fact("Accuracy", words::score(record.accuracy as f32))}
             {fact("Macro F1", words::score(record.macro_f1 as f32))}
             {fact("On dev", words::score(record.dev_accuracy as f32))}
-            {record.learning_rate.map(|rate| fact("Learning rate", words::significant(rate, 2)))}
+            {record.learning_rate.map(|rate| fact("Learning rate", rate.to_string()))}
             {fact("Trained", words::short(record.trainable_parameters))}
             {fact("Added", words::short(record.inference_parameters))}
             {fact("Time", words::duration(record.seconds))}
@@ -122,7 +122,7 @@ fn RateCurves(curves: Vec<RateCurve>) -> impl IntoView {
     let mut loss = panel("loss", Unit::Plain, None);
     let mut dev = panel("accuracy on dev", Unit::Percent, Some((0.0, 1.0)));
     for (place, curve) in curves.iter().enumerate() {
-        let name = format!("rate {}", words::significant(curve.learning_rate, 2));
+        let name = format!("rate {}", curve.learning_rate);
         let role = Role::Adapter(place);
         let points = curve.points.iter().map(|point| (point.step as f64, f64::from(point.loss))).collect();
         loss.runs.push(Run { name: name.clone(), role, dots: false, points });

@@ -1,5 +1,6 @@
 //! The experiment as a form, and as its file.
 
+use super::variants::Variants;
 use crate::protocol::*;
 use crate::ui::components::fields::{Select, fresh};
 use crate::ui::components::pick::Pick;
@@ -50,6 +51,7 @@ pub fn Sheet() -> impl IntoView {
             <Show when=move || read.get() fallback=|| view! { <p class="sheet-part quiet-words">"The form is there once the engine has read the file."</p> }>
                 <fieldset class="sheet-form" disabled=move || active.get()>
                     <Methods/>
+                    <Variants/>
                     <Numbers/>
                     <Parts/>
                 </fieldset>
@@ -59,7 +61,8 @@ pub fn Sheet() -> impl IntoView {
     }
 }
 
-fn sheet(laboratory: Laboratory) -> Memo<ExperimentSheet> {
+/// The sheet of the experiment in sight.
+pub(super) fn sheet(laboratory: Laboratory) -> Memo<ExperimentSheet> {
     Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
 }
 
@@ -77,8 +80,7 @@ fn Methods() -> impl IntoView {
     });
     view! {
         <fieldset class="sheet-part">
-            <legend>{move || format!("Methods · {} of them, {}", sheet.with(|sheet| sheet.methods.len()),
-                words::plural(sheet.with(|sheet| sheet.variants.len()), "variant"))}</legend>
+            <legend>{move || words::plural(sheet.with(|sheet| sheet.methods.len()), "method")}</legend>
             <div class="method-list">
                 {move || all.get().into_iter().map(|(id, hint)| {
                     let (on, own) = (id.clone(), id.clone());
@@ -92,19 +94,6 @@ fn Methods() -> impl IntoView {
                     }
                 }).collect_view()}
             </div>
-            <ul class="variants">
-                {move || sheet.get().variants.into_iter().map(|variant| {
-                    let settings: Vec<String> = variant.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-                    let own = variant.name.clone();
-                    view! {
-                        <li>
-                            <span title=format!("{} with {}", variant.method, settings.join(", "))>{variant.name.clone()}</span>
-                            <button type="button" class="icon small" aria-label=format!("Leave out {}", variant.name)
-                                on:click=move |_| laboratory.edit(|sheet| sheet.variants.retain(|variant| variant.name != own))>"×"</button>
-                        </li>
-                    }
-                }).collect_view()}
-            </ul>
         </fieldset>
     }
 }
@@ -130,11 +119,15 @@ fn Numbers() -> impl IntoView {
             <div class="field-row">
                 {form::TRAINING.iter().map(|&(key, label, hint)| view! {
                     <Words label testid=format!("training-{key}") hint
-                        value=Signal::derive(move || sheet.with(|sheet| sheet.training.get(key).cloned().unwrap_or_default()))
+                        value=Signal::derive(move || sheet.with(|sheet| sheet.training.get(key).map(|value| form::listed(value)).unwrap_or_default()))
                         on_change=move |text: String| {
-                            laboratory.edit(|sheet| match text.trim() {
-                                "" => { sheet.training.remove(key); }
-                                text => { sheet.training.insert(key.to_owned(), text.to_owned()); }
+                            let value = match key {
+                                "learning_rates" => form::rates(&text)?,
+                                _ => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+                            };
+                            laboratory.edit(|sheet| match value {
+                                Some(value) => { sheet.training.insert(key.to_owned(), value); }
+                                None => { sheet.training.remove(key); }
                             });
                             Ok(())
                         }/>
@@ -152,8 +145,10 @@ fn Numbers() -> impl IntoView {
 
 /// A line of text that is read when it is left.
 #[component]
-fn Words(
-    #[prop(into)] label: String,
+pub(super) fn Words(
+    /// What it holds.
+    #[prop(into)]
+    label: String,
     #[prop(into)] testid: String,
     #[prop(into)] hint: String,
     #[prop(into)] value: Signal<String>,

@@ -12,7 +12,7 @@ const MODELS: &str = "models";
 /// An experiment file with its files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
-    /// What it is called: the file's name without extension.
+    /// What it is called: the file's name without extension; its folder's where it is just `experiment.toml`.
     pub name: String,
     /// The file.
     pub toml: String,
@@ -33,7 +33,11 @@ impl Bundle {
         let tomls = files.iter().filter(|file| file.path.ends_with(".toml"));
         let path = tomls.min_by_key(|file| (depth(file), file.path.clone()))?.path.clone();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let mut bundle = Bundle { name: name.trim_end_matches(".toml").to_owned(), ..Bundle::default() };
+        let name = match name {
+            "experiment.toml" if !folder.is_empty() => last(folder),
+            name => name.trim_end_matches(".toml"),
+        };
+        let mut bundle = Bundle { name: name.to_owned(), ..Bundle::default() };
         let mut beside = Vec::new();
         for file in files {
             let inside = match folder {
@@ -283,7 +287,7 @@ mod tests {
     #[test]
     fn a_dropped_folder_is_read_from_its_own_place() {
         let bundle = bundle(&WHOLE);
-        assert_eq!((bundle.name.as_str(), bundle.toml.as_str()), ("experiment", "own/experiment.toml"));
+        assert_eq!((bundle.name.as_str(), bundle.toml.as_str()), ("own", "own/experiment.toml"));
         assert_eq!(bundle.adapter(&sheet(), 0, 0).unwrap().len(), 2);
         assert_eq!(names(bundle.adapter(&sheet(), 1, 0).unwrap()), ["zoo/tiny/b/adapter_config.json"]);
         assert_eq!(
@@ -332,6 +336,15 @@ mod tests {
         assert_eq!(bundle.records, ["{\"a\":1}", "{\"b\":2}"]);
         let not_text = FileBytes { path: "e.toml".into(), bytes: vec![255] };
         assert_eq!(Bundle::from_files(vec![not_text]), Some(Err("e.toml: it is not UTF-8".into())));
+    }
+
+    #[test]
+    fn a_saved_experiment_keeps_its_name() {
+        let name = |path: &str| Bundle::from_files(vec![file(path)]).unwrap().unwrap().name;
+        assert_eq!(name("mine/experiment.toml"), "mine");
+        assert_eq!(name("zip/mine/experiment.toml"), "mine");
+        assert_eq!(name("mine/grid.toml"), "grid");
+        assert_eq!(name("experiment.toml"), "experiment");
     }
 
     #[test]

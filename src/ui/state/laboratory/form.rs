@@ -12,6 +12,7 @@ pub const OTHERS: &[(&str, &str)] = &[
     ("best_single", "the single adapter that is best on dev"),
     ("best_single_by_score", "the single adapter with the best score before training"),
     ("concat_gated", "one gate an adapter and layer over the frozen adapters"),
+    ("concat_gated_reduced", "the same, then folded into one adapter of a single one's size"),
     ("fusion", "AdapterFusion of the frozen adapters"),
     ("full", "every weight of the model"),
     ("lora", "new low-rank matrices in the attention"),
@@ -49,6 +50,26 @@ pub fn whole_numbers(text: &str) -> Result<Vec<u64>, String> {
         }
     }
     if all.is_empty() { Err("give at least one number".into()) } else { Ok(all) }
+}
+
+/// Learning rates, apart by spaces or commas, as a list in TOML; none where nothing stands there.
+///
+/// # Errors
+/// One line that names what is no rate.
+pub fn rates(text: &str) -> Result<Option<String>, String> {
+    let parts = text.split(|c: char| c.is_whitespace() || ",;[]".contains(c)).filter(|part| !part.is_empty());
+    let rate = |part: &str| match part.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(format!("{rate:?}")),
+        _ => Err(format!("`{part}` is no number above 0")),
+    };
+    let rates = parts.map(rate).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(format!("[{}]", rates.join(", "))).filter(|_| !rates.is_empty()))
+}
+
+/// A value in TOML as a field shows it: of a list its members, apart by spaces.
+#[must_use]
+pub fn listed(value: &str) -> String {
+    value.replace(['[', ']', ','], " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Numbers apart by spaces or commas, as a field shows them.
@@ -121,6 +142,15 @@ mod tests {
         assert_eq!(whole_numbers("13 x"), Err("`x` is no whole number".into()));
         assert_eq!(whole_numbers(" "), Err("give at least one number".into()));
         assert_eq!(spaced(&[4, 16]), "4 16");
+    }
+
+    #[test]
+    fn rates_are_a_list_in_the_file_and_numbers_in_the_field() {
+        assert_eq!(rates("1e-3, 5e-5 1"), Ok(Some("[0.001, 5e-5, 1.0]".into())));
+        assert_eq!(rates(" "), Ok(None));
+        assert_eq!(rates("1e-3 fast"), Err("`fast` is no number above 0".into()));
+        assert_eq!(listed("[0.001, 5e-5]"), "0.001 5e-5");
+        assert_eq!(listed("16"), "16");
     }
 
     #[test]

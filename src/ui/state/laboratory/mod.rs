@@ -5,6 +5,7 @@ pub mod form;
 pub mod link;
 pub mod run;
 pub mod table;
+pub mod variant;
 
 pub use bundle::Bundle;
 
@@ -18,6 +19,8 @@ pub struct Experiment {
     pub bundle: Bundle,
     /// What the file says; empty where it can't be read.
     pub sheet: ExperimentSheet,
+    /// The form was changed and the file does not say so yet.
+    pub unwritten: bool,
     /// Why the file can't be read, in one line.
     pub unreadable: Option<String>,
     /// Its runs, a card a PLM, once planned.

@@ -1,0 +1,174 @@
+//! The variants of the experiment: added, changed in place, left out.
+
+use super::sheet::{Words, sheet};
+use crate::protocol::*;
+use crate::ui::components::fields::Select;
+use crate::ui::laboratory::Laboratory;
+use crate::ui::state::laboratory::{form, variant};
+use crate::ui::state::words;
+use leptos::prelude::*;
+
+/// The list. One variant at a time is open.
+#[component]
+pub fn Variants() -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let sheet = sheet(laboratory);
+    let count = Memo::new(move |_| sheet.with(|sheet| sheet.variants.len()));
+    let open = RwSignal::new(None::<usize>);
+    let name = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone())));
+    Effect::new(move |_| {
+        name.track();
+        open.set(None);
+    });
+    view! {
+        <fieldset class="sheet-part">
+            <legend title="Methods with other settings, compared like the others">{move || words::plural(count.get(), "variant")}</legend>
+            <ul class="variants">
+                <For each=move || 0..count.get() key=|place| *place let:place>
+                    <Variant place open/>
+                </For>
+            </ul>
+            <div><button type="button" data-testid="add-variant" on:click=move |_| {
+                open.set(Some(count.get_untracked()));
+                laboratory.edit(variant::add);
+            }>"Add a variant"</button></div>
+        </fieldset>
+    }
+}
+
+#[component]
+fn Variant(place: usize, open: RwSignal<Option<usize>>) -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let sheet = sheet(laboratory);
+    let own = Memo::new(move |_| sheet.with(|sheet| sheet.variants.get(place).cloned()).unwrap_or_default());
+    let name = move || own.with(|own| own.name.clone());
+    let is_open = Memo::new(move |_| open.get() == Some(place));
+    view! {
+        <li class="variant" data-testid="variant" data-name=name>
+            <div class="variant-head">
+                <button type="button" class="variant-name" data-testid="open-variant" aria-expanded=move || is_open.get().to_string()
+                    title=move || own.with(variant::words)
+                    on:click=move |_| open.update(|open| *open = if *open == Some(place) { None } else { Some(place) })>
+                    <b>{name}</b><small>{move || own.with(variant::words)}</small>
+                </button>
+                <button type="button" class="icon small" aria-label=move || format!("Leave out {}", name())
+                    on:click=move |_| {
+                        open.set(None);
+                        laboratory.edit(|sheet| if place < sheet.variants.len() { sheet.variants.remove(place); });
+                    }>"×"</button>
+            </div>
+            <Show when=move || is_open.get()><Form place own/></Show>
+        </li>
+    }
+}
+
+#[component]
+fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let merges = laboratory.lab.methods;
+    let takes = Memo::new(move |_| merges.with(|merges| own.with(|own| variant::takes(&own.method, merges))));
+    let methods = Signal::derive(move || {
+        let others = form::OTHERS.iter().map(|(id, _)| (*id).to_owned());
+        let merges = merges.get().into_iter().map(|card| card.id);
+        let mut ids: Vec<String> = others.collect();
+        for id in merges {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.into_iter().map(|id| (id.clone(), id)).collect::<Vec<_>>()
+    });
+    let edit = move |change: Box<dyn FnOnce(&mut SheetVariant)>| {
+        laboratory.edit(|sheet| {
+            if let Some(variant) = sheet.variants.get_mut(place) {
+                change(variant);
+            }
+        });
+    };
+    let put = move |key: &'static str, word: String| edit(Box::new(move |own| variant::put(own, key, &word)));
+    let word = move |key: &'static str, default: &'static str| {
+        Signal::derive(move || {
+            let word = own.with(|own| variant::word(own, key));
+            if word.is_empty() { default.to_owned() } else { word }
+        })
+    };
+    // A choice at its default needs no line in the file.
+    let choice = move |label: &'static str, hint: &'static str, key: &'static str, words: &'static [&'static str]| {
+        let options = Signal::stored(words.iter().map(|word| ((*word).to_owned(), (*word).to_owned())).collect());
+        view! {
+            <Select label options value=word(key, words[0]) testid=format!("variant-{key}") hint
+                on_change=move |word: String| put(key, if word == words[0] { String::new() } else { word })/>
+        }
+    };
+    view! {
+        <div class="variant-form">
+            <Words label="Name" testid="variant-name" hint="As in tables and records; letters, digits and - _ . +"
+                value=Signal::derive(move || own.with(|own| own.name.clone()))
+                on_change=move |text: String| { edit(Box::new(move |own| own.name = text.trim().to_owned())); Ok(()) }/>
+            <Select label="Method" options=methods value=Signal::derive(move || own.with(|own| own.method.clone())) testid="variant-method"
+                on_change=move |method: String| {
+                    let merges = merges.get_untracked();
+                    laboratory.edit(|sheet| variant::change_method(sheet, place, &method, &merges));
+                }/>
+            <div class="field-row">
+                <Show when=move || takes.with(|takes| takes.merge)>
+                    <Words label="Scale" testid="variant-scale" hint="Of the merge's output: none, keep (the inputs' amplitude), sum (of functions, not their mean), or a number"
+                        value=word("scale", "none")
+                        on_change=move |text: String| { put("scale", if text.trim() == "none" { String::new() } else { text }); Ok(()) }/>
+                    {choice("Weights", "How much each adapter counts: the same, or what its score is above the model alone", "weights", &["equal", "score"])}
+                </Show>
+                <Show when=move || takes.with(|takes| takes.train)>
+                    {choice("Trained", "Beside the head: the whole adapter, its up projections, one factor a layer, or nothing", "train", &["all", "up", "gates", "head"])}
+                </Show>
+                <Show when=move || takes.with(|takes| takes.rates)>
+                    <Words label="Learning rates" testid="variant-rates" hint="In the place of the experiment's; empty for those"
+                        value=Signal::derive(move || own.with(|own| own.settings.get("learning_rates").map(|rates| form::listed(rates)).unwrap_or_default()))
+                        on_change=move |text: String| form::rates(&text).map(|rates| edit(Box::new(move |own| match rates {
+                            Some(rates) => { own.settings.insert("learning_rates".into(), rates); }
+                            None => { own.settings.remove("learning_rates"); }
+                        })))/>
+                </Show>
+            </div>
+            <div class="field-row">
+                {move || takes.get().parameters.into_iter().map(|card| view! { <Setting card own edit/> }).collect_view()}
+            </div>
+        </div>
+    }
+}
+
+/// A setting of the method; at its default it has no line in the file.
+#[component]
+fn Setting(
+    card: ParameterCard,
+    own: Memo<SheetVariant>,
+    edit: impl Fn(Box<dyn FnOnce(&mut SheetVariant)>) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let (name, default) = (card.name.clone(), card.default.clone());
+    let value = Signal::derive({
+        let (name, default) = (name.clone(), default.clone());
+        move || {
+            let set = own.with(variant::settings);
+            set.into_iter().find(|(key, _)| *key == name).map_or_else(|| default.clone(), |(_, word)| word)
+        }
+    });
+    let testid = format!("variant-set-{name}");
+    let label = name.replace('_', " ");
+    let put = move |word: String| {
+        let word = if word.trim() == default { String::new() } else { word };
+        let name = name.clone();
+        edit(Box::new(move |own| variant::put_setting(own, &name, &word)));
+    };
+    let words = match card.range {
+        ParameterRange::Choice(words) => words,
+        ParameterRange::Flag => vec!["true".to_owned(), "false".to_owned()],
+        ParameterRange::Number { .. } | ParameterRange::Integer { .. } => {
+            let on_change = move |text: String| {
+                put(text);
+                Ok(())
+            };
+            return view! { <Words label testid hint=card.meaning value on_change/> }.into_any();
+        }
+    };
+    let options = Signal::stored(words.into_iter().map(|word| (word.clone(), word)).collect());
+    view! { <Select label options value testid hint=card.meaning on_change=put/> }.into_any()
+}
