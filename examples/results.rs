@@ -1,21 +1,23 @@
 //! The tables and pictures of `docs/RESULTS.md`.
 //!
 //! ```sh
-//! cargo run --example results -- merges OUT...       # reports of scripts/merge_reports.sh, as a table
-//! cargo run --example results -- records DIR FOLDER  # records of `mera run`, as SVG in FOLDER
+//! cargo run --example results -- merges OUT...            # reports of scripts/merge_reports.sh, as a table
+//! cargo run --example results -- table FILE...            # records of `mera run`: methods by target, as a table
+//! cargo run --example results -- pictures FOLDER FILE...  # the same as SVG in FOLDER
 //! ```
 #![allow(clippy::print_stdout)]
 
 use mera_lab::experiment::record::{self, Record};
 use mera_lab::viz::{Comparison, Curves, Method, Panel, Picture, Role, Run, Scheme, Unit, svg};
 use serde_json::Value;
+use statrs::statistics::Statistics;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "results merges OUT... | results records DIR FOLDER";
+const USAGE: &str = "results merges OUT... | results table FILE... | results pictures FOLDER FILE...";
 const WIDTH: f64 = 760.0;
 
 fn main() -> Outcome<()> {
@@ -24,7 +26,11 @@ fn main() -> Outcome<()> {
         ["merges", folders @ ..] if !folders.is_empty() => {
             folders.iter().try_for_each(|folder| merges(folder.as_ref()))
         }
-        ["records", records, folder] => pictures(records.as_ref(), folder.as_ref()),
+        ["table", files @ ..] if !files.is_empty() => {
+            table(&read(files)?);
+            Ok(())
+        }
+        ["pictures", folder, files @ ..] if !files.is_empty() => pictures(&read(files)?, folder.as_ref()),
         _ => Err(USAGE.into()),
     }
 }
@@ -65,16 +71,59 @@ fn merges(folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// A comparison for every target and k, and the scatter of all merges.
-fn pictures(records: &Path, folder: &Path) -> Outcome<()> {
-    let records = record::read(&std::fs::read(records.join("records.jsonl"))?)?.records;
-    std::fs::create_dir_all(folder)?;
-    let mut groups: BTreeMap<(&str, usize), Vec<&Record>> = BTreeMap::new();
-    for record in &records {
-        groups.entry((&record.target, record.k)).or_default().push(record);
+fn read(files: &[&str]) -> Outcome<Vec<Record>> {
+    let mut records = Vec::new();
+    for file in files {
+        records.extend(record::read(&std::fs::read(file)?)?.records);
     }
-    for ((target, k), of_group) in &groups {
-        draw(&comparison(target, *k, of_group), &folder.join(format!("{target}-k{k}.svg")))?;
+    Ok(records)
+}
+
+/// What methods are compared on: PLM, target and k.
+type Setting<'a> = (&'a str, &'a str, usize);
+
+fn setting(record: &Record) -> Setting<'_> {
+    (&record.plm, &record.target, record.k)
+}
+
+/// A row a method, a column a setting: mean of the accuracies, ± their deviation, over the seeds.
+fn table(records: &[Record]) {
+    let (mut methods, mut settings) = (Vec::new(), Vec::new());
+    for record in records {
+        if !methods.contains(&record.method.as_str()) {
+            methods.push(&record.method);
+        }
+        if !settings.contains(&setting(record)) {
+            settings.push(setting(record));
+        }
+    }
+    let heading = |(plm, target, k): &Setting| format!(" {target}, k = {k}, {plm} |");
+    println!("| method |{}", settings.iter().map(heading).collect::<String>());
+    println!("|---|{}", "---|".repeat(settings.len()));
+    for method in methods {
+        let cell = |wanted: &Setting| {
+            let of_cell = records.iter().filter(|record| record.method == method && setting(record) == *wanted);
+            let accuracies: Vec<f64> = of_cell.map(|record| record.accuracy).collect();
+            match accuracies.len() {
+                0 => "  |".to_owned(),
+                1 => format!(" {:.3} |", accuracies[0]),
+                _ => format!(" {:.3} ± {:.3} |", accuracies.as_slice().mean(), accuracies.as_slice().std_dev()),
+            }
+        };
+        println!("| {method} |{}", settings.iter().map(cell).collect::<String>());
+    }
+}
+
+/// A comparison for every setting, and the scatter of all merges.
+fn pictures(records: &[Record], folder: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut groups: BTreeMap<Setting, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        groups.entry(setting(record)).or_default().push(record);
+    }
+    for (&(plm, target, k), of_group) in &groups {
+        let picture = comparison(&format!("{target}, {k} examples a class, {plm}"), of_group);
+        draw(&picture, &folder.join(format!("{plm}-{target}-k{k}.svg")))?;
     }
     let merges: Vec<&Record> = records.iter().filter(|record| record.ensemble_error.is_some()).collect();
     if !merges.is_empty() {
@@ -83,7 +132,7 @@ fn pictures(records: &Path, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-fn comparison(target: &str, k: usize, records: &[&Record]) -> Comparison {
+fn comparison(setting: &str, records: &[&Record]) -> Comparison {
     let mut values: Vec<(&str, Vec<f64>)> = Vec::new();
     for record in records.iter().filter(|record| record.method != "majority") {
         match values.iter_mut().find(|(name, _)| *name == record.method) {
@@ -97,7 +146,7 @@ fn comparison(target: &str, k: usize, records: &[&Record]) -> Comparison {
         Method { name: name.to_owned(), role, values }
     };
     Comparison {
-        title: format!("Accuracy on {target} after fine-tuning on {k} examples a class"),
+        title: format!("Accuracy after fine-tuning: {setting}"),
         quantity: "accuracy on test".into(),
         unit: Unit::Percent,
         methods: values.into_iter().map(method).collect(),
@@ -106,9 +155,9 @@ fn comparison(target: &str, k: usize, records: &[&Record]) -> Comparison {
 }
 
 /// How far a merge was from the mean of its inputs' functions before training, and what it reached after, against the
-/// mean of all merges of the same target, k and seed: episodes differ more than merges do.
+/// mean of all merges of the same setting and seed: episodes differ more than merges do.
 fn scatter(merges: &[&Record]) -> Curves {
-    let episode = |record: &Record| (record.target.clone(), record.k, record.seed);
+    let episode = |record: &Record| (record.plm.clone(), record.target.clone(), record.k, record.seed);
     let centred = |record: &Record| {
         let same: Vec<f64> =
             merges.iter().filter(|other| episode(other) == episode(record)).map(|other| other.accuracy).collect();
