@@ -168,7 +168,8 @@ fn a_grid_comes_out_the_same_whole_killed_and_in_halves() {
     out(&folder, &["summarize", "whole", "-o", "forms", "--form", "records,csv,latex,html"]);
     let file = |name: &str| std::fs::read_to_string(at("forms").join(name)).unwrap();
     assert_eq!((file("records.jsonl").lines().count(), file("records.csv").lines().count()), (RUNS, RUNS + 1));
-    assert!(file("summary.tex").contains("films, k = 4") && file("report.html").matches("<svg").count() == 2);
+    // Results and paired differences, of two k each.
+    assert!(file("summary.tex").contains("films, k = 4") && file("report.html").matches("<svg").count() == 4);
     assert_eq!(out(&folder, &["summarize", "whole", "--form", "latex"]), file("summary.tex"));
 
     // What is done is not done again.
