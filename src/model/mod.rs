@@ -2,8 +2,8 @@
 //!
 //! The pretrained encoder is frozen and shared by all runs. What is trained is small, and stands in [`RunParams`]:
 //! every tensor there carries a leading **run axis** R, so that R runs (methods × seeds × learning rates) go through
-//! the encoder in one pass, each with its own rows, adapters and head. A single run is R = 1. What the encoder computes before the first adapter
-//! is the same for all of them, and computed once a row ([`Encoder::keeping`]).
+//! the encoder in one pass, each with its own rows, adapters and head. A single run is R = 1. What the encoder computes
+//! before the first adapter is the same for all of them, and computed once a row ([`Encoder::keeping`]).
 
 pub mod adapter;
 pub mod bert;
