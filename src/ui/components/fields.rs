@@ -194,3 +194,27 @@ pub fn Slider(
         </div>
     }
 }
+
+/// A line of text that is read when it is left.
+#[component]
+pub fn Words(
+    /// What it holds.
+    #[prop(into)]
+    label: String,
+    #[prop(into)] testid: String,
+    #[prop(into)] hint: String,
+    #[prop(into)] value: Signal<String>,
+    on_change: impl Fn(String) -> Result<(), String> + 'static,
+) -> impl IntoView {
+    let bad = RwSignal::new(None::<String>);
+    let id = fresh("words");
+    view! {
+        <div class="field" class:bad=move || bad.with(Option::is_some) title=hint>
+            <label for=id.clone()>{label}</label>
+            <input id=id.clone() data-testid=testid type="text" autocomplete="off" prop:value=move || { bad.track(); value.get() }
+                aria-invalid=move || bad.with(Option::is_some).to_string()
+                on:change=move |event| bad.set(on_change(event_target_value(&event)).err())/>
+            <small class="field-error" role="alert">{bad}</small>
+        </div>
+    }
+}

@@ -8,8 +8,15 @@ pub mod sheet;
 pub mod tables;
 pub mod variants;
 
+use super::Laboratory;
 use crate::protocol::ExperimentSheet;
 use crate::viz::Role;
+use leptos::prelude::*;
+
+/// The sheet of the experiment in sight.
+fn in_sight(laboratory: Laboratory) -> Memo<ExperimentSheet> {
+    Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
+}
 
 /// Colour of a method: a single adapter has its own, merges by transport theirs, what is compared with them others.
 pub(super) fn role(method: &str, sheet: &ExperimentSheet) -> Role {

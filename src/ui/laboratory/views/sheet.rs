@@ -1,8 +1,9 @@
 //! The experiment as a form, and as its file.
 
+use super::in_sight;
 use super::variants::Variants;
 use crate::protocol::*;
-use crate::ui::components::fields::{Select, fresh};
+use crate::ui::components::fields::{Select, Words};
 use crate::ui::components::pick::Pick;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{Status, form};
@@ -61,23 +62,11 @@ pub fn Sheet() -> impl IntoView {
     }
 }
 
-/// The sheet of the experiment in sight.
-pub(super) fn sheet(laboratory: Laboratory) -> Memo<ExperimentSheet> {
-    Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
-}
-
 #[component]
 fn Methods() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let sheet = sheet(laboratory);
-    let all = Memo::new(move |_| {
-        let others = form::OTHERS.iter().map(|(id, words)| ((*id).to_owned(), (*words).to_owned()));
-        let merges = laboratory.lab.methods.get();
-        let known = |id: &str| form::OTHERS.iter().any(|(other, _)| *other == id);
-        let merges: Vec<_> =
-            merges.into_iter().filter(|card| !known(&card.id)).map(|card| (card.id, card.description)).collect();
-        others.chain(merges).collect::<Vec<_>>()
-    });
+    let sheet = in_sight(laboratory);
+    let all = Memo::new(move |_| laboratory.lab.methods.with(|merges| form::methods(merges)));
     view! {
         <fieldset class="sheet-part">
             <legend>{move || words::plural(sheet.with(|sheet| sheet.methods.len()), "method")}</legend>
@@ -101,7 +90,7 @@ fn Methods() -> impl IntoView {
 #[component]
 fn Numbers() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let sheet = sheet(laboratory);
+    let sheet = in_sight(laboratory);
     let workers = Memo::new(move |_| laboratory.workers());
     let on_gpu = move || {
         laboratory.lab.device.with(|device| device.as_ref().is_some_and(|device| device.device == DeviceKind::WebGpu))
@@ -143,35 +132,11 @@ fn Numbers() -> impl IntoView {
     }
 }
 
-/// A line of text that is read when it is left.
-#[component]
-pub(super) fn Words(
-    /// What it holds.
-    #[prop(into)]
-    label: String,
-    #[prop(into)] testid: String,
-    #[prop(into)] hint: String,
-    #[prop(into)] value: Signal<String>,
-    on_change: impl Fn(String) -> Result<(), String> + 'static,
-) -> impl IntoView {
-    let bad = RwSignal::new(None::<String>);
-    let id = fresh("words");
-    view! {
-        <div class="field" class:bad=move || bad.with(Option::is_some) title=hint>
-            <label for=id.clone()>{label}</label>
-            <input id=id.clone() data-testid=testid type="text" autocomplete="off" prop:value=move || { bad.track(); value.get() }
-                aria-invalid=move || bad.with(Option::is_some).to_string()
-                on:change=move |event| bad.set(on_change(event_target_value(&event)).err())/>
-            <small class="field-error" role="alert">{bad}</small>
-        </div>
-    }
-}
-
 /// Adapters and targets with their tracks.
 #[component]
 fn Parts() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let sheet = sheet(laboratory);
+    let sheet = in_sight(laboratory);
     let track = |name: &str, track: &str, path: &str, kind: &'static str, on_change: Box<dyn Fn(String)>| {
         let label = format!("Track of {name}");
         view! {

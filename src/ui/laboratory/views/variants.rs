@@ -1,8 +1,8 @@
 //! The variants of the experiment: added, changed in place, left out.
 
-use super::sheet::{Words, sheet};
+use super::in_sight;
 use crate::protocol::*;
-use crate::ui::components::fields::Select;
+use crate::ui::components::fields::{Select, Words};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{form, variant};
 use crate::ui::state::words;
@@ -12,7 +12,7 @@ use leptos::prelude::*;
 #[component]
 pub fn Variants() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let sheet = sheet(laboratory);
+    let sheet = in_sight(laboratory);
     let count = Memo::new(move |_| sheet.with(|sheet| sheet.variants.len()));
     let open = RwSignal::new(None::<usize>);
     let name = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone())));
@@ -39,7 +39,7 @@ pub fn Variants() -> impl IntoView {
 #[component]
 fn Variant(place: usize, open: RwSignal<Option<usize>>) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let sheet = sheet(laboratory);
+    let sheet = in_sight(laboratory);
     let own = Memo::new(move |_| sheet.with(|sheet| sheet.variants.get(place).cloned()).unwrap_or_default());
     let name = move || own.with(|own| own.name.clone());
     let is_open = Memo::new(move |_| open.get() == Some(place));
@@ -68,15 +68,8 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
     let merges = laboratory.lab.methods;
     let takes = Memo::new(move |_| merges.with(|merges| own.with(|own| variant::takes(&own.method, merges))));
     let methods = Signal::derive(move || {
-        let others = form::OTHERS.iter().map(|(id, _)| (*id).to_owned());
-        let merges = merges.get().into_iter().map(|card| card.id);
-        let mut ids: Vec<String> = others.collect();
-        for id in merges {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids.into_iter().map(|id| (id.clone(), id)).collect::<Vec<_>>()
+        let ids = merges.with(|merges| form::methods(merges)).into_iter().map(|(id, _)| id);
+        ids.map(|id| (id.clone(), id)).collect::<Vec<_>>()
     });
     let edit = move |change: Box<dyn FnOnce(&mut SheetVariant)>| {
         laboratory.edit(|sheet| {

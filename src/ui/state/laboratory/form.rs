@@ -18,6 +18,14 @@ pub const OTHERS: &[(&str, &str)] = &[
     ("lora", "new low-rank matrices in the attention"),
 ];
 
+/// All methods with what they are: those that merge nothing, and of `merges`, the engine's, those that are not among them.
+#[must_use]
+pub fn methods(merges: &[MethodCard]) -> Vec<(String, String)> {
+    let others = OTHERS.iter().map(|(id, words)| ((*id).to_owned(), (*words).to_owned()));
+    let merges = merges.iter().filter(|card| OTHERS.iter().all(|(id, _)| *id != card.id));
+    others.chain(merges.map(|card| (card.id.clone(), card.description.clone()))).collect()
+}
+
 /// Settings of the training that the form shows: key, label, what it is.
 pub const TRAINING: &[(&str, &str, &str)] = &[
     ("epochs", "Epochs", "Passes over the examples"),

@@ -44,7 +44,6 @@ pub fn change_method(sheet: &mut ExperimentSheet, place: usize, method: &str, me
     let Some(before) = sheet.variants.get(place).cloned() else { return };
     let takes = takes(method, merges);
     let name = match before.name.strip_prefix(&before.method) {
-        // Its own name is no hindrance to itself.
         Some(rest) if before.method != method => free(sheet, &format!("{method}{rest}")),
         _ => before.name,
     };
