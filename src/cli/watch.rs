@@ -51,12 +51,12 @@ impl Watch {
 
     fn begin(&mut self, phase: Phase) {
         self.phase = Some(phase);
+        self.bar.reset();
         let template = "{msg} [{bar:30}] {pos}/{len}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars("=> "));
         }
         self.bar.set_message(phase.label());
-        self.bar.reset();
     }
 }
 
