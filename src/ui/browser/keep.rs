@@ -1,7 +1,7 @@
 //! What the laboratory keeps in this browser between visits: experiments, their files, and finished runs, each under a
 //! name of its own in the cache storage, which holds as much as the browser grants and writes each entry whole.
 
-use super::reason;
+use super::{json, reason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
@@ -19,7 +19,7 @@ const PLACE: &str = "kept/";
 /// # Errors
 /// One line, when the storage is full or the browser has none for this page.
 pub async fn put<T: Serialize>(name: &str, value: &T) -> Result<(), String> {
-    let text = serde_json::to_string(value).map_err(|error| format!("{name}: {error}"))?;
+    let text = json::write(value, false).map_err(|error| format!("{name}: {error}"))?;
     write(name, Response::new_with_opt_str(Some(&text))).await
 }
 
@@ -40,7 +40,7 @@ pub async fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>, String> {
     let Some(response) = read(name).await? else { return Ok(None) };
     let words = |error: JsValue| format!("{name}: {}", reason(&error));
     let text = JsFuture::from(response.text().map_err(words)?).await.map_err(words)?;
-    Ok(serde_json::from_str(&text.as_string().unwrap_or_default()).ok())
+    Ok(json::read(&text.as_string().unwrap_or_default()).ok())
 }
 
 /// The bytes that are kept under `name`.

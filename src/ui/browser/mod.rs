@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod files;
+pub mod json;
 pub mod keep;
 pub mod storage;
 pub mod theme;
@@ -85,7 +86,7 @@ pub async fn copy(text: &str) -> bool {
 /// One line.
 pub async fn fetch_json<T: serde::de::DeserializeOwned>(url: &str) -> Result<T, String> {
     let text = fetch_text(url).await?;
-    serde_json::from_str(&text).map_err(|error| format!("{url}: {error}"))
+    json::read(&text).map_err(|error| format!("{url}: {error}"))
 }
 
 /// A text file of the page itself.

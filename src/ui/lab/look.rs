@@ -4,12 +4,26 @@
 use super::Lab;
 use super::work::input;
 use crate::protocol::*;
+use crate::ui::browser;
 use crate::ui::state::Step;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use serde::Serialize;
 
 /// Pairs grow with the square of the adapters, and nobody reads more panels.
 const MOST_ALIKE: usize = 6;
+
+/// What was measured, with what only a page knows.
+#[derive(Serialize)]
+struct Figures {
+    #[serde(flatten)]
+    report: BenchReport,
+    adapter: String,
+    cores: usize,
+    interactive_s: Option<f64>,
+    ready_s: Option<f64>,
+    browser: String,
+}
 
 impl Lab {
     /// Asks how alike the adapters in sight are, where it is not known; without being told to, for it takes a moment only.
@@ -75,18 +89,19 @@ impl Lab {
     pub fn copy_bench(self) {
         let Some(report) = self.benchmark.get_untracked() else { return };
         let adapter = self.device.with_untracked(|device| device.as_ref().map(|device| device.adapter.clone()));
-        let mut document = serde_json::json!(report);
-        document["adapter"] = adapter.unwrap_or_default().into();
-        document["cores"] = crate::ui::browser::cores().into();
-        document["interactive_s"] = self.interactive.get_untracked().into();
-        document["ready_s"] = self.ready.get_untracked().into();
-        document["browser"] = crate::ui::browser::user_agent().into();
+        let figures = Figures {
+            report,
+            adapter: adapter.unwrap_or_default(),
+            cores: browser::cores(),
+            interactive_s: self.interactive.get_untracked(),
+            ready_s: self.ready.get_untracked(),
+            browser: browser::user_agent(),
+        };
         spawn_local(async move {
-            let text = format!("{document:#}");
-            if crate::ui::browser::copy(&text).await {
-                self.inform("", "The figures are on the clipboard.");
-            } else {
-                self.failed("Copy", &input("the browser does not let the page write to the clipboard"));
+            match browser::json::write(&figures, true) {
+                Ok(text) if browser::copy(&text).await => self.inform("", "The figures are on the clipboard."),
+                Ok(_) => self.failed("Copy", &input("the browser does not let the page write to the clipboard")),
+                Err(error) => self.failed("Copy", &input(&error)),
             }
         });
     }
