@@ -44,10 +44,31 @@ pub fn build(project: &Project, profile: Profile) -> Result<()> {
     let trunk = ensure(project, &TRUNK)?;
     let mut command = Command::new(trunk.join(TRUNK.program));
     command.args(["build", "--cargo-profile", profile.name(), "--locked", "--skip-version-check"]);
+    if profile == Profile::Web {
+        // What index.html says of a release counts too: the page has a profile of its own.
+        command.arg("--release");
+        without_builders_paths(&mut command);
+    }
     // Found in PATH at the right version, wasm-bindgen is not downloaded by trunk.
     command.current_dir(&project.root).env("PATH", path_with(&wasm_bindgen)?);
     command.env("CARGO_TARGET_DIR", &project.target).env_remove("NO_COLOR");
     run(&mut command).context("the page could not be built")
+}
+
+/// A panic names the source it stands in: without this the published wasm would tell where on whose machine that lies.
+fn without_builders_paths(command: &mut Command) {
+    let cargo_home =
+        std::env::var("CARGO_HOME").map(PathBuf::from).ok().or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let Some(registry) = cargo_home.map(|home| home.join("registry/src")) else { return };
+    let Ok(sources) = fs::read_dir(&registry) else { return };
+    let flags: Vec<String> = sources
+        .flatten()
+        .map(|source| format!("--remap-path-prefix={}=", source.path().display()))
+        // The variable parts its flags at spaces.
+        .filter(|flag| !flag.contains(char::is_whitespace))
+        .collect();
+    // Cargo puts these beside the flags of .cargo/config.toml.
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags.join(" "));
 }
 
 /// Prints the size of each part of the page: raw, gzip and brotli.
