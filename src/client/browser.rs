@@ -4,11 +4,11 @@ use super::desk::{Desk, Effect, Event};
 use crate::protocol::*;
 use serde::Serialize;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
+use vecmap::VecMap;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -23,7 +23,7 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     desk: RefCell<Desk>,
     worker: RefCell<Option<Live>>,
-    sinks: RefCell<HashMap<JobId, Sink>>,
+    sinks: RefCell<VecMap<JobId, Sink>>,
     on_event: Box<dyn Fn(Event)>,
 }
 

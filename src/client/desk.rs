@@ -7,7 +7,8 @@
 
 use super::runs::RunBook;
 use crate::protocol::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use vecmap::VecMap;
 
 /// Losses on WebGPU after which the CPU is used.
 const GPU_LOSSES: u32 = 2;
@@ -98,7 +99,7 @@ pub struct Desk {
     device: DeviceChoice,
     running_on: Option<DeviceKind>,
     next_job: u32,
-    slots: BTreeMap<JobId, Slot>,
+    slots: VecMap<JobId, Slot>,
     journal: Vec<Command>,
     replay: VecDeque<Command>,
     runs: RunBook,
@@ -116,7 +117,7 @@ impl Desk {
             device,
             running_on: None,
             next_job: 1,
-            slots: BTreeMap::new(),
+            slots: VecMap::new(),
             journal: Vec::new(),
             replay: VecDeque::new(),
             runs: RunBook::default(),

@@ -5,7 +5,8 @@
 //! fails by itself has failed. A run that chooses among others waits until those are done.
 
 use crate::protocol::PlannedCard;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use vecmap::VecMap;
 
 /// Times that a single run may take its worker down with it.
 const ATTEMPTS: u32 = 2;
@@ -57,7 +58,7 @@ pub enum GaveBack {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pool {
     waiting: VecDeque<Pass>,
-    taken: BTreeMap<usize, Pass>,
+    taken: VecMap<usize, Pass>,
     paused: bool,
     stopped: bool,
     /// Work done here, and the seconds that workers took for it.
@@ -68,12 +69,12 @@ impl Pool {
     /// The passes of `runs` without those in `finished`; a run that no pass names is one by itself.
     #[must_use]
     pub fn new(runs: &[PlannedCard], passes: &[Vec<String>], finished: impl Fn(&str) -> bool) -> Self {
-        let mut open: BTreeMap<&str, &PlannedCard> =
-            runs.iter().filter(|run| !finished(&run.hash)).map(|run| (run.hash.as_str(), run)).collect();
+        let mut open: Vec<&PlannedCard> = runs.iter().filter(|run| !finished(&run.hash)).collect();
+        let mut take = |hash: &String| open.iter().position(|run| run.hash == *hash).map(|place| open.remove(place));
         let mut waiting = VecDeque::new();
         let alone = runs.iter().map(|run| std::slice::from_ref(&run.hash));
         for hashes in passes.iter().map(Vec::as_slice).chain(alone) {
-            let runs: Vec<PlannedCard> = hashes.iter().filter_map(|hash| open.remove(hash.as_str())).cloned().collect();
+            let runs: Vec<PlannedCard> = hashes.iter().filter_map(&mut take).cloned().collect();
             if !runs.is_empty() {
                 waiting.push_back(Pass { runs, attempts: 0, began: 0.0 });
             }
@@ -89,12 +90,12 @@ impl Pool {
         if self.paused {
             return if self.taken.is_empty() { Next::End } else { Next::Wait };
         }
-        let open: BTreeSet<&str> =
-            self.waiting.iter().chain(self.taken.values()).flat_map(|pass| &pass.runs).map(|run| &*run.hash).collect();
-        let own = |pass: &Pass, hash: &String| pass.runs.iter().any(|run| run.hash == *hash);
-        let is_free = |pass: &Pass| {
-            pass.runs.iter().flat_map(|run| &run.after).all(|hash| own(pass, hash) || !open.contains(hash.as_str()))
+        let open = |hash: &String| {
+            self.waiting.iter().chain(self.taken.values()).flat_map(|pass| &pass.runs).any(|run| run.hash == *hash)
         };
+        let own = |pass: &Pass, hash: &String| pass.runs.iter().any(|run| run.hash == *hash);
+        let is_free =
+            |pass: &Pass| pass.runs.iter().flat_map(|run| &run.after).all(|hash| own(pass, hash) || !open(hash));
         // Without anybody at work what is waited for would never come.
         let place = self.waiting.iter().position(is_free).or(self.taken.is_empty().then_some(0));
         match place.and_then(|place| self.waiting.remove(place)) {

@@ -1,16 +1,16 @@
 //! Runs have other handles in every worker; the page knows them by one. This keeps both apart.
 
 use crate::protocol::*;
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// Runs of training as the page knows them.
 #[derive(Debug, Default)]
 pub(super) struct RunBook {
     next: u32,
     /// In the present worker, by the page's handle.
-    here: BTreeMap<RunId, RunId>,
+    here: VecMap<RunId, RunId>,
     /// To go on from in another worker, by the page's handle.
-    checkpoints: BTreeMap<RunId, Checkpoint>,
+    checkpoints: VecMap<RunId, Checkpoint>,
 }
 
 impl RunBook {

@@ -104,7 +104,7 @@ impl Picture for Bars {
 impl Bars {
     fn label(&self, index: usize, group: &str) -> String {
         let value = |s: &Series| self.unit.write(s.values.get(index).copied().map_or(f64::NAN, f64::from));
-        let group = if group.parse::<f64>().is_ok() { format!("{} {group}", self.group) } else { group.to_owned() };
+        let group = if group.parse::<usize>().is_ok() { format!("{} {group}", self.group) } else { group.to_owned() };
         match self.series.as_slice() {
             [only] => format!("{group}: {} {}", self.quantity, value(only)),
             several => {

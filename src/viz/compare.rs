@@ -6,7 +6,7 @@ use super::color::Role;
 use super::mark::{Frame, Mark};
 use super::number::{NAME, Ticks, Unit, fitted, text_width};
 use super::scene::{Area, Region};
-use super::{Datum, Dim, Hit, Picture, Scene, Table};
+use super::{Datum, Dim, Hit, Picture, Scene, Table, sort_by};
 
 /// Methods from top to bottom. For paired differences, give them as values and 0 as the baseline.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,7 @@ fn student(degrees: usize) -> f64 {
 /// than three values, where they would only repeat the dots.
 fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
     let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    sort_by(&mut sorted, f64::total_cmp);
     let last = sorted.len().checked_sub(1).filter(|last| *last >= 2)?;
     let at = |share: f64| {
         let place = share * last as f64;

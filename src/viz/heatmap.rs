@@ -4,7 +4,7 @@ use super::chrome::{self, COLOR_BAR};
 use super::color::{Role, Shade};
 use super::mark::{CellAxis, Cells, Frame, Mark};
 use super::number::{NAME, TICK, Unit, fitted, text_width};
-use super::{Datum, Grid, Hit, Picture, Scene, Side, Table, significant};
+use super::{Datum, Grid, Hit, Picture, Scene, Side, Table, significant, sort_by};
 
 /// A matrix, its rows and columns each in an order of their own.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Scale {
     /// For these values, and what is said of it beside the legend.
     fn shade(self, values: &[f32]) -> (Shade, String) {
         let mut sizes: Vec<f32> = values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
-        sizes.sort_by(f32::total_cmp);
+        sort_by(&mut sizes, f32::total_cmp);
         match self {
             Scale::Sequential { max } => {
                 let most = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f32::max);

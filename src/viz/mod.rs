@@ -23,6 +23,7 @@ mod layers;
 mod mark;
 mod motion;
 mod number;
+mod order;
 mod pointing;
 mod ribbons;
 mod scene;
@@ -41,6 +42,7 @@ pub use layers::{LayerRow, LayerStrip};
 pub use mark::{Anchor, Band, CellAxis, Cells, Frame, Label, Mark, Shape, Stroke};
 pub use motion::between;
 pub use number::{Unit, significant};
+pub use order::sort_by;
 pub use ribbons::Ribbons;
 pub use scene::{Area, Arrow, Region, Scene};
 pub use table::{Datum, Table};
@@ -161,7 +163,7 @@ pub fn matching(plan: &Grid) -> Vec<usize> {
         .map(|(row, column)| (plan.get(row, column), row, column))
         .filter(|(value, ..)| mass(*value) > 0.0)
         .collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    sort_by(&mut pairs, |a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let (mut column_of, mut taken) = (vec![None; plan.rows], vec![false; plan.columns]);
     // Rows that find no free column stand behind the column that has most of their mass.
     let mut fallback = vec![plan.columns; plan.rows];
@@ -175,10 +177,11 @@ pub fn matching(plan: &Grid) -> Vec<usize> {
         }
     }
     let mut order: Vec<usize> = (0..plan.rows).collect();
-    order.sort_by_key(|row| match column_of[*row] {
+    let place = |row: &usize| match column_of[*row] {
         Some(column) => (column, 0, *row),
         None => (fallback[*row], 1, *row),
-    });
+    };
+    sort_by(&mut order, |a, b| place(a).cmp(&place(b)));
     order
 }
 

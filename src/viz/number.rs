@@ -140,7 +140,7 @@ impl Ticks {
             false => (low, high),
         };
         let raw = (high - low) / count.max(1) as f64;
-        let power = 10_f64.powf(raw.log10().floor());
+        let power = 10_f64.powi(raw.log10().floor() as i32);
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(raw);
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let steps = (last - first).clamp(1.0, 1000.0) as usize;

@@ -6,7 +6,7 @@ use super::color::Role;
 use super::mark::{Band, Frame, Mark};
 use super::number::{NAME, TICK, Unit, fitted, text_width, wrapped};
 use super::scene::{Area, Region};
-use super::{Grid, Hit, Picture, Scene, Side, Table, mass, significant};
+use super::{Grid, Hit, Picture, Scene, Side, Table, mass, significant, sort_by};
 
 /// A plan between two adapters' neurons.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Column {
     /// `masses` by index, in an order, over a height.
     fn new(masses: &[f64], places: &[usize], top: f64, height: f64, unit: f64) -> Self {
         let mut order: Vec<usize> = (0..masses.len()).collect();
-        order.sort_by_key(|i| places[*i]);
+        sort_by(&mut order, |a, b| places[*a].cmp(&places[*b]));
         let heights: Vec<f64> = masses.iter().map(|m| m * unit).collect();
         let gap = (height - heights.iter().sum::<f64>()).max(0.0) / masses.len().max(1) as f64;
         let mut tops = vec![0.0; masses.len()];
@@ -84,17 +84,19 @@ impl Picture for Ribbons {
         let mut pairs: Vec<(usize, usize)> = (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).collect();
         pairs.retain(|(i, j)| mass(self.plan.get(*i, *j)) > 0.0);
         let mut ends = vec![(0.0, 0.0); m * n];
-        pairs.sort_by_key(|(i, j)| (rows[*i], columns[*j]));
+        let place = |(i, j): &(usize, usize)| (rows[*i], columns[*j]);
+        sort_by(&mut pairs, |a, b| place(a).cmp(&place(b)));
         for (i, j) in &pairs {
             ends[i * n + j].0 = from.take(*i, unit * mass(self.plan.get(*i, *j)));
         }
-        pairs.sort_by_key(|(i, j)| (columns[*j], rows[*i]));
+        let place = |(i, j): &(usize, usize)| (columns[*j], rows[*i]);
+        sort_by(&mut pairs, |a, b| place(a).cmp(&place(b)));
         for (i, j) in &pairs {
             ends[i * n + j].1 = to.take(*j, unit * mass(self.plan.get(*i, *j)));
         }
 
         let (mut marks, mut regions, mut left_out) = (Vec::new(), Vec::new(), 0.0);
-        pairs.sort_unstable();
+        sort_by(&mut pairs, |a, b| a.cmp(b));
         for (i, j) in &pairs {
             let moved = mass(self.plan.get(*i, *j));
             if moved < f64::from(self.threshold) * given[*i] {
@@ -180,7 +182,7 @@ impl Ribbons {
             false => mass(self.plan.get(other, index)),
         };
         let mut partners: Vec<(f64, usize)> = (0..count).map(|i| (value(i), i)).filter(|(v, _)| *v > 0.0).collect();
-        partners.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        sort_by(&mut partners, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let all: f64 = partners.iter().map(|(value, _)| value).sum();
         let list: Vec<String> = partners
             .iter()

@@ -18,6 +18,8 @@ pub enum Datum {
     Text(String),
     /// A number; NaN where there is none.
     Number(f64),
+    /// A number in single precision; NaN where there is none.
+    Single(f32),
 }
 
 impl From<&str> for Datum {
@@ -39,9 +41,8 @@ impl From<f64> for Datum {
 }
 
 impl From<f32> for Datum {
-    /// By way of its shortest decimal, so that 0.1 stays 0.1.
     fn from(value: f32) -> Self {
-        Datum::Number(value.to_string().parse().unwrap_or(f64::NAN))
+        Datum::Single(value)
     }
 }
 
@@ -51,6 +52,7 @@ impl std::fmt::Display for Datum {
         match self {
             Datum::Text(text) => f.write_str(text),
             Datum::Number(value) => f.write_str(&number::significant(*value, 4)),
+            Datum::Single(value) => f.write_str(&number::significant(f64::from(*value), 4)),
         }
     }
 }
@@ -69,7 +71,8 @@ impl Table {
                 .map(|cell| match cell {
                     Datum::Text(text) => quoted(text),
                     Datum::Number(value) if value.is_finite() => value.to_string(),
-                    Datum::Number(_) => String::new(),
+                    Datum::Single(value) if value.is_finite() => value.to_string(),
+                    Datum::Number(_) | Datum::Single(_) => String::new(),
                 })
                 .collect();
             out += &(cells.join(",") + "\r\n");

@@ -2,6 +2,7 @@
 
 use super::reason;
 use crate::protocol::{FileBytes, Problem};
+use crate::viz::sort_by;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -54,7 +55,7 @@ impl Dropped {
             }
             let step = if entry.is_directory() {
                 list(entry.unchecked_ref()).await.map(|mut children| {
-                    children.sort_by_key(|child| std::cmp::Reverse(child.name()));
+                    sort_by(&mut children, |a, b| b.name().cmp(&a.name()));
                     open.extend(children);
                 })
             } else {

@@ -13,14 +13,36 @@ use std::sync::Arc;
 /// Laid out for this until the browser says how wide there is room.
 const FIRST_WIDTH: f64 = 640.0;
 
+/// What a [`Figure`] draws: a picture laid out for a width, of whichever kind, so that the figure is compiled once.
+pub struct Layout(Box<dyn Fn(f64) -> Scene + Send + Sync>);
+
+impl Layout {
+    /// Of a picture that stays as it is.
+    pub fn of(picture: impl Picture + Send + Sync + 'static) -> Self {
+        Self(Box::new(move |width| picture.scene(width)))
+    }
+}
+
+impl<F, P> From<F> for Layout
+where
+    F: Fn() -> P + Send + Sync + 'static,
+    P: Picture,
+{
+    /// Of the picture that a function makes of signals.
+    fn from(picture: F) -> Self {
+        Self(Box::new(move |width| picture().scene(width)))
+    }
+}
+
 /// A picture with its caption, read-out, table and exports.
 ///
 /// Pointing at it or moving with the arrow keys highlights, a click, Enter or Space selects, Escape lets go. Give
 /// several figures the same signal as `highlight` (and set it in `on_highlight`) and they are linked.
 #[component]
-pub fn Figure<P>(
+pub fn Figure(
     /// What is drawn, again whenever it changes.
-    picture: Signal<P>,
+    #[prop(into)]
+    picture: Layout,
     /// What is highlighted beside what is pointed at here.
     #[prop(optional, into)]
     highlight: Option<Signal<Option<Hit>>>,
@@ -33,10 +55,7 @@ pub fn Figure<P>(
     /// Stem of the names of exported files; else made from the title.
     #[prop(optional, into)]
     file_name: Option<String>,
-) -> impl IntoView
-where
-    P: Picture + Clone + Send + Sync + 'static,
-{
+) -> impl IntoView {
     let body = NodeRef::<html::Div>::new();
     let drawing = NodeRef::<svg_element::Svg>::new();
     let measured = measure::width_of(body);
@@ -46,7 +65,7 @@ where
             0.0 => FIRST_WIDTH,
             width => width,
         };
-        Arc::new(picture.with(|picture| picture.scene(width)))
+        Arc::new(picture.0(width))
     });
     let shown = motion::moving(scene);
     let as_table = RwSignal::new(false);

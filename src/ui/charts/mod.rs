@@ -11,7 +11,7 @@ mod measure;
 mod motion;
 mod table;
 
-pub use figure::Figure;
+pub use figure::{Figure, Layout};
 
 use crate::viz::Scheme;
 use leptos::prelude::*;

@@ -14,7 +14,7 @@ pub(super) fn TableView(table: Table, caption: String) -> impl IntoView {
         let text = datum.to_string();
         match (column, datum) {
             (0, _) => view! { <th scope="row">{text}</th> }.into_any(),
-            (_, Datum::Number(_)) => view! { <td class="number">{text}</td> }.into_any(),
+            (_, Datum::Number(_) | Datum::Single(_)) => view! { <td class="number">{text}</td> }.into_any(),
             (_, Datum::Text(_)) => view! { <td>{text}</td> }.into_any(),
         }
     };

@@ -1,5 +1,6 @@
 //! Form fields, each with its label, its test id, and keyboard use by the browser's own controls.
 
+use crate::ui::state::number;
 use leptos::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,8 +91,7 @@ pub fn Number(
     let error_id = format!("{id}-error");
     let change = move |event: web_sys::Event| {
         let text = event_target_value(&event);
-        let read =
-            text.trim().replace(',', ".").parse::<f64>().ok().filter(|x| x.is_finite() && (!whole || x.fract() == 0.0));
+        let read = number::read(&text.trim().replace(',', ".")).filter(|x| !whole || x.fract() == 0.0);
         match read {
             Some(x) if x >= min && x <= max => {
                 set_bad.set(None);
@@ -189,7 +189,7 @@ pub fn Slider(
             </label>
             <input id=id.clone() data-testid=testid type="range" min=min max=max step=step
                 prop:value=move || value.get().to_string()
-                on:input=move |event| { if let Ok(x) = event_target_value(&event).parse() { on_change.run(x) } }/>
+                on:input=move |event| { if let Some(x) = number::read(&event_target_value(&event)) { on_change.run(x) } }/>
             <output for=id>{move || crate::ui::state::words::significant(value.get(), 3)}</output>
         </div>
     }

@@ -1,5 +1,6 @@
 //! Lines to tell: problems stay until they are put away, each by itself.
 
+use super::each::each;
 use crate::ui::lab::Lab;
 use leptos::prelude::*;
 
@@ -9,7 +10,7 @@ pub fn Notices() -> impl IntoView {
     let lab = expect_context::<Lab>();
     view! {
         <section class="notices" class:empty=move || lab.notices.with(Vec::is_empty) data-testid="problems" aria-live="polite" aria-label="Messages">
-            <For each=move || lab.notices.get() key=|notice| notice.key let:notice>
+            {each(move || lab.notices.get(), |notice| notice.key, move |notice| view! {
                 <p class="notice" class:problem=notice.problem data-testid=if notice.problem { "problem" } else { "notice" }>
                     <span class="notice-mark" aria-hidden="true">{if notice.problem { "!" } else { "i" }}</span>
                     <span>
@@ -19,7 +20,7 @@ pub fn Notices() -> impl IntoView {
                     <button class="icon small" aria-label="Put this message away"
                         on:click=move |_| lab.notices.update(|all| all.retain(|other| other.key != notice.key))>"×"</button>
                 </p>
-            </For>
+            })}
             <Show when=move || lab.notices.with(|all| all.len() > 2)>
                 <button class="quiet" on:click=move |_| lab.notices.set(vec![])>"Put all away"</button>
             </Show>

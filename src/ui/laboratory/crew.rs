@@ -11,9 +11,9 @@ use crate::ui::state::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use vecmap::VecMap;
 
 /// Milliseconds after which a worker that waits asks again.
 const AGAIN: i32 = 150;
@@ -120,7 +120,7 @@ impl Laboratory {
                 }
             }
         }
-        self.live.set(BTreeMap::new());
+        self.live.set(VecMap::new());
         self.crew.set(Crew::default());
         self.change(name, |one| one.status = status);
     }

@@ -19,6 +19,7 @@ use crate::protocol::*;
 use leptos::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use vecmap::VecMap;
 
 /// What the sample experiment is called.
 pub(crate) const SAMPLE: &str = "sample";
@@ -57,7 +58,7 @@ pub struct Laboratory {
     /// Why runs have failed, by hash.
     pub failed: RwSignal<BTreeMap<String, String>>,
     /// Runs that are going on, by hash.
-    pub live: RwSignal<BTreeMap<String, LiveRun>>,
+    pub live: RwSignal<VecMap<String, LiveRun>>,
     /// What the records of the experiment in sight say together.
     pub summary: RwSignal<SummaryCard>,
     /// The workers.
@@ -69,7 +70,7 @@ pub struct Laboratory {
     queue: RwSignal<VecDeque<String>>,
     driving: RwSignal<bool>,
     pool: StoredValue<Pool>,
-    jobs: StoredValue<BTreeMap<usize, (Client, JobId)>, LocalStorage>,
+    jobs: StoredValue<VecMap<usize, (Client, JobId)>, LocalStorage>,
     reader: StoredValue<Option<Reader>, LocalStorage>,
     /// Whether a summary is being made, and whether it is out of date already.
     summing: StoredValue<(bool, bool)>,
@@ -85,7 +86,7 @@ impl Laboratory {
         let experiments = RwSignal::new(Vec::<Experiment>::new());
         let records = RwSignal::new(BTreeMap::<String, Arc<FinishedRun>>::new());
         let failed = RwSignal::new(BTreeMap::<String, String>::new());
-        let live = RwSignal::new(BTreeMap::<String, LiveRun>::new());
+        let live = RwSignal::new(VecMap::<String, LiveRun>::new());
         let summary = RwSignal::new(SummaryCard::default());
         let shown = Memo::new(move |_| {
             let wanted = link.with(|link| link.experiment.clone());
@@ -122,7 +123,7 @@ impl Laboratory {
             queue: RwSignal::new(VecDeque::new()),
             driving: RwSignal::new(false),
             pool: StoredValue::new(Pool::default()),
-            jobs: StoredValue::new_local(BTreeMap::new()),
+            jobs: StoredValue::new_local(VecMap::new()),
             reader: StoredValue::new_local(None),
             summing: StoredValue::new((false, false)),
         };

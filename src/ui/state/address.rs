@@ -23,6 +23,17 @@ macro_rules! plain {
     };
 }
 
+/// A field of a number with decimals.
+macro_rules! number {
+    ($key:literal, $($path:ident).+) => {
+        Field {
+            key: $key,
+            write: |c| c.$($path).+.to_string(),
+            read: |c, value| { c.$($path).+ = super::number::read(value)?; Some(()) },
+        }
+    };
+}
+
 /// A field that is one of a few words.
 macro_rules! words {
     ($key:literal, $c:ident => $place:expr, $($word:literal = $value:expr),+) => {
@@ -50,9 +61,9 @@ const FIELDS: &[Field] = &[
     name!("reference", reference),
     words!("by", c => c.align.by, "weights" = AlignBy::Weights, "activations" = AlignBy::Activations),
     words!("solver", c => c.align.sinkhorn, "exact" = false, "sinkhorn" = true),
-    plain!("epsilon", align.epsilon),
+    number!("epsilon", align.epsilon),
     plain!("iterations", align.iterations),
-    plain!("tolerance", align.tolerance),
+    number!("tolerance", align.tolerance),
     plain!("texts", align.own_texts),
     plain!("method", merge.method),
     Field { key: "scale", write: write_scale, read: read_scale },
@@ -72,11 +83,11 @@ const FIELDS: &[Field] = &[
     plain!("bottleneck", bottleneck),
     plain!("epochs", train.epochs),
     plain!("batch", train.batch_size),
-    plain!("lr", train.learning_rate),
-    plain!("warmup", train.warmup),
-    plain!("decay", train.weight_decay),
-    plain!("clip", train.clip),
-    plain!("dropout", train.dropout),
+    number!("lr", train.learning_rate),
+    number!("warmup", train.warmup),
+    number!("decay", train.weight_decay),
+    number!("clip", train.clip),
+    number!("dropout", train.dropout),
     plain!("patience", train.patience),
     words!("train", c => c.train.trained, "all" = Trained::All, "up" = Trained::Up, "head" = Trained::Head),
     plain!("init", train.seed),
@@ -96,7 +107,7 @@ fn read_scale(c: &mut Choices, value: &str) -> Option<()> {
         "none" => OutputScale::None,
         "keep" => OutputScale::Keep,
         "sum" => OutputScale::Sum,
-        number => OutputScale::Factor(number.parse().ok().filter(|factor: &f64| factor.is_finite())?),
+        number => OutputScale::Factor(super::number::read(number)?),
     };
     Some(())
 }
@@ -150,8 +161,8 @@ pub fn read(hash: &str) -> (Choices, Vec<String>) {
                 choices.merge.settings.insert(name.to_owned(), value.clone());
                 Some(())
             }
-            Some(("weight", name)) => match value.parse() {
-                Ok(weight) if weight >= 0.0 => {
+            Some(("weight", name)) => match super::number::read(&value) {
+                Some(weight) if weight >= 0.0 => {
                     choices.merge.weights.insert(name.to_owned(), weight);
                     Some(())
                 }

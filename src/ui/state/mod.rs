@@ -1,4 +1,5 @@
-//! What the page knows and decides, as plain structs: no browser, no leptos, tested natively.
+//! What the page knows and decides, as plain structs: no leptos, and of the browser nothing but its reading of a number;
+//! tested natively.
 //!
 //! Nothing here remembers whether a result is stale. A result carries what was asked for; it is stale where that is
 //! not what the [`Choices`] would ask for now.
@@ -10,6 +11,7 @@ pub mod hub;
 pub mod intake;
 pub mod laboratory;
 pub mod names;
+pub mod number;
 pub mod progress;
 pub mod recipe;
 pub mod results;

@@ -1,6 +1,7 @@
 //! Finished runs side by side: a table, values by method, differences paired by episode.
 
 use crate::protocol::*;
+use crate::viz::sort_by;
 use std::fmt::Write;
 
 /// What must be equal for runs to be compared; the seed of the draw is what they are paired by.
@@ -85,7 +86,7 @@ pub fn groups(runs: &[RunReport], task: Task) -> Vec<Group> {
         }
     }
     for group in &mut groups {
-        group.scores.sort_by_key(|(seed, _)| *seed);
+        sort_by(&mut group.scores, |(a, _), (b, _)| a.cmp(b));
     }
     groups
 }

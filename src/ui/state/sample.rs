@@ -5,6 +5,7 @@
 //! of the loaded adapters in their place.
 
 use crate::protocol::*;
+use crate::viz::sort_by;
 use serde::{Deserialize, Serialize};
 
 /// What there is to open.
@@ -134,7 +135,7 @@ impl Sample {
     pub fn handles(&self, alignment: &AlignmentReport) -> Option<Vec<AdapterId>> {
         let mut ids: Vec<AdapterId> = alignment.asked.others.clone();
         ids.push(alignment.asked.reference);
-        ids.sort_unstable();
+        sort_by(&mut ids, AdapterId::cmp);
         ids.dedup();
         (ids.len() == self.adapters.len()).then_some(ids)
     }

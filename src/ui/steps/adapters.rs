@@ -2,6 +2,7 @@
 
 use crate::protocol::*;
 use crate::ui::charts::Figure;
+use crate::ui::components::each::each;
 use crate::ui::components::pick::Pick;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
@@ -31,7 +32,7 @@ pub fn Controls() -> impl IntoView {
 #[component]
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let norms = Signal::derive(move || {
+    let norms = move || {
         let cards = lab.adapters.get();
         let names = cards.iter().max_by_key(|card| card.locations.len()).map(|card| card.locations.clone());
         let names = names.unwrap_or_default();
@@ -55,7 +56,7 @@ pub fn Picture() -> impl IntoView {
                 })
                 .collect(),
         }
-    });
+    };
     let focus = RwSignal::new(None::<Hit>);
     view! {
         <div class="heading"><h2>"Adapters"</h2></div>
@@ -63,12 +64,14 @@ pub fn Picture() -> impl IntoView {
             <p class="empty">"None yet. Drop two or more that were trained on the same model."</p>
         </Show>
         <ul class="adapters">
-            <For each=move || lab.adapters.get() key=|card| (card.id, card.name.clone(), card.track.clone()) let:card>
-                <AdapterRow card/>
-            </For>
+            {each(
+                move || lab.adapters.get(),
+                |card| (card.id, card.name.clone(), card.track.clone()),
+                |card| view! { <AdapterRow card/> },
+            )}
         </ul>
-        <Show when=move || norms.with(|bars| !bars.groups.is_empty())>
-            <Figure<Bars> picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
+        <Show when=move || !norms().groups.is_empty()>
+            <Figure picture=norms highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-norms"/>
         </Show>
         <Alike/>
     }
@@ -83,7 +86,7 @@ fn Alike() -> impl IntoView {
         let present = lab.loaded.with(|cards| cards.iter().map(|card| card.id).collect::<Vec<_>>());
         lab.similarity.get().filter(|(of, _)| *of == present).map(|(_, found)| found).unwrap_or_default()
     });
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let pairs = pairs.get();
         let values = || pairs.iter().flat_map(|pair| &pair.locations).flat_map(|l| [l.stored, l.aligned]).flatten();
         let least = f64::from(values().fold(0.0, f32::min));
@@ -104,13 +107,13 @@ fn Alike() -> impl IntoView {
                 })
                 .collect(),
         }
-    });
+    };
     let focus = RwSignal::new(None::<Hit>);
     view! {
         <Show when=move || pairs.with(|pairs| !pairs.is_empty())>
             <div data-testid="similarity" data-pairs=move || pairs.with(Vec::len)
                 data-stored=move || mean_of(&pairs.get(), |l| l.stored) data-aligned=move || mean_of(&pairs.get(), |l| l.aligned)>
-                <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-similarity"/>
+                <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="adapter-similarity"/>
             </div>
         </Show>
     }

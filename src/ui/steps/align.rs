@@ -7,7 +7,7 @@ use crate::ui::components::fields::{Item, Number, Segments, Select};
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures::{self, grid};
 use crate::ui::state::{Standing, Step, words};
-use crate::viz::{Dim, HeatMap, Hit, LayerRow, LayerStrip, Ribbons, Role, Scale, Side, matching};
+use crate::viz::{Dim, HeatMap, Hit, LayerRow, LayerStrip, Ribbons, Role, Scale, Side, matching, sort_by};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -197,7 +197,7 @@ fn Strip() -> impl IntoView {
             report.pairs.get(lab.pair.get()).or_else(|| report.pairs.first()).map(|pair| pair.locations.clone())
         })
     });
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let locations = locations.get().unwrap_or_default();
         LayerStrip {
             title: "How far each layer is from already aligned".into(),
@@ -213,14 +213,14 @@ fn Strip() -> impl IntoView {
                 .collect(),
             selected: Some(lab.layer.get()),
         }
-    });
+    };
     let pick = move |hit: Hit| {
         if let Some(layer) = hit.get(Dim::Layer) {
             lab.layer.set(layer);
         }
     };
     view! {
-        <Figure<LayerStrip> picture on_select=pick file_name="layers"/>
+        <Figure picture on_select=pick file_name="layers"/>
         <div class="pairs layers" role="group" aria-label="Layer">
             <span class="quiet-words">"Layer"</span>
             {move || locations.get().unwrap_or_default().into_iter().enumerate().map(|(place, location)| view! {
@@ -244,7 +244,7 @@ fn Facts(sight: Memo<Option<Sight>>) -> impl IntoView {
                     data-cost-before=l.cost_before.map(|x| x.to_string()) data-cost-after=l.cost_after.to_string()>
                     <dt title="Share of the plan's mass that stays in its place: 100 % when already aligned">"On the diagonal"</dt>
                     <dd>{words::percent(f64::from(l.diagonal_share))}<small>{format!(" chance {chance}")}</small></dd>
-                    <dt title="Mean distance of neurons that are paired by their place in the file">"Mean distance as stored"</dt>
+                    <dt title="Mean distance of neurons that are paired by their place in the file. By activations it is taken over all texts, read once through each adapter, so it grows with their number">"Mean distance as stored"</dt>
                     <dd title=if l.cost_before.is_none() { "The two have different numbers of neurons, so places do not pair them" } else { "" }>{before}</dd>
                     <dt title="Mean distance of neurons that the plan pairs">"under the plan"</dt>
                     <dd>{words::significant(f64::from(l.cost_after), 3)}</dd>
@@ -275,7 +275,7 @@ fn Maps(
     let lab = expect_context::<Lab>();
     let map =
         move |title: &'static str, quantity: &'static str, scale: Scale, read: fn(&LocationAlignment) -> &Matrix| {
-            Signal::derive(move || {
+            move || {
                 let sight = sight.get();
                 let (rows, columns) = match &sight {
                     Some(sight) => sides(lab, sight, aligned.get()),
@@ -289,14 +289,14 @@ fn Maps(
                     scale,
                     quantity: quantity.into(),
                 }
-            })
+            }
         };
     let cost = map("Cost: distance of two neurons", "distance", Scale::Range, |location| &location.cost);
     let plan = map("Plan: who is moved onto whom", "mass", Scale::Sequential { max: None }, |location| &location.plan);
     view! {
         <div class="side-by-side">
-            <Figure<HeatMap> picture=cost highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="cost"/>
-            <Figure<HeatMap> picture=plan highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="plan"/>
+            <Figure picture=cost highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="cost"/>
+            <Figure picture=plan highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="plan"/>
         </div>
     }
 }
@@ -310,7 +310,7 @@ fn Strands(
     select: Callback<Hit>,
 ) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let sight = sight.get();
         let (source, reference) = match &sight {
             Some(sight) => sides(lab, sight, aligned.get()),
@@ -323,8 +323,8 @@ fn Strands(
             plan: sight.map(|sight| grid(&sight.location.plan)).unwrap_or_default(),
             threshold: 0.02,
         }
-    });
-    view! { <Figure<Ribbons> picture highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="ribbons"/> }
+    };
+    view! { <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="ribbons"/> }
 }
 
 /// The weights of both adapters and of their mean, as stored or aligned.
@@ -372,14 +372,14 @@ fn Weights(
             let (_, w) = weights.as_ref()?;
             let mut sizes: Vec<f32> =
                 [&w.reference, &w.stored].into_iter().flat_map(|m| m.values.iter().map(|x| x.abs())).collect();
-            sizes.sort_unstable_by(f32::total_cmp);
+            sort_by(&mut sizes, f32::total_cmp);
             sizes.get((sizes.len().saturating_sub(1)) * 995 / 1000).copied()
         })
     });
     let map = move |title: fn(bool) -> &'static str,
                     side: fn(Lab, &Sight) -> Side,
                     read: fn(&LocationWeights, bool) -> &Matrix| {
-        Signal::derive(move || {
+        move || {
             let moved = aligned.get();
             HeatMap {
                 title: title(moved).into(),
@@ -389,7 +389,7 @@ fn Weights(
                 scale: Scale::Diverging { clamp: clamp.get() },
                 quantity: "weight".into(),
             }
-        })
+        }
     };
     let of_reference =
         |lab: Lab, s: &Sight| Side::new(Dim::Reference, lab.name(s.reference)).role(pictures::role(lab, s.reference));
@@ -413,10 +413,10 @@ fn Weights(
         {move || failed.get().map(|why| view! { <p class="why">{why}</p> })}
         <Show when=move || weights.with(Option::is_some) && !lab.is_sample.get()>
             <div class="stacked" data-testid="weights">
-                <Figure<HeatMap> picture=reference highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-reference"/>
-                <Figure<HeatMap> picture=other highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-other"/>
+                <Figure picture=reference highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-reference"/>
+                <Figure picture=other highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-other"/>
                 <Show when=no_average fallback=move || view! {
-                    <Figure<HeatMap> picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
+                    <Figure picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
                 }>
                     <p class="empty">"No plain average: the two have different numbers of neurons."</p>
                 </Show>

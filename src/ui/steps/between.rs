@@ -20,7 +20,7 @@ pub fn Lost() -> impl IntoView {
         })
     });
     let locations = move || shown.get().map(|merge| merge.locations).unwrap_or_default();
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let locations = locations();
         let panel = |title: &str, read: fn(&Interference) -> f32| {
             let points = |of: fn(&MergeLocation) -> Option<Interference>| {
@@ -38,7 +38,7 @@ pub fn Lost() -> impl IntoView {
                 panel("weights of opposite sign", |lost| lost.opposite),
             ],
         }
-    });
+    };
     let mean = move |of: fn(&MergeLocation) -> Option<Interference>| {
         let lost: Vec<f32> = locations().iter().filter_map(of).map(|lost| lost.cancelled).collect();
         (!lost.is_empty()).then(|| (lost.iter().sum::<f32>() / lost.len() as f32).to_string())
@@ -47,7 +47,7 @@ pub fn Lost() -> impl IntoView {
     view! {
         <Show when=move || locations().iter().any(|location| location.stored.is_some() || location.aligned.is_some())>
             <div data-testid="interference" data-stored=move || mean(|l| l.stored) data-aligned=move || mean(|l| l.aligned)>
-                <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="interference"/>
+                <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="interference"/>
             </div>
         </Show>
     }
@@ -66,7 +66,7 @@ pub fn Between() -> impl IntoView {
         let asked = asked.get().ok()?;
         lab.between.get().filter(|(of, _)| *of == asked)
     });
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let Some((asked, report)) = found.get() else { return empty() };
         let panel = |title: &str, unit, range, read: fn(&LinePoint) -> f32| {
             let points = |line: &Line| -> Vec<(f64, f64)> {
@@ -88,7 +88,7 @@ pub fn Between() -> impl IntoView {
                 panel("accuracy, each example left out", Unit::Percent, Some((0.0, 1.0)), |p| p.accuracy),
             ],
         }
-    });
+    };
     let barriers = move || {
         let (_, report) = found.get()?;
         let number = |line: &Line| words::significant(f64::from(line.barrier), 2);
@@ -111,7 +111,7 @@ pub fn Between() -> impl IntoView {
             </Show>
             {move || match (found.with(Option::is_some), asked.get()) {
                 (true, _) => view! {
-                    <Figure<Curves> picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="line"/>
+                    <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="line"/>
                 }.into_any(),
                 (false, Err(why)) => view! { <p class="empty">{why}</p> }.into_any(),
                 (false, Ok(_)) => view! {

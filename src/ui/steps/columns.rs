@@ -1,6 +1,7 @@
 //! A data file that does not say which of its columns is what: the person does.
 
 use crate::protocol::*;
+use crate::ui::components::each::each;
 use crate::ui::components::fields::Select;
 use crate::ui::lab::Lab;
 use crate::ui::state::columns;
@@ -10,7 +11,7 @@ use leptos::prelude::*;
 #[component]
 pub fn Unmapped() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    view! { <For each=move || lab.unmapped.get() key=|data| data.file.path.clone() let:data><Form data/></For> }
+    each(move || lab.unmapped.get(), |data| data.file.path.clone(), |data| view! { <Form data/> })
 }
 
 /// Longest piece of an example that is shown, in characters.

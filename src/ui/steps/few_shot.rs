@@ -4,6 +4,7 @@ use super::episode::{EpisodeFields, EpisodeTable};
 use super::predictions::Predictions;
 use crate::protocol::*;
 use crate::ui::charts::Figure;
+use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
@@ -126,7 +127,7 @@ fn Settings() -> impl IntoView {
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let focus = RwSignal::new(None::<Hit>);
-    let curves = Signal::derive(move || {
+    let curves = move || {
         let mut lines: Vec<(String, crate::viz::Role, Vec<TrainPoint>)> = lab.runs.with(|runs| {
             runs.iter()
                 .map(|run| (run.asked.name.clone(), pictures::start_role(lab, &run.asked.start), run.curve.clone()))
@@ -162,13 +163,13 @@ pub fn Picture() -> impl IntoView {
                 }),
             ],
         }
-    });
+    };
     let anything = move || lab.live.with(Option::is_some) || lab.runs.with(|runs| !runs.is_empty());
     view! {
         <div class="heading"><h2>"Few-shot learning"</h2></div>
         <LiveFacts/>
         <Show when=anything>
-            <Figure<Curves> picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
+            <Figure picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
             <Runs/>
         </Show>
         <EpisodeTable/>
@@ -212,9 +213,7 @@ fn Runs() -> impl IntoView {
                 <th scope="col" class="n">"Time"</th><th scope="col"></th>
             </tr></thead>
             <tbody>
-                <For each=move || lab.runs.get() key=|run| (run.run, run.curve.len()) let:run>
-                    <RunRow run/>
-                </For>
+                {each(move || lab.runs.get(), |run| (run.run, run.curve.len()), |run| view! { <RunRow run/> })}
             </tbody>
         </table></div>
     }

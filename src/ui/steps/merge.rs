@@ -4,11 +4,12 @@ use super::between::{Between, Lost};
 use super::{Go, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
+use crate::ui::components::each::each;
 use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slider};
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;
-use crate::ui::state::{Standing, Step, names, words};
+use crate::ui::state::{Standing, Step, names, number, words};
 use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
 use leptos::prelude::*;
 
@@ -117,7 +118,7 @@ fn Setting(method: String, parameter: ParameterCard) -> impl IntoView {
             }
         });
     };
-    let number = Signal::derive(move || text.get().parse().unwrap_or(f64::NAN));
+    let number = Signal::derive(move || number::read(&text.get()).unwrap_or(f64::NAN));
     let testid = format!("setting-{}", parameter.name);
     let ParameterCard { name, meaning, range, .. } = parameter;
     match range {
@@ -194,7 +195,7 @@ pub fn Picture() -> impl IntoView {
     let has_distance =
         Memo::new(move |_| lab.merges.with(|all| all.iter().any(|m| m.locations.iter().any(|l| l.ensemble.is_some()))));
     let bars = move |title: &'static str, quantity: &'static str, unit: Unit, read: fn(&EnsembleDistance) -> f32| {
-        Signal::derive(move || {
+        move || {
             let merges = lab.merges.get();
             let names: Vec<String> =
                 merges.first().map(|m| m.locations.iter().map(|l| l.name.clone()).collect()).unwrap_or_default();
@@ -226,7 +227,7 @@ pub fn Picture() -> impl IntoView {
                     })
                     .collect(),
             }
-        })
+        }
     };
     let error =
         bars("Distance to the ensemble of the inputs, by layer", "relative error", Unit::Plain, |d| d.relative_error);
@@ -242,8 +243,8 @@ pub fn Picture() -> impl IntoView {
             }}</p>
         </Show>
         <Show when=move || has_distance.get()>
-            <Figure<Bars> picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>
-            <Figure<Bars> picture=amplitude highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-amplitude"/>
+            <Figure picture=error highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-distance"/>
+            <Figure picture=amplitude highlight=focus on_highlight=move |hit| focus.set(hit) file_name="ensemble-amplitude"/>
         </Show>
         <Lost/>
         <Show when=move || !has_distance.get() && lab.merges.with(|all| !all.is_empty())>
@@ -259,7 +260,7 @@ pub fn Picture() -> impl IntoView {
                     <th scope="col"></th>
                 </tr></thead>
                 <tbody>
-                    <For each=move || lab.merges.get() key=|merge| merge.adapter.id let:merge><Row merge/></For>
+                    {each(move || lab.merges.get(), |merge| merge.adapter.id, |merge| view! { <Row merge/> })}
                 </tbody>
             </table></div>
         </Show>

@@ -1,7 +1,7 @@
 //! The pretrained language model: where it comes from, what it is, what its tokenizer makes of a sentence.
 
 use crate::protocol::*;
-use crate::ui::charts::Figure;
+use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::pick::Pick;
 use crate::ui::lab::Lab;
 use crate::ui::state::sample::Sample;
@@ -61,7 +61,7 @@ pub fn Picture() -> impl IntoView {
                 non_linearity: adapter.map_or_else(|| "relu".into(), |adapter| adapter.non_linearity),
                 role: Role::Accent,
             };
-            view! { <Figure<Encoder> picture=Signal::stored(encoder) file_name="encoder-layer"/> }
+            view! { <Figure picture=Layout::of(encoder) file_name="encoder-layer"/> }
         })
     };
     view! {

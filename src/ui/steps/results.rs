@@ -9,7 +9,7 @@ use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::results::{self, Group, Task};
 use crate::ui::state::words;
-use crate::viz::{Comparison, Confusion, Method, Role, Unit};
+use crate::viz::{Comparison, Confusion, Method, Role, Unit, sort_by};
 use leptos::prelude::*;
 
 /// The task in sight: the last one judged.
@@ -65,7 +65,7 @@ pub fn Picture() -> impl IntoView {
         lab.episode
             .with(|drawn| drawn.as_ref().filter(|(spec, _)| Task::of(spec) == task).map(|(_, card)| card.majority))
     });
-    let comparison = Signal::derive(move || Comparison {
+    let comparison = move || Comparison {
         title: "Accuracy on the test set".into(),
         quantity: "accuracy".into(),
         unit: Unit::Percent,
@@ -75,8 +75,8 @@ pub fn Picture() -> impl IntoView {
             .map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() })
             .collect(),
         baseline: majority.get().map(|m| ("majority".to_owned(), f64::from(m))),
-    });
-    let paired = Signal::derive(move || {
+    };
+    let paired = move || {
         let all = groups.get();
         let first = all.first().cloned();
         let others = all.iter().skip(1);
@@ -96,7 +96,7 @@ pub fn Picture() -> impl IntoView {
                 .collect(),
             baseline: Some(("no difference".into(), 0.0)),
         }
-    });
+    };
     let tasks = Signal::derive(move || {
         let tasks = lab.runs.with(|runs| results::tasks(runs));
         tasks.iter().enumerate().map(|(place, task)| (place.to_string(), task_words(lab, task))).collect::<Vec<_>>()
@@ -121,9 +121,9 @@ pub fn Picture() -> impl IntoView {
                     {move || majority.get().map(|m| format!("A constant answer scores {}.", words::score(m)))}
                 </p>
             </Show>
-            <Figure<Comparison> picture=comparison file_name="accuracy"/>
-            <Show when=move || paired.with(|paired| !paired.methods.is_empty())>
-                <Figure<Comparison> picture=paired file_name="paired-differences"/>
+            <Figure picture=comparison file_name="accuracy"/>
+            <Show when=move || !paired().methods.is_empty()>
+                <Figure picture=paired file_name="paired-differences"/>
             </Show>
             <Table groups=groups task=task/>
             <ConfusionOf/>
@@ -145,7 +145,8 @@ fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
         let mut rows: Vec<RunReport> = lab.runs.with(|runs| {
             runs.iter().filter(|run| run.test.is_some() && Task::of(&run.asked.episode) == task).cloned().collect()
         });
-        rows.sort_by_key(|run| (order(&run.asked.name), run.asked.episode.seed));
+        let place = |run: &RunReport| (order(&run.asked.name), run.asked.episode.seed);
+        sort_by(&mut rows, |a, b| place(a).cmp(&place(b)));
         rows
     };
     view! {
@@ -187,18 +188,18 @@ fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
 #[component]
 fn ConfusionOf() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let picture = Signal::derive(move || {
+    let picture = move || {
         let run = lab.shown_run();
         Confusion {
             title: run.as_ref().map_or(String::new(), |run| format!("What {} takes for what", run.asked.name)),
             labels: run.as_ref().map(|run| run.labels.clone()).unwrap_or_default(),
             counts: run.map(|run| pictures::grid(&run.confusion)).unwrap_or_default(),
         }
-    });
+    };
     view! {
         <section data-testid="confusion">
             <div class="heading"><h3>"Confusion"</h3><RunSelect/></div>
-            <Figure<Confusion> picture file_name="confusion"/>
+            <Figure picture file_name="confusion"/>
         </section>
     }
 }

@@ -1,7 +1,7 @@
 //! How an AdapterFusion spreads its attention over its adapters: by layer over all, token by token in a text.
 
 use crate::protocol::{AttentionExample, FusionAttention};
-use crate::ui::charts::Figure;
+use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
 use crate::ui::pictures::{grid, tick};
 use crate::ui::state::words;
@@ -16,7 +16,7 @@ pub fn Attention(attention: FusionAttention) -> impl IntoView {
     let side = move || named(Dim::Item, "adapter", adapters.clone());
     let scale = Scale::Sequential { max: Some(1.0) };
     let across = format!("From left to right: {}.", attention.adapters.join(", "));
-    let by_layer = Signal::stored(HeatMap {
+    let by_layer = Layout::of(HeatMap {
         title: "Attention over adapters, by layer".into(),
         rows: side(),
         columns: named(Dim::Layer, "layer", attention.locations.iter().map(|name| tick(name)).collect()),
@@ -42,7 +42,7 @@ pub fn Attention(attention: FusionAttention) -> impl IntoView {
         .collect();
     let has_examples = !examples.is_empty();
     let (example, location) = (RwSignal::new(0_usize), RwSignal::new(attention.locations.len().saturating_sub(1)));
-    let by_token = Signal::derive(move || {
+    let by_token = move || {
         let shown = attention.examples.get(example.get());
         let matrix = shown.and_then(|shown| shown.locations.get(location.get()));
         HeatMap {
@@ -57,10 +57,10 @@ pub fn Attention(attention: FusionAttention) -> impl IntoView {
             scale,
             quantity: "attention".into(),
         }
-    });
+    };
     view! {
         <section class="attention" data-testid="attention">
-            <Figure<HeatMap> picture=by_layer file_name="attention-by-layer"/>
+            <Figure picture=by_layer file_name="attention-by-layer"/>
             {has_examples.then(|| view! {
                 <div class="row">
                     <Select label="Text" options=Signal::stored(examples) value=Signal::derive(move || example.get().to_string()) testid="attention-text"
@@ -68,7 +68,7 @@ pub fn Attention(attention: FusionAttention) -> impl IntoView {
                     <Select label="Layer" options=Signal::stored(locations) value=Signal::derive(move || location.get().to_string()) testid="attention-layer"
                         on_change=move |value: String| location.set(value.parse().unwrap_or(0))/>
                 </div>
-                <Figure<HeatMap> picture=by_token file_name="attention-by-token"/>
+                <Figure picture=by_token file_name="attention-by-token"/>
                 <p class="quiet-words">{across}</p>
             })}
         </section>

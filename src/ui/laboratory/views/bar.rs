@@ -4,8 +4,8 @@ use crate::protocol::PlannedCard;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::Status;
 use crate::ui::state::words;
+use crate::viz::sort_by;
 use leptos::prelude::*;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The bar on top of the results.
@@ -30,9 +30,11 @@ pub fn Bar() -> impl IntoView {
     let reasons = Memo::new(move |_| {
         let failed = laboratory.failed.read();
         let reason = |run: &PlannedCard| failed.get(&run.hash).map(|reason| format!("{}: {reason}", run.method));
-        laboratory
-            .shown
-            .with(|shown| shown.iter().flat_map(|one| one.runs()).filter_map(reason).collect::<BTreeSet<_>>())
+        let mut all: Vec<String> =
+            laboratory.shown.with(|shown| shown.iter().flat_map(|one| one.runs()).filter_map(reason).collect());
+        sort_by(&mut all, String::cmp);
+        all.dedup();
+        all
     });
     let is_here = Memo::new(move |_| {
         laboratory.crew.with(|crew| !crew.experiment.is_empty() && Some(&crew.experiment) == name().as_ref())
@@ -106,9 +108,11 @@ pub fn Bar() -> impl IntoView {
                 <span>{left}</span>
                 <span>{waiting}</span>
             </p>
-            <ul aria-label="Why runs failed">
-                {move || reasons.get().into_iter().map(|line| view! { <li class="bad" data-testid="failed-run">{line}</li> }).collect_view()}
-            </ul>
+            <Show when=move || reasons.with(|reasons| !reasons.is_empty())>
+                <ul aria-label="Why runs failed">
+                    {move || reasons.get().into_iter().map(|line| view! { <li class="bad" data-testid="failed-run">{line}</li> }).collect_view()}
+                </ul>
+            </Show>
             <Show when=move || is_here.get()>
                 <ol class="members" aria-label="Workers">
                     {move || laboratory.crew.with(|crew| crew.members.iter().enumerate().map(|(number, words)| view! {

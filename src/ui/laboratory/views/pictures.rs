@@ -25,7 +25,7 @@ pub fn Pictures() -> impl IntoView {
         role: sheet.with(|sheet| role(&line.method, sheet)),
         values,
     };
-    let comparison = Signal::derive(move || {
+    let comparison = move || {
         table.with(|table| {
             let with_values = |table: &Table| {
                 let values = |line: &Line| table.accuracies(line).into_iter().map(|(_, accuracy)| accuracy).collect();
@@ -40,7 +40,7 @@ pub fn Pictures() -> impl IntoView {
                 baseline: table.as_ref().and_then(|table| Some(("majority".to_owned(), table.majority?))),
             }
         })
-    });
+    };
     // The best one where none is chosen, or the chosen one is not there.
     let against = RwSignal::new(None::<String>);
     let names = Signal::derive(move || {
@@ -57,7 +57,7 @@ pub fn Pictures() -> impl IntoView {
         let chosen = against.get().filter(|chosen| names.iter().any(|(name, _)| name == chosen));
         chosen.or(names.first().map(|(name, _)| name.clone())).unwrap_or_default()
     });
-    let paired = Signal::derive(move || {
+    let paired = move || {
         let name = other.get();
         table.with(|table| {
             let methods = |table: &Table| {
@@ -74,14 +74,14 @@ pub fn Pictures() -> impl IntoView {
                 baseline: Some(("no difference".into(), 0.0)),
             }
         })
-    });
+    };
     view! {
-        <Show when=move || comparison.with(|comparison| !comparison.methods.is_empty())>
-            <Figure<Comparison> picture=comparison file_name="accuracy"/>
+        <Show when=move || !comparison().methods.is_empty()>
+            <Figure picture=comparison file_name="accuracy"/>
         </Show>
-        <Show when=move || paired.with(|paired| !paired.methods.is_empty())>
+        <Show when=move || !paired().methods.is_empty()>
             <Select label="Compared with" options=names value=other testid="against" on_change=move |name: String| against.set(Some(name))/>
-            <Figure<Comparison> picture=paired file_name="paired-differences"/>
+            <Figure picture=paired file_name="paired-differences"/>
         </Show>
     }
 }
@@ -94,7 +94,7 @@ pub fn LiveCurves() -> impl IntoView {
         let name = laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
         laboratory.crew.with(|crew| name.is_some_and(|name| crew.experiment == name))
     });
-    let picture = Signal::derive(move || {
+    let picture = move || {
         laboratory.shown.with(|shown| {
             let runs: Vec<_> = shown.iter().flat_map(|one| one.runs()).collect();
             let sheet = shown.as_ref().map(|one| &one.sheet);
@@ -120,10 +120,10 @@ pub fn LiveCurves() -> impl IntoView {
                 Curves { title: "Runs going on".into(), x: "step".into(), end: None, panels: vec![loss, dev] }
             })
         })
-    });
+    };
     view! {
         <Show when=move || is_here.get()>
-            <section data-testid="live-curves" class="live-curves"><Figure<Curves> picture file_name="runs-going-on"/></section>
+            <section data-testid="live-curves" class="live-curves"><Figure picture file_name="runs-going-on"/></section>
         </Show>
     }
 }

@@ -3,17 +3,18 @@
 use super::attention::Attention;
 use super::pictures::panel;
 use crate::protocol::*;
-use crate::ui::charts::Figure;
+use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::grid;
 use crate::ui::state::laboratory::run::{self, Wrong};
 use crate::ui::state::words;
-use crate::viz::{Bars, Confusion, Curves, Dim, Role, Run, Series, Unit};
+use crate::viz::{Bars, Confusion, Curves, Dim, Role, Run, Series, Unit, sort_by};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use vecmap::VecMap;
 
 /// Wrong answers shown at first, and with each press more.
 const FIRST: usize = 12;
@@ -97,8 +98,8 @@ fn Facts(record: RunRecord) -> impl IntoView {
 fn Scores(scores: BTreeMap<String, f64>) -> impl IntoView {
     // The PLM alone stands first: it is what an adapter has to be better than.
     let mut all: Vec<(String, f64)> = scores.into_iter().collect();
-    all.sort_by_key(|(name, _)| name != "none");
-    let picture = Signal::stored(Bars {
+    sort_by(&mut all, |(a, _), (b, _)| (a != "none").cmp(&(b != "none")));
+    let picture = Layout::of(Bars {
         title: "Scores before training".into(),
         quantity: "leave-one-out accuracy".into(),
         unit: Unit::Percent,
@@ -111,7 +112,7 @@ fn Scores(scores: BTreeMap<String, f64>) -> impl IntoView {
             values: all.iter().map(|(_, score)| *score as f32).collect(),
         }],
     });
-    view! { <Figure<Bars> picture file_name="scores"/> }
+    view! { <Figure picture file_name="scores"/> }
 }
 
 #[component]
@@ -130,18 +131,17 @@ fn RateCurves(curves: Vec<RateCurve>) -> impl IntoView {
         dev.runs.push(Run { name, role, dots: true, points: scored.collect() });
     }
     let picture = Curves { title: "Training".into(), x: "step".into(), end: None, panels: vec![loss, dev] };
-    let picture = Signal::stored(picture);
-    view! { <Figure<Curves> picture file_name="training"/> }.into_any()
+    view! { <Figure picture=Layout::of(picture) file_name="training"/> }.into_any()
 }
 
 #[component]
 fn ConfusionOf(detail: RunDetail, method: String) -> impl IntoView {
-    let picture = Signal::stored(Confusion {
+    let picture = Layout::of(Confusion {
         title: format!("What {method} takes for what"),
         counts: grid(&run::confusion(&detail)),
         labels: detail.labels,
     });
-    view! { <div data-testid="confusion"><Figure<Confusion> picture file_name="confusion"/></div> }
+    view! { <div data-testid="confusion"><Figure picture file_name="confusion"/></div> }
 }
 
 /// What the run gets wrong, beside the methods that get it right; the texts come from a worker.
@@ -153,7 +153,7 @@ fn WrongAnswers(hash: String) -> impl IntoView {
         Memo::new(move |_| laboratory.records.with(|records| run::wrong(records, &hash)))
     };
     let many = RwSignal::new(FIRST);
-    let texts = RwSignal::new(BTreeMap::<usize, Row>::new());
+    let texts = RwSignal::new(VecMap::<usize, Row>::new());
     let said = RwSignal::new(None::<String>);
     let read = move || {
         let places: Vec<usize> = wrong.with_untracked(|wrong| {
@@ -216,7 +216,7 @@ fn WrongAnswers(hash: String) -> impl IntoView {
                 </tbody>
             </table></div>
             <Show when=move || many.get() < wrong.with(Vec::len)>
-                <button class="quiet" on:click=move |_| { many.update(|many| *many += FIRST); if !texts.with_untracked(BTreeMap::is_empty) { read.run(()) } }>"Show more"</button>
+                <button class="quiet" on:click=move |_| { many.update(|many| *many += FIRST); if !texts.with_untracked(VecMap::is_empty) { read.run(()) } }>"Show more"</button>
             </Show>
         </section>
     }

@@ -2,6 +2,7 @@
 
 use super::role;
 use crate::protocol::{ExperimentSheet, TableForm};
+use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::css;
@@ -93,9 +94,7 @@ fn ResultTable() -> impl IntoView {
                 <th scope="col" class="n" title="Mean time of a run">"Time"</th>
             </tr></thead>
             <tbody>
-                <For each=move || keys.get() key=|key| key.clone() let:key>
-                    <Row line=line_of(key) seeds sheet/>
-                </For>
+                {each(move || keys.get(), Clone::clone, move |key| view! { <Row line=line_of(key) seeds sheet/> })}
             </tbody>
         </table></div>
     }
@@ -117,9 +116,7 @@ fn Row(line: Memo<Option<Line>>, seeds: Memo<Vec<u64>>, sheet: Memo<ExperimentSh
     view! {
         <tr data-testid="line" data-method=of(|line| line.method.clone()) data-mean=of(mean)>
             <th scope="row"><span class="swatch" style=colour aria-hidden="true"></span>{of(|line| line.name.clone())}</th>
-            <For each=move || seeds.get() key=|seed| *seed let:seed>
-                <td class="n"><RunCell cell=cell(seed) line seed/></td>
-            </For>
+            {each(move || seeds.get(), |seed| *seed, move |seed| view! { <td class="n"><RunCell cell=cell(seed) line seed/></td> })}
             <td class="n strong">{of(mean_and_deviation)}</td>
             <td class="n" title="—: the best, or not done yet">{of(|line| line.gap.map_or("—".into(), gap_words))}</td>
             <td class="n">{of(|line| line.gap.map_or("—".into(), |gap| format!("{}–{}", gap.wins, gap.losses)))}</td>

@@ -2,6 +2,7 @@
 
 use super::in_sight;
 use crate::protocol::*;
+use crate::ui::components::each::each;
 use crate::ui::components::fields::{Select, Words};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{form, variant};
@@ -24,9 +25,7 @@ pub fn Variants() -> impl IntoView {
         <fieldset class="sheet-part">
             <legend title="Methods with other settings, compared like the others">{move || words::plural(count.get(), "variant")}</legend>
             <ul class="variants">
-                <For each=move || 0..count.get() key=|place| *place let:place>
-                    <Variant place open/>
-                </For>
+                {each(move || (0..count.get()).collect(), |place| *place, move |place| view! { <Variant place open/> })}
             </ul>
             <div><button type="button" data-testid="add-variant" on:click=move |_| {
                 open.set(Some(count.get_untracked()));

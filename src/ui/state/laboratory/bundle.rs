@@ -1,7 +1,7 @@
 //! An experiment file with the files that it names, wherever they come from: the sample, a drop, the Lab.
 
 use crate::protocol::*;
-use std::collections::BTreeSet;
+use crate::viz::sort_by;
 use std::sync::Arc;
 
 /// Files of a PLM that is served with the page.
@@ -126,8 +126,10 @@ impl Bundle {
         let adapters = (0..sheet.adapters.len())
             .flat_map(|adapter| plms.clone().filter_map(move |plm| self.adapter(sheet, adapter, plm).err()));
         let targets = (0..sheet.targets.len()).filter_map(|target| self.target(sheet, target).err());
-        let lines: BTreeSet<String> = adapters.chain(targets).collect();
-        lines.into_iter().collect()
+        let mut lines: Vec<String> = adapters.chain(targets).collect();
+        sort_by(&mut lines, String::cmp);
+        lines.dedup();
+        lines
     }
 
     /// The experiment as a folder of its own: the sheet with the paths there, and the files with them. PLMs are not

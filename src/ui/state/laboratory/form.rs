@@ -2,6 +2,7 @@
 
 use super::bundle::Bundle;
 use crate::protocol::*;
+use crate::ui::state::number;
 
 /// Methods that merge nothing, with what they are; those that merge are the engine's to list.
 pub const OTHERS: &[(&str, &str)] = &[
@@ -66,8 +67,8 @@ pub fn whole_numbers(text: &str) -> Result<Vec<u64>, String> {
 /// One line that names what is no rate.
 pub fn rates(text: &str) -> Result<Option<String>, String> {
     let parts = text.split(|c: char| c.is_whitespace() || ",;[]".contains(c)).filter(|part| !part.is_empty());
-    let rate = |part: &str| match part.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(format!("{rate:?}")),
+    let rate = |part: &str| match number::read(part) {
+        Some(rate) if rate > 0.0 => Ok(format!("{rate:?}")),
         _ => Err(format!("`{part}` is no number above 0")),
     };
     let rates = parts.map(rate).collect::<Result<Vec<_>, _>>()?;

@@ -2,6 +2,7 @@
 //! AdapterFusion spreads its attention.
 
 use crate::protocol::*;
+use crate::viz::sort_by;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub fn wrong(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec<Wr
             all.push(Wrong { place, truth: label(truth), answer: label(answer), right_by });
         }
     }
-    all.sort_by_key(|wrong| std::cmp::Reverse(wrong.right_by.len()));
+    sort_by(&mut all, |a, b| b.right_by.len().cmp(&a.right_by.len()));
     all
 }
 
@@ -72,7 +73,7 @@ pub fn siblings(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec
     let others = records.values().map(|other| &other.record).filter(|other| same(other));
     let mut all: Vec<(String, String)> =
         others.map(|other| (other.hash.clone(), format!("{} · {}", other.method, other.tracks))).collect();
-    all.sort_by(|a, b| a.1.cmp(&b.1));
+    sort_by(&mut all, |a, b| a.1.cmp(&b.1));
     all
 }
 

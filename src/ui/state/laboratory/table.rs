@@ -1,6 +1,7 @@
 //! The tables that an experiment's runs fill: one a PLM, target and k; methods down, seeds across, best first.
 
 use crate::protocol::*;
+use crate::viz::sort_by;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,9 +114,9 @@ impl Table {
     /// `line` less `other`, seed by seed, where both have a value.
     #[must_use]
     pub fn differences(&self, line: &Line, other: &Line) -> Vec<f64> {
-        let theirs: BTreeMap<u64, f64> = self.accuracies(other).into_iter().collect();
-        let mine = self.accuracies(line);
-        mine.into_iter().filter_map(|(seed, accuracy)| Some(accuracy - theirs.get(&seed)?)).collect()
+        let (mine, theirs) = (self.accuracies(line), self.accuracies(other));
+        let of_other = |seed: u64| theirs.iter().find(|(other, _)| *other == seed).map(|(_, accuracy)| accuracy);
+        mine.into_iter().filter_map(|(seed, accuracy)| Some(accuracy - of_other(seed)?)).collect()
     }
 
     /// Runs that are done, and all.
@@ -222,7 +223,7 @@ impl Table {
             line.result = result.cloned();
         }
         let accuracy = |line: &Line| line.result.as_ref().map_or(f64::NEG_INFINITY, |result| result.accuracy);
-        self.lines.sort_by(|a, b| accuracy(b).total_cmp(&accuracy(a)));
+        sort_by(&mut self.lines, |a, b| accuracy(b).total_cmp(&accuracy(a)));
         let best = self.lines.first().and_then(|line| line.result.as_ref()).map(|result| result.name.clone());
         let (Some(best), Some(group)) = (best, group) else { return };
         for line in self.lines.iter_mut().skip(1) {

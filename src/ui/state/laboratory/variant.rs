@@ -2,6 +2,7 @@
 
 use super::form::OTHERS;
 use crate::protocol::*;
+use crate::ui::state::number;
 
 /// Of the methods that merge nothing, those that fine-tune one adapter, of which a part may be chosen.
 const IN_PARTS: &[&str] = &["scratch", "single", "best_single", "best_single_by_score"];
@@ -118,7 +119,7 @@ pub fn words(variant: &SheetVariant) -> String {
 
 /// A word as TOML has it: numbers and yes or no as they are.
 fn quoted(word: &str) -> String {
-    match word.parse::<f64>().is_ok() || matches!(word, "true" | "false") {
+    match number::read(word).is_some() || matches!(word, "true" | "false") {
         true => word.to_owned(),
         false => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
     }
