@@ -38,15 +38,8 @@ fn texts(expected: &Value) -> Vec<(String, Option<String>)> {
 
 /// Largest difference from a fixture's samples of a hidden state.
 fn difference(state: burn::tensor::Tensor<3>, positions: &Value, expected: &[f32]) -> f32 {
-    let [_, len, width] = state.dims();
-    let ours = values(state);
-    let at = |position: &Value| {
-        let [row, token, unit] = [0, 1, 2].map(|index| position[index].as_u64().unwrap() as usize);
-        ours[(row * len + token) * width + unit]
-    };
-    let positions = positions.as_array().unwrap();
-    assert_eq!(positions.len(), expected.len());
-    positions.iter().zip(expected).map(|(position, expected)| (at(position) - expected).abs()).fold(0.0, f32::max)
+    let shape = state.dims();
+    difference_at(positions, &values(state), shape, expected)
 }
 
 #[test]

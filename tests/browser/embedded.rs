@@ -6,6 +6,8 @@ macro_rules! embed {
 
 /// By their path in `tests/fixtures`.
 pub(crate) const FILES: &[(&str, &[u8])] = embed![
+    "model/minilm/expected.json",
+    "model/minilm/expected.safetensors",
     "model/tiny/config.json",
     "model/tiny/tokenizer.json",
     "model/tiny/model.safetensors",

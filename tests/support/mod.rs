@@ -52,6 +52,18 @@ pub fn tensors(path: &Path) -> TensorSet {
     names.into_iter().map(|name| (name.to_owned(), read(name))).collect()
 }
 
+/// Largest difference of `ours`, in `shape`, from what a fixture has of it: one value a position of row, token and unit.
+pub fn difference_at(positions: &Value, ours: &[f32], shape: [usize; 3], theirs: &[f32]) -> f32 {
+    let [_, len, width] = shape;
+    let at = |position: &Value| {
+        let [row, token, unit] = [0, 1, 2].map(|index| position[index].as_u64().unwrap() as usize);
+        ours[(row * len + token) * width + unit]
+    };
+    let positions = positions.as_array().unwrap();
+    assert_eq!(positions.len(), theirs.len());
+    positions.iter().zip(theirs).map(|(position, theirs)| (at(position) - theirs).abs()).fold(0.0, f32::max)
+}
+
 /// The tensors of an encoder, an adapter, a fusion or a head as the library names them, under our names.
 pub fn canonical(files: &[TensorSet]) -> TensorSet {
     files.iter().flat_map(TensorSet::iter).map(|(name, tensor)| (canonical_name(name), tensor.clone())).collect()

@@ -108,6 +108,7 @@ pub(super) fn page(project: &Project, _: &mut Tally) -> Result<()> {
 }
 
 pub(super) fn browser(project: &Project, tally: &mut Tally) -> Result<()> {
+    plm::fetch_served(project)?;
     let browser = browser::ensure()?;
     let tools = tools::ensure(project, &WASM_BINDGEN)?;
     let mut command = cargo_command(project, &["test", "--test", "browser", "--features", "worker"]);
