@@ -263,6 +263,11 @@ fn same_when_kept(batch: &EncoderInput, adapters: &impl Sublayer) {
             for _ in 0..2 {
                 let difference = largest_difference(&kept(&encoder, &input), &expected, &input.attention_mask);
                 assert!(difference < 1e-5 * scale, "{difference} of {scale}");
+                let first = values(pollster::block_on(encoder.first_tokens(&input, adapters)).unwrap());
+                let width = first.len() / input.rows;
+                let theirs = expected.chunks_exact(input.len * width).flat_map(|row| &row[..width]);
+                let difference = first.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(difference < 1e-5 * scale, "of the first tokens {difference} of {scale}");
             }
         }
     }

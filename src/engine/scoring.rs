@@ -72,11 +72,11 @@ impl Engine {
             let hidden = match &loaded {
                 Some((params, form)) => {
                     let AdapterForm { non_linearity, scaling } = *form;
-                    plm.encoder.forward_kept(&input, &BottleneckAdapters { params, non_linearity, scaling }).await?
+                    plm.encoder.first_tokens(&input, &BottleneckAdapters { params, non_linearity, scaling }).await?
                 }
-                None => plm.encoder.forward_kept(&input, &NoAdapters).await?,
+                None => plm.encoder.first_tokens(&input, &NoAdapters).await?,
             };
-            let values = read(hidden.narrow(1, 0, 1)).await?;
+            let values = read(hidden).await?;
             for (source, row) in sources.iter().zip(values.chunks_exact(plm.card.hidden)) {
                 if let Some(place) = rows.iter().position(|row| row == source) {
                     features.row_mut(place).iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));

@@ -328,12 +328,12 @@ impl Trainer {
     ) -> Result<Tensor<3>, TrainError> {
         let hidden = match &self.architecture.body {
             &Body::Adapter(AdapterForm { non_linearity, scaling }) => {
-                encoder.forward_kept(input, &BottleneckAdapters { params, non_linearity, scaling }).await?
+                encoder.first_tokens(input, &BottleneckAdapters { params, non_linearity, scaling }).await?
             }
-            Body::Fusion(adapters) => encoder.forward_kept(input, &Fusion::new(adapters, params)).await?,
-            Body::Gated { adapters, .. } => encoder.forward_kept(input, &Gated { adapters, params }).await?,
-            &Body::Lora { alpha } => encoder.forward_kept(input, &Lora { params, alpha }).await?,
-            Body::Full => encoder.with_params(params)?.forward(input, &NoAdapters)?,
+            Body::Fusion(adapters) => encoder.first_tokens(input, &Fusion::new(adapters, params)).await?,
+            Body::Gated { adapters, .. } => encoder.first_tokens(input, &Gated { adapters, params }).await?,
+            &Body::Lora { alpha } => encoder.first_tokens(input, &Lora { params, alpha }).await?,
+            Body::Full => encoder.with_params(params)?.first_tokens(input, &NoAdapters).await?,
         };
         let width = encoder.config().hidden_size;
         let shape = [params.runs(), input.rows / params.runs().max(1), width];

@@ -4,7 +4,7 @@
 //! A row is computed without padding, among rows of its length only, so that what is kept does not depend on the batch
 //! that asked first. It is kept on the CPU and travels to the device with a batch, as embeddings do.
 
-use super::{Encoder, EncoderInput, Prefix};
+use super::{Encoder, EncoderInput, Prefix, Wanted};
 use crate::model::ModelError;
 use crate::model::adapter::{NoAdapters, Sublayer};
 use crate::model::params::read;
@@ -73,12 +73,34 @@ impl Encoder {
     /// # Errors
     /// As [`Self::forward`], and when the device fails.
     pub async fn forward_kept(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Tensor<3>, ModelError> {
+        self.continued(input, adapters, Wanted::All).await
+    }
+
+    /// Hidden states of the first tokens after the last layer, which are all that a head reads: as those of
+    /// [`Self::forward_kept`], but for rounding, at three quarters of a layer less.
+    ///
+    /// # Shapes
+    /// - output: `[rows, 1, hidden]`
+    ///
+    /// # Errors
+    /// As [`Self::forward_kept`].
+    pub async fn first_tokens(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Tensor<3>, ModelError> {
+        self.continued(input, adapters, Wanted::First).await
+    }
+
+    /// From what is kept.
+    async fn continued(
+        &self,
+        input: &EncoderInput,
+        adapters: &impl Sublayer,
+        wanted: Wanted,
+    ) -> Result<Tensor<3>, ModelError> {
         let last = Location::output(self.layers.len().saturating_sub(1));
         let prefix = match (&self.kept, adapters.first(last)) {
             (Some(kept), Some(at)) => Some(self.prefix(kept, input, at).await?),
             _ => None,
         };
-        self.forward_from(prefix, input, adapters)
+        self.forward_from(prefix, input, adapters, wanted)
     }
 
     /// How many rows were computed so far, and how many are kept.
@@ -151,7 +173,7 @@ impl Encoder {
         let reached = rows.first().map(|row| row.at);
         let mut hidden = self.embed(&input)?;
         for (at, layer) in self.places() {
-            hidden = layer.sum(&self.config, at, hidden, &mask, &NoAdapters);
+            hidden = layer.sum(&self.config, at, hidden, &mask, &NoAdapters, Wanted::All);
             if reached == Some(at) {
                 break;
             }

@@ -62,6 +62,14 @@ struct Prefix {
     sum: Tensor<3>,
 }
 
+/// Which tokens are wanted of the last layer. Of the others it computes keys and values, a quarter of its work, and no
+/// more: nothing reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    First,
+}
+
 /// The tables of embeddings, in the order in which their rows are summed.
 const TABLES: [&str; 3] = [
     "embeddings.word_embeddings.weight",
@@ -145,7 +153,7 @@ impl Encoder {
     /// # Errors
     /// When a token or the length is outside the tables.
     pub fn forward(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Tensor<3>, ModelError> {
-        self.forward_from(None, input, adapters)
+        self.forward_from(None, input, adapters, Wanted::All)
     }
 
     /// From the place that `prefix` reaches, or from the start.
@@ -154,14 +162,20 @@ impl Encoder {
         prefix: Option<Prefix>,
         input: &EncoderInput,
         adapters: &impl Sublayer,
+        wanted: Wanted,
     ) -> Result<Tensor<3>, ModelError> {
         let mask = self.attention_bias(input);
+        let last = self.layers.len().saturating_sub(1);
         let (reached, mut hidden) = match prefix {
             Some(Prefix { at, sum }) => (Some(at), sum),
             None => (None, self.embed(input)?),
         };
         for (at, layer) in self.places().filter(|(at, _)| reached.is_none_or(|reached| *at >= reached)) {
-            let sum = if reached == Some(at) { hidden } else { layer.sum(&self.config, at, hidden, &mask, adapters) };
+            let wanted = if at.layer == last { wanted } else { Wanted::All };
+            let sum = match reached == Some(at) {
+                true => wanted.of(hidden),
+                false => layer.sum(&self.config, at, hidden, &mask, adapters, wanted),
+            };
             hidden = adapters.output(at, sum, layer.norm(at.site));
         }
         Ok(hidden)
@@ -177,7 +191,7 @@ impl Encoder {
         let mut hidden = self.embed(input)?;
         let mut states = vec![hidden.clone()];
         for (at, layer) in self.places() {
-            let sum = layer.sum(&self.config, at, hidden, &mask, adapters);
+            let sum = layer.sum(&self.config, at, hidden, &mask, adapters, Wanted::All);
             hidden = adapters.output(at, sum, layer.norm(at.site));
             if at.site == Site::Output {
                 states.push(hidden.clone());
@@ -236,6 +250,16 @@ impl Encoder {
     }
 }
 
+impl Wanted {
+    /// Those of `hidden`, `[rows, len, hidden]`, where it may hold the first alone already.
+    fn of(self, hidden: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::All => hidden,
+            Self::First => hidden.narrow(1, 0, 1),
+        }
+    }
+}
+
 impl Layer {
     /// In the order of [`LINEARS`].
     fn linears(&self) -> [&Linear; 4] {
@@ -263,7 +287,7 @@ impl Layer {
         }
     }
 
-    /// What the sub-layer at `at` gives and what went into it, added.
+    /// What the sub-layer at `at` gives and what went into it, added, of the tokens that are wanted.
     fn sum(
         &self,
         config: &BertConfig,
@@ -271,13 +295,18 @@ impl Layer {
         hidden: Tensor<3>,
         mask: &Tensor<4>,
         adapters: &impl Sublayer,
+        wanted: Wanted,
     ) -> Tensor<3> {
-        let own = match at.site {
+        let (own, hidden) = match at.site {
             Site::Attention => {
                 let added = adapters.projected(at.layer, &hidden);
-                self.attention(config.num_attention_heads, hidden.clone(), mask.clone(), added)
+                let own = self.attention(config.num_attention_heads, hidden.clone(), mask.clone(), added, wanted);
+                (own, wanted.of(hidden))
             }
-            Site::Output => self.feed_forward(config, hidden.clone()),
+            Site::Output => {
+                let hidden = wanted.of(hidden);
+                (self.feed_forward(config, hidden.clone()), hidden)
+            }
         };
         own + hidden
     }
@@ -292,8 +321,16 @@ impl Layer {
         by_rows(&self.output, inner)
     }
 
-    /// Scaled dot-product attention over `heads` heads, with its output projection; `added` comes to query, key and value.
-    fn attention(&self, heads: usize, hidden: Tensor<3>, mask: Tensor<4>, added: Option<Tensor<3>>) -> Tensor<3> {
+    /// Scaled dot-product attention over `heads` heads, with its output projection; `added` comes to query, key and
+    /// value. The tokens that are wanted attend to all.
+    fn attention(
+        &self,
+        heads: usize,
+        hidden: Tensor<3>,
+        mask: Tensor<4>,
+        added: Option<Tensor<3>>,
+        wanted: Wanted,
+    ) -> Tensor<3> {
         let [rows, len, width] = hidden.dims();
         let head_width = width / heads;
         let projected = by_rows(&self.query_key_value, hidden);
@@ -303,9 +340,13 @@ impl Layer {
         };
         let split = projected.reshape([rows, len, 3 * heads, head_width]).permute([0, 2, 1, 3]);
         let [query, key, value] = [0, 1, 2].map(|part| split.clone().narrow(1, part * heads, heads));
+        let (query, asking) = match wanted {
+            Wanted::All => (query, len),
+            Wanted::First => (query.narrow(2, 0, 1), 1),
+        };
         let scores = query.matmul(key.swap_dims(2, 3)) / (head_width as f64).sqrt() + mask;
         let context = softmax(scores, 3).matmul(value);
-        by_rows(&self.attention_output, context.permute([0, 2, 1, 3]).reshape([rows, len, width]))
+        by_rows(&self.attention_output, context.permute([0, 2, 1, 3]).reshape([rows, asking, width]))
     }
 }
 
