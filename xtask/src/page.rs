@@ -45,8 +45,6 @@ pub fn build(project: &Project, profile: Profile) -> Result<()> {
     let mut command = Command::new(trunk.join(TRUNK.program));
     command.args(["build", "--cargo-profile", profile.name(), "--locked", "--skip-version-check"]);
     if profile == Profile::Web {
-        // What index.html says of a release counts too: the page has a profile of its own.
-        command.arg("--release");
         without_builders_paths(&mut command);
     }
     // Found in PATH at the right version, wasm-bindgen is not downloaded by trunk.
