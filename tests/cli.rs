@@ -140,27 +140,9 @@ fn train_learns_writes_a_folder_and_says_how_it_went() {
     let output = folder.path().join("trained/sentiment");
     let target = output.to_str().unwrap();
     let plm = path(PLM);
-    let call = [
-        "train",
-        "--plm",
-        &plm,
-        "--data",
-        &data,
-        "--dev",
-        &dev,
-        "--bottleneck",
-        "4",
-        "--epochs",
-        "12",
-        "--batch-size",
-        "8",
-        "--learning-rate",
-        "1e-2",
-        "--seed",
-        "7",
-        "-o",
-        target,
-    ];
+    let files = ["train", "--plm", &plm, "--data", &data, "--dev", &dev, "-o", target];
+    let settings = "--bottleneck 4 --epochs 12 --batch-size 8 --learning-rate 1e-2 --seed 7";
+    let call: Vec<&str> = files.into_iter().chain(settings.split(' ')).collect();
     let said = out(&call);
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 13, "a line an epoch and one at the end: {said}");
