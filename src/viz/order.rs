@@ -37,7 +37,7 @@ mod tests {
         fn it_sorts_as_the_standard_library_does(items in prop::collection::vec((0_u8..8, 0_u8..8), 0..40)) {
             let (mut ours, mut theirs) = (items.clone(), items);
             sort_by(&mut ours, |a, b| a.0.cmp(&b.0));
-            theirs.sort_by(|a, b| a.0.cmp(&b.0));
+            theirs.sort_by_key(|a| a.0);
             prop_assert_eq!(ours, theirs);
         }
     }
