@@ -42,7 +42,7 @@ fn loaded() -> (Engine, Vec<AdapterCard>, DataCard) {
 }
 
 fn episode(data: &DataCard) -> EpisodeSpec {
-    EpisodeSpec { data: data.id, test: None, k: 4, seed: 13, max_length: 48 }
+    EpisodeSpec { data: data.id, test: None, test_rows: None, k: 4, seed: 13, max_length: 48 }
 }
 
 fn train(data: &DataCard, start: RunStart) -> Train {
@@ -331,6 +331,10 @@ fn nothing_is_lost_to_bad_input() {
     assert_eq!((opened.adapters.len(), opened.data.len(), lines.len()), (0, 0, 3), "{lines:#?}");
     insta::assert_snapshot!(lines.join("\n"));
 
+    let few = ask(&mut engine, DrawEpisode(EpisodeSpec { test_rows: Some(5), ..episode(&data) })).unwrap();
+    let all = ask(&mut engine, DrawEpisode(episode(&data))).unwrap();
+    assert_eq!((few.test, few.support.len()), (5, all.support.len()));
+    assert!(all.test > 5);
     let too_many = EpisodeSpec { k: 60, ..episode(&data) };
     insta::assert_snapshot!(ask(&mut engine, DrawEpisode(too_many)).unwrap_err());
     let mut wild = train(&data, RunStart::HeadOnly);

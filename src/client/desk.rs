@@ -448,7 +448,7 @@ mod tests {
         Train {
             name: "run".into(),
             start: RunStart::HeadOnly,
-            episode: EpisodeSpec { data: DataId(0), test: None, k: 4, seed: 13, max_length: 64 },
+            episode: EpisodeSpec { data: DataId(0), test: None, test_rows: None, k: 4, seed: 13, max_length: 64 },
             settings: TrainSettings::default(),
         }
     }

@@ -4,6 +4,7 @@ use super::{Engine, EngineError, proposed_track};
 use crate::protocol::{
     DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
 };
+use crate::text::episode::judges;
 use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem};
 use crate::train::RunData;
 use indexmap::IndexMap;
@@ -109,14 +110,12 @@ impl DataSets {
         dataset.check_labels()?;
         let episode = Episode::draw(dataset, spec.k, spec.seed)?;
         let test = match spec.test {
-            None => episode.rest.iter().map(|&row| (spec.data, row)).collect(),
-            Some(id) => {
-                let test = self.get_like(id, dataset)?;
-                (0..test.rows.len()).map(|row| (id, row)).collect()
-            }
+            None => (spec.data, episode.rest),
+            Some(id) => (id, (0..self.get_like(id, dataset)?.rows.len()).collect()),
         };
-        let own = |rows: Vec<usize>| rows.into_iter().map(|row| (spec.data, row)).collect();
-        Ok([own(episode.support), own(episode.dev), test])
+        let of = |(id, rows): (DataId, Vec<usize>)| rows.into_iter().map(|row| (id, row)).collect();
+        let test = (test.0, judges(test.1, spec.test_rows, spec.seed));
+        Ok([of((spec.data, episode.support)), of((spec.data, episode.dev)), of(test)])
     }
 
     pub(super) fn row(&self, id: DataId, row: usize) -> Result<Row, EngineError> {

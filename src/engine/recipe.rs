@@ -112,6 +112,7 @@ fn episode(engine: &Engine, spec: &EpisodeSpec) -> Value {
     json!({
         "data": data(engine, spec.data),
         "test": spec.test.map(|id| data(engine, id)),
+        "test_rows": spec.test_rows,
         "k": spec.k,
         "seed": spec.seed,
         "max_length": spec.max_length,

@@ -137,6 +137,8 @@ pub struct EpisodeSpec {
     pub data: DataId,
     /// Judge on this one; on the rest of `data` where there is none.
     pub test: Option<DataId>,
+    /// Judge on so many of those rows at most, drawn by the seed; on all where there is none.
+    pub test_rows: Option<usize>,
     /// Examples a class in support, and again in dev.
     pub k: usize,
     /// Of the draw.

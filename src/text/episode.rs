@@ -79,6 +79,17 @@ impl Episode {
     }
 }
 
+/// At most `most` of `rows`, drawn by `seed`, in the order in which they stand.
+#[must_use]
+pub fn judges(mut rows: Vec<usize>, most: Option<usize>, seed: u64) -> Vec<usize> {
+    if let Some(most) = most.filter(|&most| most < rows.len()) {
+        rows.shuffle(&mut generator(seed, Purpose::Test, 0));
+        rows.truncate(most);
+        rows.sort_unstable();
+    }
+    rows
+}
+
 /// The rows of every class, in the data set's order.
 fn rows_by_class(dataset: &Dataset) -> Result<Vec<Vec<usize>>, DataError> {
     let problem = |problem| DataError { name: dataset.name.clone(), problem };
@@ -127,6 +138,23 @@ mod tests {
         // Pinned: records name seeds, not rows, so a generator that changed its mind must be noticed.
         insta::assert_compact_debug_snapshot!(draw(13), @"Episode { support: [1, 3, 8, 11, 13, 15], dev: [0, 4, 5, 12, 14, 16], rest: [2, 6, 7, 9, 10, 17, 18, 19, 20, 21, 22, 23] }");
         insta::assert_compact_debug_snapshot!(draw(42), @"Episode { support: [0, 3, 4, 5, 16, 17], dev: [1, 8, 9, 13, 14, 21], rest: [2, 6, 7, 10, 11, 12, 15, 18, 19, 20, 22, 23] }");
+    }
+
+    proptest! {
+        #[test]
+        fn judges_are_so_many_of_the_rows_in_their_order(count in 0_usize..60, most in 0_usize..80, seed in 0_u64..9) {
+            let rows: Vec<usize> = (0..count).map(|row| 3 * row).collect();
+            let some = judges(rows.clone(), Some(most), seed);
+            prop_assert_eq!(some.len(), most.min(count));
+            prop_assert!(some.iter().all(|row| rows.contains(row)) && some.is_sorted_by(|a, b| a < b));
+            prop_assert_eq!(judges(rows.clone(), None, seed), rows);
+        }
+    }
+
+    #[test]
+    fn which_rows_judge_follows_from_the_seed() {
+        let some = |seed| judges((0..40).collect(), Some(6), seed);
+        insta::assert_compact_debug_snapshot!([some(13), some(21)], @"[[2, 4, 8, 20, 26, 27], [13, 23, 24, 28, 31, 34]]");
     }
 
     #[test]

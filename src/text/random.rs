@@ -14,6 +14,8 @@ pub enum Purpose {
     Episode,
     /// The order of the rows in an epoch; one stream an epoch.
     Shuffle,
+    /// Which rows judge, where not all of them do; one stream.
+    Test,
     /// Initial weights; one stream.
     Weights,
     /// Dropout masks; one stream a step.
@@ -28,6 +30,7 @@ pub fn generator(seed: u64, purpose: Purpose, index: u32) -> ChaCha8Rng {
         Purpose::Shuffle => 2,
         Purpose::Weights => 3,
         Purpose::Dropout => 4,
+        Purpose::Test => 5,
     };
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(purpose << 32 | u64::from(index));

@@ -49,7 +49,7 @@ async fn whole_way(choice: DeviceChoice) -> Numbers {
     let opened = ask(&mut engine, Open { files }).await;
     assert_eq!((opened.adapters.len(), opened.data.len(), opened.problems), (3, 1, vec![]));
     let ids: Vec<AdapterId> = opened.adapters.iter().map(|card| card.id).collect();
-    let episode = EpisodeSpec { data: opened.data[0].id, test: None, k: 4, seed: 13, max_length: 48 };
+    let episode = EpisodeSpec { data: opened.data[0].id, test: None, test_rows: None, k: 4, seed: 13, max_length: 48 };
 
     let texts = Texts::Episode(episode.clone());
     let align = Align {

@@ -64,7 +64,7 @@ impl Laboratory {
     fn episode_of(&self, run: &PlannedRun) -> Result<EpisodeSpec, EngineError> {
         let &(data, test) = self.targets.get(run.target).ok_or(EngineError::NoData(DataId(u32::MAX)))?;
         let max_length = self.plan.experiment().training.max_length;
-        Ok(EpisodeSpec { data, test, k: run.k, seed: run.seed, max_length })
+        Ok(EpisodeSpec { data, test, test_rows: None, k: run.k, seed: run.seed, max_length })
     }
 
     fn adapter(&self, index: usize) -> Result<AdapterId, EngineError> {

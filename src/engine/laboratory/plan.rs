@@ -57,7 +57,8 @@ impl Engine {
             identities.targets.push((sha256(train), test.map(sha256)));
             for (&k, &seed) in experiment.shots.iter().flat_map(|k| experiment.seeds.iter().map(move |seed| (k, seed)))
             {
-                let [.., test] = self.data.rows(&EpisodeSpec { data: train, test, k, seed, max_length: 8 })?;
+                let [.., test] =
+                    self.data.rows(&EpisodeSpec { data: train, test, test_rows: None, k, seed, max_length: 8 })?;
                 let mut labels = test.iter().map(|&(id, row)| self.data.row(id, row).map(|row| row.label));
                 if !labels.any(|label| label.is_ok_and(|label| !label.is_empty())) {
                     return Err(TrainError::NoRows("the test set").into());
@@ -112,7 +113,8 @@ impl Engine {
         for &(data, test) in targets {
             for &k in &plan.experiment().shots {
                 for &seed in &plan.experiment().seeds {
-                    let [support, ..] = self.data.rows(&EpisodeSpec { data, test, k, seed, max_length })?;
+                    let [support, ..] =
+                        self.data.rows(&EpisodeSpec { data, test, test_rows: None, k, seed, max_length })?;
                     for (id, row) in support {
                         let row = self.data.row(id, row)?;
                         longest = longest.max(tokenizer.encode(&row.text1, row.text2.as_deref())?.len());

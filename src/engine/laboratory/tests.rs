@@ -256,7 +256,8 @@ fn what_was_judged_can_be_read_and_what_came_out_taken_away() {
         assert!(file.path == path && text.contains(holds), "{path}: {text}");
     }
 
-    let episode = EpisodeSpec { data: crate::protocol::DataId(0), test: None, k: 4, seed: 13, max_length: 48 };
+    let episode =
+        EpisodeSpec { data: crate::protocol::DataId(0), test: None, test_rows: None, k: 4, seed: 13, max_length: 48 };
     let adapters: Vec<_> = engine.adapters().iter().map(|(id, _)| id).collect();
     let scores = ask(&mut engine, ScoreAdapters { adapters, episode });
     let by_score = run(&mut engine, &by_method("best_single_by_score").hash).scores.unwrap();
@@ -306,7 +307,7 @@ fn runs_of_one_pass_are_what_they_are_alone() {
 #[test]
 fn what_precedes_the_first_adapter_is_computed_once_a_row() {
     let (mut engine, plan) = loaded(EXPERIMENT);
-    let spec = EpisodeSpec { data: plan.targets[0].0, test: None, k: 4, seed: 13, max_length: 48 };
+    let spec = EpisodeSpec { data: plan.targets[0].0, test: None, test_rows: None, k: 4, seed: 13, max_length: 48 };
     let card = ask(&mut engine, plan);
     let episode = engine.prepare_episode(&spec).unwrap();
     let encodings = episode.run_data.encoded.iter().map(|row| (&row.encoding.ids, &row.encoding.type_ids));

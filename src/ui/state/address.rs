@@ -72,6 +72,7 @@ const FIELDS: &[Field] = &[
     plain!("k", episode.k),
     plain!("seed", episode.seed),
     plain!("length", episode.max_length),
+    plain!("test_rows", episode.test_rows),
     Field {
         key: "start",
         write: |c| c.start.slug(),
@@ -250,6 +251,7 @@ mod tests {
         choices.episode.k = 4;
         choices.episode.seed = 99;
         choices.episode.max_length = 32;
+        choices.episode.test_rows = 0;
         choices.start = Start::Single("x:y".into());
         choices.bottleneck = 12;
         choices.train = TrainSettings {

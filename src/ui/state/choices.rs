@@ -99,11 +99,13 @@ pub struct EpisodeChoices {
     pub seed: u64,
     /// Longest sequence in tokens.
     pub max_length: usize,
+    /// Rows to judge on at most: as many as tell methods apart by a few points, in seconds and not minutes a run. 0 for all.
+    pub test_rows: usize,
 }
 
 impl Default for EpisodeChoices {
     fn default() -> Self {
-        Self { data: None, test: None, k: 8, seed: 13, max_length: 64 }
+        Self { data: None, test: None, k: 8, seed: 13, max_length: 64, test_rows: 500 }
     }
 }
 
@@ -318,8 +320,9 @@ impl Choices {
         let by_name = |name: &String| data.iter().find(|card| &card.name == name);
         let train = self.episode.data.as_ref().and_then(by_name).or_else(|| data.first())?;
         let test = self.episode.test.as_ref().and_then(by_name).filter(|card| card.id != train.id);
-        let EpisodeChoices { k, seed, max_length, .. } = self.episode;
-        Some(EpisodeSpec { data: train.id, test: test.map(|card| card.id), k, seed, max_length })
+        let EpisodeChoices { k, seed, max_length, test_rows, .. } = self.episode;
+        let test_rows = (test_rows > 0).then_some(test_rows);
+        Some(EpisodeSpec { data: train.id, test: test.map(|card| card.id), test_rows, k, seed, max_length })
     }
 
     /// What *Train* would ask for a start whose adapter is at hand.

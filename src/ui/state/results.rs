@@ -13,13 +13,15 @@ pub struct Task {
     pub test: Option<DataId>,
     /// Examples a class.
     pub k: usize,
+    /// Rows it is judged on at most.
+    pub test_rows: Option<usize>,
 }
 
 impl Task {
     /// The task of an episode.
     #[must_use]
     pub fn of(episode: &EpisodeSpec) -> Self {
-        Self { data: episode.data, test: episode.test, k: episode.k }
+        Self { data: episode.data, test: episode.test, k: episode.k, test_rows: episode.test_rows }
     }
 }
 
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
-        let episode = EpisodeSpec { data: DataId(0), test: None, k, seed, max_length: 128 };
+        let episode = EpisodeSpec { data: DataId(0), test: None, test_rows: None, k, seed, max_length: 128 };
         RunReport {
             run: RunId(0),
             asked: Train { name: name.into(), start: RunStart::HeadOnly, episode, settings: TrainSettings::default() },

@@ -53,6 +53,9 @@ pub fn EpisodeFields() -> impl IntoView {
             <Number label="tokens" testid="max-length" min=8.0 max=512.0 whole=true hint="Longest text; what is longer is cut"
                 value=Signal::derive(move || lab.choices.with(|c| c.episode.max_length as f64))
                 on_change=move |x: f64| lab.choices.update(|c| c.episode.max_length = x as usize)/>
+            <Number label="test rows" testid="test-rows" min=0.0 max=1e6 whole=true hint="Rows to judge by at most, drawn by the seed; 0 for all"
+                value=Signal::derive(move || lab.choices.with(|c| c.episode.test_rows as f64))
+                on_change=move |x: f64| lab.choices.update(|c| c.episode.test_rows = x as usize)/>
         </div>
         <Own/>
     }

@@ -133,7 +133,13 @@ pub fn Picture() -> impl IntoView {
 
 fn task_words(lab: Lab, task: &Task) -> String {
     let name = lab.data.with(|all| all.iter().find(|card| card.id == task.data).map(|card| card.name.clone()));
-    format!("{} · {} a class", name.unwrap_or_else(|| "a removed data set".into()), task.k)
+    let judges = task.test_rows.map(|most| format!(" · judged on {most} rows at most"));
+    format!(
+        "{} · {} a class{}",
+        name.unwrap_or_else(|| "a removed data set".into()),
+        task.k,
+        judges.unwrap_or_default()
+    )
 }
 
 #[component]
