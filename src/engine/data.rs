@@ -4,8 +4,7 @@ use super::{Engine, EngineError, proposed_track};
 use crate::protocol::{
     DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
 };
-use crate::text::episode::judges;
-use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem};
+use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem, judges};
 use crate::train::RunData;
 use indexmap::IndexMap;
 use std::rc::Rc;
@@ -109,13 +108,13 @@ impl DataSets {
         let dataset = self.get(spec.data)?;
         dataset.check_labels()?;
         let episode = Episode::draw(dataset, spec.k, spec.seed)?;
-        let test = match spec.test {
+        let (judging, rows) = match spec.test {
             None => (spec.data, episode.rest),
             Some(id) => (id, (0..self.get_like(id, dataset)?.rows.len()).collect()),
         };
-        let of = |(id, rows): (DataId, Vec<usize>)| rows.into_iter().map(|row| (id, row)).collect();
-        let test = (test.0, judges(test.1, spec.test_rows, spec.seed));
-        Ok([of((spec.data, episode.support)), of((spec.data, episode.dev)), of(test)])
+        let test = judges(rows, spec.test_rows, spec.seed);
+        let of = |id: DataId, rows: Vec<usize>| rows.into_iter().map(|row| (id, row)).collect();
+        Ok([of(spec.data, episode.support), of(spec.data, episode.dev), of(judging, test)])
     }
 
     pub(super) fn row(&self, id: DataId, row: usize) -> Result<Row, EngineError> {

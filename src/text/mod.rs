@@ -12,7 +12,7 @@ pub mod tokenizer;
 
 pub use batch::{Batch, BatchError, EncodedRow, Fill, Order, Shape};
 pub use dataset::{Column, Columns, Dataset, Example};
-pub use episode::{Episode, EpisodeError};
+pub use episode::{Episode, EpisodeError, judges};
 pub use problem::{DataError, Problem};
 pub use table::{DataFormat, MAX_BYTES, MAX_FIELD_BYTES, MAX_ROWS};
 pub use tokenizer::{Encoding, Span, Token, Tokenizer, TokenizerError};
