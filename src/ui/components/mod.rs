@@ -1,6 +1,7 @@
 //! Parts that pages and steps share.
 
 pub mod details;
+pub mod drop_zone;
 pub mod each;
 pub mod fields;
 pub mod header;

@@ -120,11 +120,19 @@ impl Lab {
     /// # Errors
     /// When one is not there, or the browser refuses.
     pub async fn drop_files(&self, paths: &[&Path]) -> Result<()> {
+        self.drag_files(paths, &["dragEnter", "dragOver", "drop"]).await
+    }
+
+    /// Some steps of a drag of files over the middle of the page: `dragEnter`, `dragOver`, `drop`.
+    ///
+    /// # Errors
+    /// When a file is not there, or the browser refuses.
+    pub async fn drag_files(&self, paths: &[&Path], steps: &[&str]) -> Result<()> {
         let mut files = Vec::new();
         for path in paths {
             files.push(path.canonicalize().with_context(|| format!("{} is not there", path.display()))?);
         }
-        for kind in ["dragEnter", "dragOver", "drop"] {
+        for kind in steps {
             let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
             let event = json!({ "type": kind, "x": 700, "y": 500, "data": data });
             devtools(&self.client, "Input.dispatchDragEvent", event).await?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::{Context, Result, ensure};
+use e2e::driver::devtools;
 use e2e::lab::{LONG, Lab, SOON, in_unit_interval};
 use e2e::native::{largest_difference, mera, mera_json, unzip, zip_folder};
 use e2e::{path_from_environment, root};
@@ -59,6 +60,34 @@ async fn one_click_runs_the_example() -> Result<()> {
     };
     let result = result.await;
     lab.close_after("one_click_runs_the_example", result).await
+}
+
+/// The page redraws whenever a job ends: files fall into it even where what they were held over is gone by then. And a
+/// drag whose end was never told leaves nothing over the page once the pointer moves.
+#[tokio::test]
+async fn a_drop_is_taken_though_the_page_redraws_under_it() -> Result<()> {
+    let lab = Lab::open("#/lab/adapters?device=cpu").await?;
+    let result = async {
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        let script = "const held = document.createElement('div'); held.id = 'held-over'; \
+            held.style.cssText = 'position: fixed; inset: 0; z-index: 5'; document.body.append(held);";
+        lab.client().execute(script, vec![]).await?;
+        let adapter = sample("snli");
+        lab.drag_files(&[&adapter], &["dragEnter", "dragOver"]).await?;
+        lab.client().execute("document.getElementById('held-over').remove()", vec![]).await?;
+        lab.drag_files(&[&adapter], &["drop"]).await?;
+        lab.until_count("adapter-row", LONG, 1).await?;
+
+        lab.drag_files(&[&adapter], &["dragEnter", "dragOver"]).await?;
+        lab.until("drop-veil", "data-shown", SOON, |shown| shown == "true").await?;
+        let moved = serde_json::json!({ "type": "mouseMoved", "x": 100, "y": 100 });
+        devtools(lab.client(), "Input.dispatchMouseEvent", moved).await?;
+        lab.press("step-merge").await?;
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+        Ok(())
+    };
+    let result = result.await;
+    lab.close_after("a_drop_is_taken_though_the_page_redraws_under_it", result).await
 }
 
 /// Three adapters and a data file of one's own, to a fine-tuned merge that Python loads.
