@@ -11,8 +11,9 @@ pub(super) fn read(text: &str) -> Result<ExperimentSheet, EngineError> {
     let experiment = Experiment::parse(text)?;
     let variants = experiment.variants.iter().map(|variant| {
         let mut settings = values(variant)?;
-        settings.retain(|key, _| !matches!(key.as_str(), "name" | "method"));
-        Ok(SheetVariant { name: variant.name.clone(), method: variant.method.clone(), settings })
+        settings.retain(|key, _| !matches!(key.as_str(), "name" | "method" | "set"));
+        let set = values(&variant.set)?;
+        Ok(SheetVariant { name: variant.name.clone(), method: variant.method.clone(), settings, set })
     });
     let variants = variants.collect::<Result<_, SpecError>>()?;
     let adapter = |AdapterEntry { name, path, track }| SheetAdapter { name, path, track };
@@ -48,7 +49,9 @@ pub(super) fn write(sheet: &ExperimentSheet) -> Result<String, EngineError> {
     });
     put("targets", targets.collect::<Result<_, _>>().map(Value::Array))?;
     let variants = sheet.variants.iter().map(|variant| {
-        let mut table = parsed(&format!("[[variants]] {}", variant.name), &variant.settings)?;
+        let place = format!("[[variants]] {}", variant.name);
+        let mut table = parsed(&place, &variant.settings)?;
+        table.insert("set".to_owned(), Value::Table(parsed(&format!("{place}, set"), &variant.set)?));
         table.insert("name".to_owned(), Value::String(variant.name.clone()));
         table.insert("method".to_owned(), Value::String(variant.method.clone()));
         Ok(Value::Table(table))
@@ -130,7 +133,8 @@ weights = "score"
         let sheet = read(FILE).unwrap();
         assert_eq!(sheet.training["learning_rates"], "[0.0005]");
         assert_eq!(sheet.training["batch_size"], "16", "a default is shown");
-        assert_eq!(sheet.variants[0].settings["set"], r#"{ epsilon = 0.01, solver = "sinkhorn" }"#);
+        assert_eq!(sheet.variants[0].set["epsilon"], "0.01");
+        assert_eq!(sheet.variants[0].set["solver"], r#""sinkhorn""#);
         assert_eq!(sheet.variants[1].settings["scale"], r#""keep""#);
         let written = write(&sheet).unwrap();
         assert_eq!(read(&written).unwrap(), sheet);
@@ -157,6 +161,7 @@ weights = "score"
         insta::assert_snapshot!(error(|sheet| { sheet.training.insert("epochs".into(), "3\nclip = 2".into()); }), @"[training]: epochs = 3 clip = 2: unexpected content, expected nothing");
         insta::assert_snapshot!(error(|sheet| { sheet.training.insert("epochs".into(), "-3".into()); }), @"invalid value: integer `-3`, expected usize, in `training.epochs`");
         insta::assert_snapshot!(error(|sheet| { sheet.training.insert("epoch".into(), "3".into()); }), @r#"[training] has no key "epoch": did you mean "epochs"?"#);
+        insta::assert_snapshot!(error(|sheet| { sheet.variants[0].set.insert("epsilon".into(), "low".into()); }), @"[[variants]] soft, set: epsilon = low: string values must be quoted, expected literal string");
         insta::assert_snapshot!(error(|sheet| sheet.plms.clear()), @"plm is empty");
         insta::assert_snapshot!(error(|sheet| sheet.plms[1] = "other/six/".into()), @"plm six stands there twice");
         insta::assert_snapshot!(error(|sheet| sheet.tracks = vec!["some".into()]), @"unknown variant `some`, expected one of `same`, `cross`, `mixed`, in `tracks`");

@@ -37,7 +37,7 @@ pub struct ExperimentSheet {
     pub targets: Vec<SheetTarget>,
     /// The budget of every method, by the file's own names, as TOML values.
     pub training: BTreeMap<String, String>,
-    /// Methods with other settings, each as the lines of its table in TOML.
+    /// Methods with other settings.
     pub variants: Vec<SheetVariant>,
 }
 
@@ -72,8 +72,10 @@ pub struct SheetVariant {
     pub name: String,
     /// Id of the method.
     pub method: String,
-    /// Its other keys, as TOML values.
+    /// Its other keys but `set`, as TOML values.
     pub settings: BTreeMap<String, String>,
+    /// Settings of the merge method by name, as TOML values.
+    pub set: BTreeMap<String, String>,
 }
 
 /// Plan an experiment for the loaded PLM; it takes the place of the one before.

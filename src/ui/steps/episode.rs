@@ -43,7 +43,7 @@ pub fn EpisodeFields() -> impl IntoView {
             <Select label="Judge on" options=tests value=test testid="test-select"
                 on_change=move |name: String| lab.choices.update(|c| c.episode.test = Some(name).filter(|name| !name.is_empty()))/>
         </Show>
-        <div class="field-row">
+        <div class="field-row of-two">
             <Number label="k" testid="k" min=1.0 max=1024.0 whole=true hint="Examples a class to learn from, and as many for dev"
                 value=Signal::derive(move || lab.choices.with(|c| c.episode.k as f64))
                 on_change=move |x: f64| lab.choices.update(|c| c.episode.k = x as usize)/>

@@ -77,10 +77,11 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
             }
         });
     };
-    let put = move |key: &'static str, word: String| edit(Box::new(move |own| variant::put(own, key, &word)));
+    let put =
+        move |key: &'static str, word: String| edit(Box::new(move |own| variant::put(&mut own.settings, key, &word)));
     let word = move |key: &'static str, default: &'static str| {
         Signal::derive(move || {
-            let word = own.with(|own| variant::word(own, key));
+            let word = own.with(|own| variant::word(&own.settings, key));
             if word.is_empty() { default.to_owned() } else { word }
         })
     };
@@ -139,8 +140,8 @@ fn Setting(
     let value = Signal::derive({
         let (name, default) = (name.clone(), default.clone());
         move || {
-            let set = own.with(variant::settings);
-            set.into_iter().find(|(key, _)| *key == name).map_or_else(|| default.clone(), |(_, word)| word)
+            let word = own.with(|own| variant::word(&own.set, &name));
+            if word.is_empty() { default.clone() } else { word }
         }
     });
     let testid = format!("variant-set-{name}");
@@ -148,7 +149,7 @@ fn Setting(
     let put = move |word: String| {
         let word = if word.trim() == default { String::new() } else { word };
         let name = name.clone();
-        edit(Box::new(move |own| variant::put_setting(own, &name, &word)));
+        edit(Box::new(move |own| variant::put(&mut own.set, &name, &word)));
     };
     let words = match card.range {
         ParameterRange::Choice(words) => words,

@@ -3,6 +3,7 @@
 use super::form::OTHERS;
 use crate::protocol::*;
 use crate::ui::state::number;
+use std::collections::BTreeMap;
 
 /// Of the methods that merge nothing, those that fine-tune one adapter, of which a part may be chosen.
 const IN_PARTS: &[&str] = &["scratch", "single", "best_single", "best_single_by_score"];
@@ -35,7 +36,7 @@ pub fn takes(method: &str, merges: &[MethodCard]) -> Takes {
 /// Puts one more variant at the end: MerA with its amplitude kept, a start as good as any.
 pub fn add(sheet: &mut ExperimentSheet) {
     let mut variant = SheetVariant { method: "mera_acts".into(), ..SheetVariant::default() };
-    put(&mut variant, "scale", "keep");
+    put(&mut variant.settings, "scale", "keep");
     variant.name = free(sheet, "mera_acts_keep");
     sheet.variants.push(variant);
 }
@@ -49,12 +50,13 @@ pub fn change_method(sheet: &mut ExperimentSheet, place: usize, method: &str, me
         _ => before.name,
     };
     if let Some(variant) = sheet.variants.get_mut(place) {
-        *variant = SheetVariant { name, method: method.to_owned(), settings: before.settings };
+        // What is set is each method's own.
+        let set = BTreeMap::new();
+        *variant = SheetVariant { name, method: method.to_owned(), settings: before.settings, set };
         variant.settings.retain(|key, _| match key.as_str() {
             "scale" | "weights" => takes.merge,
             "train" => takes.train,
             "learning_rates" => takes.rates,
-            // Settings are each method's own.
             _ => false,
         });
     }
@@ -67,54 +69,29 @@ fn free(sheet: &ExperimentSheet, name: &str) -> String {
     std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-/// What stands under `key`, without quotes; empty where nothing does.
+/// What stands under `key` of a variant's `settings` or `set`, without quotes; empty where nothing does.
 #[must_use]
-pub fn word(variant: &SheetVariant, key: &str) -> String {
-    variant.settings.get(key).map(|value| unquoted(value)).unwrap_or_default()
+pub fn word(values: &BTreeMap<String, String>, key: &str) -> String {
+    values.get(key).map(|value| unquoted(value)).unwrap_or_default()
 }
 
 /// Writes `word` under `key`; an empty one takes the key out.
-pub fn put(variant: &mut SheetVariant, key: &str, word: &str) {
+pub fn put(values: &mut BTreeMap<String, String>, key: &str, word: &str) {
     match word.trim() {
-        "" => variant.settings.remove(key),
-        word => variant.settings.insert(key.to_owned(), quoted(word)),
+        "" => values.remove(key),
+        word => values.insert(key.to_owned(), quoted(word)),
     };
-}
-
-/// The method's own settings that the variant changes, by name.
-#[must_use]
-pub fn settings(variant: &SheetVariant) -> Vec<(String, String)> {
-    let set = variant.settings.get("set").map(String::as_str).unwrap_or_default();
-    // Values are numbers and words of a choice, in which no comma can stand.
-    let pairs = set.trim().trim_start_matches('{').trim_end_matches('}').split(',');
-    pairs.filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.trim().to_owned(), unquoted(value))).collect()
-}
-
-/// Changes one of them; an empty word leaves it at its default.
-pub fn put_setting(variant: &mut SheetVariant, name: &str, word: &str) {
-    let mut all = settings(variant);
-    all.retain(|(key, _)| key != name);
-    if !word.trim().is_empty() {
-        all.push((name.to_owned(), word.trim().to_owned()));
-    }
-    if all.is_empty() {
-        variant.settings.remove("set");
-        return;
-    }
-    let pairs: Vec<String> = all.iter().map(|(key, word)| format!("{key} = {}", quoted(word))).collect();
-    variant.settings.insert("set".into(), format!("{{ {} }}", pairs.join(", ")));
 }
 
 /// What a variant is, in a few words: `mera_acts · scale keep · epsilon 0.01`.
 #[must_use]
 pub fn words(variant: &SheetVariant) -> String {
-    let keys = variant.settings.keys().filter(|key| *key != "set");
-    let plain = keys.map(|key| match key.as_str() {
-        "learning_rates" => format!("rate {}", super::form::listed(&variant.settings[key])),
-        key => format!("{key} {}", word(variant, key)),
-    });
-    let own = settings(variant).into_iter().map(|(key, word)| format!("{key} {word}"));
-    std::iter::once(variant.method.clone()).chain(plain).chain(own).collect::<Vec<_>>().join(" · ")
+    let part = |(key, value): (&String, &String)| match key.as_str() {
+        "learning_rates" => format!("rate {}", super::form::listed(value)),
+        key => format!("{key} {}", unquoted(value)),
+    };
+    let parts = variant.settings.iter().chain(&variant.set).map(part);
+    std::iter::once(variant.method.clone()).chain(parts).collect::<Vec<_>>().join(" · ")
 }
 
 /// A word as TOML has it: numbers and yes or no as they are.
@@ -163,8 +140,9 @@ mod tests {
         let mut sheet = ExperimentSheet::default();
         add(&mut sheet);
         let variant = &mut sheet.variants[0];
-        put(variant, "train", "up");
-        put_setting(variant, "epsilon", "0.01");
+        put(&mut variant.settings, "train", "up");
+        put(&mut variant.set, "epsilon", "0.01");
+        assert_eq!(words(variant), "mera_acts · scale keep · train up · epsilon 0.01");
         change_method(&mut sheet, 0, "sum", &merges());
         assert_eq!(words(&sheet.variants[0]), "sum · scale keep · train up");
         assert_eq!(sheet.variants[0].name, "sum_keep");
@@ -176,17 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_written_as_toml_and_read_again() {
-        let mut variant = SheetVariant { method: "mera_acts".into(), ..SheetVariant::default() };
-        put_setting(&mut variant, "solver", "sinkhorn");
-        put_setting(&mut variant, "epsilon", "0.02");
-        put_setting(&mut variant, "epsilon", " 0.01 ");
-        assert_eq!(variant.settings["set"], r#"{ solver = "sinkhorn", epsilon = 0.01 }"#);
-        assert_eq!(settings(&variant), [("solver".into(), "sinkhorn".into()), ("epsilon".into(), "0.01".into())]);
-        put_setting(&mut variant, "solver", "");
-        put_setting(&mut variant, "epsilon", "");
-        put(&mut variant, "scale", "0.5");
-        put(&mut variant, "train", "");
-        assert_eq!(variant.settings.into_iter().collect::<Vec<_>>(), [("scale".into(), "0.5".into())]);
+    fn words_are_written_as_toml_and_read_again() {
+        let mut values = BTreeMap::new();
+        put(&mut values, "solver", "sinkhorn");
+        put(&mut values, "epsilon", "0.02");
+        put(&mut values, "epsilon", " 0.01 ");
+        put(&mut values, "fit", "true");
+        assert_eq!(values["solver"], r#""sinkhorn""#);
+        assert_eq!((values["epsilon"].as_str(), values["fit"].as_str()), ("0.01", "true"));
+        assert_eq!(word(&values, "solver"), "sinkhorn");
+        put(&mut values, "solver", "");
+        assert_eq!((word(&values, "solver"), values.len()), (String::new(), 2));
     }
 }
