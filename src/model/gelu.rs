@@ -46,17 +46,17 @@ fn each(numbers: &mut [f32], slopes: &mut [f32]) {
     let (slopes, other_slopes) = slopes.as_chunks_mut::<4>();
     let mut slopes = slopes.iter_mut();
     for four in fours {
-        let (value, slope) = value_and_slope(table, f32x4::from(*four));
-        *four = value.to_array();
+        let near = Near::of(table, f32x4::from(*four));
+        *four = near.value().to_array();
         if let Some(place) = slopes.next() {
-            *place = slope.to_array();
+            *place = near.slope().to_array();
         }
     }
     let mut four = [0.0; 4];
     four[..rest.len()].copy_from_slice(rest);
-    let (value, slope) = value_and_slope(table, f32x4::from(four));
-    rest.copy_from_slice(&value.to_array()[..rest.len()]);
-    other_slopes.copy_from_slice(&slope.to_array()[..other_slopes.len()]);
+    let near = Near::of(table, f32x4::from(four));
+    rest.copy_from_slice(&near.value().to_array()[..rest.len()]);
+    other_slopes.copy_from_slice(&near.slope().to_array()[..other_slopes.len()]);
 }
 
 /// Points of the table in 1.
@@ -89,33 +89,53 @@ fn row(index: usize) -> Row {
     std::array::from_fn(|degree| coefficients.get(degree).map_or(0.0, |&coefficient| coefficient as f32))
 }
 
-/// `x · Φ(x) = max(x, 0) - h(|x|)`, within 8e-8 of the larger of it and 1, and its slope `Φ(x) + x · φ(x)`, which is
-/// h'(|x|) to the left of 0 and 1 - h'(|x|) to the right.
+/// Four numbers, and h near the absolute value of each: Taylor's coefficients, and how far from their point it is.
 ///
 /// All of it in single precision, four at a time: h is small where the function is large, so that its own error counts
-/// for little.
-#[inline]
-fn value_and_slope(table: &[Row], x: f32x4) -> (f32x4, f32x4) {
-    // Constants, for a build for size would fill them in by a loop each time.
-    const END: f32x4 = f32x4::new([LAST; 4]);
-    const POINTS: f32x4 = f32x4::new([STEPS; 4]);
-    const STEP: f32x4 = f32x4::new([1.0 / STEPS; 4]);
-    const TWO: f32x4 = f32x4::new([2.0; 4]);
-    const THREE: f32x4 = f32x4::new([3.0; 4]);
-    const FOUR: f32x4 = f32x4::new([4.0; 4]);
-    let a = x.abs().min(END);
-    let index = (a * POINTS).round_int();
-    let by = a - index.round_float() * STEP;
-    let row = |index: i32| &table[index as usize];
-    let [first, second, third, fourth] = index.to_array();
-    let (first, second, third, fourth) = (row(first), row(second), row(third), row(fourth));
-    let c = |degree: usize| f32x4::new([first[degree], second[degree], third[degree], fourth[degree]]);
-    let (c1, c2, c3, c4) = (c(1), c(2), c(3), c(4));
-    let h = (((c4 * by + c3) * by + c2) * by + c1) * by + c(0);
-    let slope = ((c4 * FOUR * by + c3 * THREE) * by + c2 * TWO) * by + c1;
-    // Halves, which are exact, and not a maximum, so that what is no number stays none.
-    let half = x * f32x4::HALF;
-    (half + half.abs() - h, x.simd_lt(f32x4::ZERO).select(slope, f32x4::ONE - slope))
+/// for little. Inlined, for a build for size would call it half a million times in a forward pass.
+struct Near {
+    x: f32x4,
+    coefficients: [f32x4; 5],
+    by: f32x4,
+}
+
+impl Near {
+    #[inline(always)]
+    fn of(table: &[Row], x: f32x4) -> Self {
+        // Constants, for a build for size would fill them in by a loop each time.
+        const END: f32x4 = f32x4::new([LAST; 4]);
+        const POINTS: f32x4 = f32x4::new([STEPS; 4]);
+        const STEP: f32x4 = f32x4::new([1.0 / STEPS; 4]);
+        let a = x.abs().min(END);
+        let index = (a * POINTS).round_int();
+        let by = a - index.round_float() * STEP;
+        let row = |index: i32| &table[index as usize];
+        let [first, second, third, fourth] = index.to_array();
+        let (first, second, third, fourth) = (row(first), row(second), row(third), row(fourth));
+        let c = |degree: usize| f32x4::new([first[degree], second[degree], third[degree], fourth[degree]]);
+        Self { x, coefficients: [c(0), c(1), c(2), c(3), c(4)], by }
+    }
+
+    /// `x · Φ(x) = max(x, 0) - h(|x|)`, within 8e-8 of the larger of it and 1.
+    #[inline(always)]
+    fn value(&self) -> f32x4 {
+        let ([c0, c1, c2, c3, c4], by) = (self.coefficients, self.by);
+        let h = (((c4 * by + c3) * by + c2) * by + c1) * by + c0;
+        // Halves, which are exact, and not a maximum, so that what is no number stays none.
+        let half = self.x * f32x4::HALF;
+        half + half.abs() - h
+    }
+
+    /// `Φ(x) + x · φ(x)`, which is h'(|x|) to the left of 0 and 1 - h'(|x|) to the right.
+    #[inline(always)]
+    fn slope(&self) -> f32x4 {
+        const TWO: f32x4 = f32x4::new([2.0; 4]);
+        const THREE: f32x4 = f32x4::new([3.0; 4]);
+        const FOUR: f32x4 = f32x4::new([4.0; 4]);
+        let ([_, c1, c2, c3, c4], by) = (self.coefficients, self.by);
+        let slope = ((c4 * FOUR * by + c3 * THREE) * by + c2 * TWO) * by + c1;
+        self.x.simd_lt(f32x4::ZERO).select(slope, f32x4::ONE - slope)
+    }
 }
 
 #[cfg(test)]
