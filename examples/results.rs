@@ -7,11 +7,13 @@
 //! ```
 #![allow(clippy::print_stdout)]
 
+use mera_lab::engine::comparison;
 use mera_lab::experiment::record::{self, Record};
-use mera_lab::viz::{Comparison, Curves, Method, Panel, Picture, Role, Run, Scheme, Unit, svg};
+use mera_lab::experiment::summarize;
+use mera_lab::experiment::summary::Group;
+use mera_lab::viz::{Curves, Panel, Picture, Role, Run, Scheme, Unit, svg};
 use serde_json::Value;
 use statrs::statistics::Statistics;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
@@ -117,12 +119,9 @@ fn table(records: &[Record]) {
 /// A comparison for every setting, and the scatter of all merges.
 fn pictures(records: &[Record], folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
-    let mut groups: BTreeMap<Setting, Vec<&Record>> = BTreeMap::new();
-    for record in records {
-        groups.entry(setting(record)).or_default().push(record);
-    }
-    for (&(plm, target, k), of_group) in &groups {
-        let picture = comparison(&format!("{target}, {k} examples a class, {plm}"), of_group);
+    for group in &summarize(records).groups {
+        let Group { plm, target, k, .. } = group;
+        let picture = comparison(&format!("{target}, {k} examples a class, {plm}"), group, records);
         draw(&picture, &folder.join(format!("{plm}-{target}-k{k}.svg")))?;
     }
     let merges: Vec<&Record> = records.iter().filter(|record| record.ensemble_error.is_some()).collect();
@@ -130,28 +129,6 @@ fn pictures(records: &[Record], folder: &Path) -> Outcome<()> {
         draw(&scatter(&merges), &folder.join("ensemble-error.svg"))?;
     }
     Ok(())
-}
-
-fn comparison(setting: &str, records: &[&Record]) -> Comparison {
-    let mut values: Vec<(&str, Vec<f64>)> = Vec::new();
-    for record in records.iter().filter(|record| record.method != "majority") {
-        match values.iter_mut().find(|(name, _)| *name == record.method) {
-            Some((_, values)) => values.push(record.accuracy),
-            None => values.push((&record.method, vec![record.accuracy])),
-        }
-    }
-    let majority = records.iter().find(|record| record.method == "majority");
-    let method = |(name, values): (&str, Vec<f64>)| {
-        let role = if name.contains("mera") { Role::Merged } else { Role::Accent };
-        Method { name: name.to_owned(), role, values }
-    };
-    Comparison {
-        title: format!("Accuracy after fine-tuning: {setting}"),
-        quantity: "accuracy on test".into(),
-        unit: Unit::Percent,
-        methods: values.into_iter().map(method).collect(),
-        baseline: majority.map(|record| ("majority class".into(), record.accuracy)),
-    }
 }
 
 /// How far a merge was from the mean of its inputs' functions before training, and what it reached after, against the

@@ -37,6 +37,7 @@ pub use export::folder;
 pub use observer::{Cancelled, Observer, Quiet, Ready};
 pub use plm::Plm;
 pub use records::export as export_records;
+pub use report::comparison;
 pub use training::Runs;
 pub use whole::{WholeReport, WholeRun};
 

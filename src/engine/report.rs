@@ -117,7 +117,11 @@ fn paired(group: &Group, records: &[Record]) -> Option<Comparison> {
     let methods = others.iter().filter(|method| method.method != "majority").map(|method| {
         let differences = of_method(group, method, records)
             .filter_map(|record| Some(record.accuracy - best_by_seed.get(&record.seed)?));
-        Method { name: method.name.clone(), role: role(&method.method), values: differences.collect() }
+        Method {
+            name: method.name.clone(),
+            role: role(of_method(group, method, records)),
+            values: differences.collect(),
+        }
     });
     let methods: Vec<Method> = methods.filter(|method| !method.values.is_empty()).collect();
     (!methods.is_empty()).then(|| Comparison {
@@ -129,11 +133,12 @@ fn paired(group: &Group, records: &[Record]) -> Option<Comparison> {
     })
 }
 
-/// A dot a seed.
-fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
+/// The accuracies of a group's methods, a dot a seed, in the group's order.
+#[must_use]
+pub fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
     let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| {
         let values = of_method(group, method, records).map(|record| record.accuracy).collect();
-        Method { name: method.name.clone(), role: role(&method.method), values }
+        Method { name: method.name.clone(), role: role(of_method(group, method, records)), values }
     });
     Comparison {
         title: format!("Accuracy on test: {title}"),
@@ -144,10 +149,10 @@ fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
     }
 }
 
-/// What merges adapters stands out from what it is compared with.
-fn role(method: &str) -> Role {
-    let compared_with = ["head", "scratch", "lora", "full", "fusion"].contains(&method);
-    if compared_with || method.contains("single") { Role::Ink2 } else { Role::Merged }
+/// What merged its adapters before training stands out from what it is compared with: its records say how far it was
+/// from their mean.
+fn role<'a>(mut records: impl Iterator<Item = &'a Record>) -> Role {
+    if records.any(|record| record.ensemble_error.is_some()) { Role::Merged } else { Role::Ink2 }
 }
 
 fn difference(difference: &Difference) -> String {
