@@ -79,7 +79,7 @@ impl Step {
                 "The distance to the ensemble says what the merge lost: 0 means that the merged adapter computes the mean of the functions it was made from.",
             ],
             Step::FewShot => &[
-                "k examples a class are learned from (support), as many again choose the best epoch (dev); of the others, so many as \"test rows\" says judge (test).",
+                "k examples a class are learned from (support), as many again choose the best epoch (dev); the rest judges (test), at most as many rows as set.",
                 "Adapter and head are trained; the model is frozen. The seed fixes which examples are drawn, so that methods are compared on the same ones.",
             ],
             Step::Results => &[
