@@ -68,7 +68,7 @@ while read -r set seed rows epochs; do
     [ -n "$set" ] || continue
     [ $# -eq 0 ] || [[ " $* " == *" $set "* ]] || continue
     [ -f "$ADAPTERS/$set/adapter_config.json" ] && continue
-    # Of a target of the same name nothing is removed: an adapter is never merged for its own task.
+    # Of a target of the same name nothing is removed: an experiment leaves out the adapter of a target's own task.
     others=()
     for target in $TARGETS; do
         [ "$target" = "$set" ] || others+=("$OUT/targets/$target/train.tsv" "$OUT/targets/$target/test.tsv")

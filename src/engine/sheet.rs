@@ -17,8 +17,13 @@ pub(super) fn read(text: &str) -> Result<ExperimentSheet, EngineError> {
     });
     let variants = variants.collect::<Result<_, SpecError>>()?;
     let adapter = |AdapterEntry { name, path, track }| SheetAdapter { name, path, track };
-    let target =
-        |TargetEntry { name, train, test, track }| SheetTarget { name, train, test: test.unwrap_or_default(), track };
+    let target = |TargetEntry { name, train, test, track, without }| SheetTarget {
+        name,
+        train,
+        test: test.unwrap_or_default(),
+        track,
+        without,
+    };
     Ok(ExperimentSheet {
         training: values(&experiment.training)?,
         plms: experiment.plms,
@@ -44,8 +49,8 @@ pub(super) fn write(sheet: &ExperimentSheet) -> Result<String, EngineError> {
     put("training", parsed("[training]", &sheet.training).map(Value::Table))?;
     put("adapters", value_of(&sheet.adapters))?;
     let targets = sheet.targets.iter().map(|target| {
-        let SheetTarget { name, train, test, track } = target.clone();
-        value_of(&TargetEntry { name, train, test: Some(test).filter(|test| !test.is_empty()), track })
+        let SheetTarget { name, train, test, track, without } = target.clone();
+        value_of(&TargetEntry { name, train, test: Some(test).filter(|test| !test.is_empty()), track, without })
     });
     put("targets", targets.collect::<Result<_, _>>().map(Value::Array))?;
     let variants = sheet.variants.iter().map(|variant| {
@@ -105,6 +110,10 @@ bottleneck = 12
 name = "sst2"
 path = "adapters/{plm}/sst2"
 track = "sentiment"
+[[adapters]]
+name = "mr"
+path = "adapters/{plm}/mr"
+track = "sentiment"
 [[targets]]
 name = "cr"
 train = "cr/train.tsv"
@@ -114,6 +123,7 @@ track = "sentiment"
 name = "mr"
 train = "mr.tsv"
 track = "sentiment"
+without = ["mr"]
 [[variants]]
 name = "soft"
 method = "mera_acts"
@@ -141,7 +151,7 @@ weights = "score"
         let hashes = |file: &str| {
             let identities = Identities {
                 plm: "p".into(),
-                adapters: vec!["a".into()],
+                adapters: vec!["a".into(), "b".into()],
                 targets: vec![("c".into(), Some("d".into())), ("e".into(), None)],
             };
             let plan = Plan::new(Experiment::parse(file).unwrap(), 1, identities).unwrap();

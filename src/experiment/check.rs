@@ -1,7 +1,7 @@
 //! What is wrong with a specification, in a line that names the culprit.
 
 use super::method::{self, Kind};
-use super::spec::{Experiment, ScaleSetting, TrainedPart, Variant, WeightsSetting};
+use super::spec::{Experiment, ScaleSetting, Tracks, TrainedPart, Variant, WeightsSetting};
 use crate::merge::{Settings, SettingsError};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
@@ -105,6 +105,14 @@ pub enum SpecError {
     /// A method needs adapters.
     #[error("{0} needs adapters, and there are none")]
     NoAdapters(String),
+    /// An adapter that a target is to do without, and that there is not.
+    #[error("target {target} is without adapter \"{name}\", and no adapter is called so")]
+    Without {
+        /// The target.
+        target: String,
+        /// The name given.
+        name: String,
+    },
     /// A set of adapters without any.
     #[error("tracks = \"{tracks}\": no adapter is left for target {target} (its track: \"{track}\")")]
     EmptySet {
@@ -143,7 +151,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("adapters", &["name", "path", "track"]),
-    ("targets", &["name", "train", "test", "track"]),
+    ("targets", &["name", "train", "test", "track", "without"]),
     ("variants", &["name", "method", "scale", "weights", "train", "learning_rates", "set"]),
 ];
 
@@ -283,9 +291,15 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
             return Err(SpecError::Twice { what: "tracks", name: tracks.word().to_owned() });
         }
     }
+    // Where the file names none, all adapters that a target may use are one set.
+    let tracks = if experiment.tracks.is_empty() { &[Tracks::Mixed] } else { experiment.tracks.as_slice() };
     for target in &experiment.targets {
-        for (&tracks, set) in experiment.tracks.iter().zip(experiment.sets(target)) {
-            if set.is_empty() {
+        let known = |name: &&String| experiment.adapters.iter().any(|adapter| adapter.name == **name);
+        if let Some(name) = target.without.iter().find(|name| !known(name)) {
+            return Err(SpecError::Without { target: target.name.clone(), name: name.clone() });
+        }
+        for (&tracks, set) in tracks.iter().zip(experiment.sets(target)) {
+            if set.is_empty() && !(experiment.tracks.is_empty() && experiment.adapters.is_empty()) {
                 let (target, track) = (target.name.clone(), target.track.clone());
                 return Err(SpecError::EmptySet { tracks: tracks.word(), target, track });
             }

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`spec`] | the experiment file: targets, adapters, methods, variants, training |
+//! | `sets` | which adapters are used for a target |
 //! | [`method`] | what a method of the comparison is |
 //! | [`check`] | what is wrong with a specification, in a line that names it |
 //! | [`plan`] | the grid: its runs in order, with their hashes |
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod score;
+mod sets;
 pub mod spec;
 pub mod summary;
 

@@ -153,7 +153,7 @@ impl Plan {
     fn runs_of(&self, compared: &Compared, target: usize, k: usize, seed: u64) -> Result<Vec<PlannedRun>, SpecError> {
         let entry = &self.experiment.targets[target];
         let sets = self.experiment.sets(entry);
-        let all: Vec<usize> = (0..self.experiment.adapters.len()).collect();
+        let all = self.experiment.adapters_for(entry);
         let own = &compared.variant.learning_rates;
         let learning_rates = if own.is_empty() { &self.experiment.training.learning_rates } else { own };
         let run = PlannedRun {
@@ -324,6 +324,24 @@ mod tests {
         let plan = plan(&text, identities());
         let cr: Vec<String> = plan.runs()[..14].iter().map(|run| format!("{} {:?}", run.method, run.tracks)).collect();
         insta::assert_snapshot!(cr.join(", "), @"majority Mixed, head Mixed, scratch Mixed, single:sst2 Same, single:mnli Cross, best_single Cross, best_single Mixed, sum Cross, sum Mixed, mera_acts Cross, mera_acts Mixed, mera_acts_soft Cross, mera_acts_soft Mixed, mera_acts_keep Cross");
+    }
+
+    #[test]
+    fn what_a_target_is_without_is_in_no_run_of_it() {
+        let before = plan(SAMPLE, identities());
+        let text = SAMPLE.replace("name = \"cr\"\n", "name = \"cr\"\nwithout = [\"sst2\"]\n");
+        let after = plan(&text, identities());
+        let of = |plan: &Plan, method: &str, target| {
+            let run = plan.runs().iter().find(|run| run.method == method && run.target == target);
+            run.map(|run| (run.hash.clone(), run.work.clone()))
+        };
+        assert!(of(&before, "single:sst2", 0).is_some() && of(&after, "single:sst2", 0).is_none());
+        let Some((_, Work::BestSingle(chosen))) = of(&after, "best_single", 0) else { panic!("no best_single") };
+        assert_eq!(chosen, [1]);
+        assert_ne!(of(&before, "sum", 0), of(&after, "sum", 0));
+        for (method, target) in [("single:mnli", 0), ("scratch", 1), ("sum", 1)] {
+            assert_eq!(of(&before, method, target), of(&after, method, target), "{method} is the run that it was");
+        }
     }
 
     #[test]

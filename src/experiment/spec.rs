@@ -112,6 +112,9 @@ pub struct TargetEntry {
     /// Family of tasks; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub track: String,
+    /// Names of adapters that are not used for it, such as the one that has learned this very task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// A method with settings, under a name of its own.
@@ -429,31 +432,6 @@ impl Experiment {
             .map(|variant| Ok(Compared { name: variant.name.clone(), kind: method::find(&variant.method)?, variant }))
             .collect()
     }
-
-    /// How the adapters `set` (indices) stand to `target`; without any, they are not of its track.
-    #[must_use]
-    pub fn relation(&self, set: &[usize], target: &TargetEntry) -> Tracks {
-        let same = |index: &&usize| self.adapters.get(**index).is_some_and(|adapter| is_same(adapter, target));
-        match set.iter().filter(same).count() {
-            0 => Tracks::Cross,
-            count if count == set.len() => Tracks::Same,
-            _ => Tracks::Mixed,
-        }
-    }
-
-    /// The sets of adapters (indices) that are merged for `target`, in the order of [`Experiment::tracks`].
-    #[must_use]
-    pub fn sets(&self, target: &TargetEntry) -> Vec<Vec<usize>> {
-        let of = |wanted: Tracks| {
-            let chosen = |index: &usize| match wanted {
-                Tracks::Mixed => true,
-                Tracks::Same => is_same(&self.adapters[*index], target),
-                Tracks::Cross => !is_same(&self.adapters[*index], target),
-            };
-            (0..self.adapters.len()).filter(chosen).collect()
-        };
-        if self.tracks.is_empty() { vec![of(Tracks::Mixed)] } else { self.tracks.iter().map(|&set| of(set)).collect() }
-    }
 }
 
 /// One text stands for a list of one.
@@ -484,10 +462,6 @@ mod one_or_several {
             },
         )
     }
-}
-
-fn is_same(adapter: &AdapterEntry, target: &TargetEntry) -> bool {
-    !adapter.track.is_empty() && adapter.track == target.track
 }
 
 fn lm_bff() -> Vec<u64> {
@@ -581,6 +555,7 @@ train = "up"
         let mut full = Experiment::parse(SAMPLE).unwrap();
         full.tracks = vec![Tracks::Mixed];
         full.training.bottleneck = Some(4);
+        full.targets[0].without = vec!["mnli".into()];
         full.variants[0].scale = ScaleSetting::Named(ScaleName::Sum);
         full.variants[0].weights = WeightsSetting::Score;
         full.variants[0].train = TrainedPart::Head;
@@ -624,6 +599,8 @@ train = "up"
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"single\"\nweights = \"score\""), @"variant mera_acts_keep: weights is for merges, which single is not");
         insta::assert_snapshot!(replaced("[training]", "tracks = [\"same\"]\n[training]"), @r#"tracks = "same": no adapter is left for target own (its track: "")"#);
+        insta::assert_snapshot!(replaced("name = \"own\"", "name = \"own\"\nwithout = [\"mnly\"]"), @r#"target own is without adapter "mnly", and no adapter is called so"#);
+        insta::assert_snapshot!(replaced("name = \"own\"", "name = \"own\"\nwithout = [\"mnli\", \"sst2\"]"), @r#"tracks = "mixed": no adapter is left for target own (its track: "")"#);
         let bare = |text: &str| {
             let (head, targets) =
                 (text.split("[[adapters]]").next().unwrap(), text.split_once("[[targets]]").unwrap().1);

@@ -63,6 +63,8 @@ pub struct SheetTarget {
     pub test: String,
     /// Its track; empty where it has none.
     pub track: String,
+    /// Names of adapters that are not used for it.
+    pub without: Vec<String>,
 }
 
 /// A method with other settings.

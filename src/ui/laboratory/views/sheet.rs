@@ -137,13 +137,20 @@ fn Numbers() -> impl IntoView {
 fn Parts() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let track = |name: &str, track: &str, path: &str, kind: &'static str, on_change: Box<dyn Fn(String)>| {
+    let track = |name: &str,
+                 track: &str,
+                 path: &str,
+                 without: &[String],
+                 kind: &'static str,
+                 on_change: Box<dyn Fn(String)>| {
         let label = format!("Track of {name}");
+        let without = (!without.is_empty()).then(|| format!("without {}", without.join(", ")));
         view! {
             <li class="part">
                 <span title=path.to_owned()>{name.to_owned()}</span>
                 <input type="text" class="part-track" aria-label=label placeholder="track" data-testid=format!("{kind}-track") prop:value=track.to_owned()
                     on:change=move |event| on_change(event_target_value(&event))/>
+                {without.map(|words| view! { <small title="Adapters that are not used for this target, as the file says">{words}</small> })}
             </li>
         }
     };
@@ -151,12 +158,12 @@ fn Parts() -> impl IntoView {
         <div class="sheet-part">
             <h4>"Adapters"</h4>
             <ul>
-                {move || sheet.get().adapters.iter().enumerate().map(|(place, adapter)| track(&adapter.name, &adapter.track, &adapter.path, "adapter",
+                {move || sheet.get().adapters.iter().enumerate().map(|(place, adapter)| track(&adapter.name, &adapter.track, &adapter.path, &[], "adapter",
                     Box::new(move |track| laboratory.edit(|sheet| if let Some(adapter) = sheet.adapters.get_mut(place) { adapter.track = track })))).collect_view()}
             </ul>
             <h4>"Targets"</h4>
             <ul>
-                {move || sheet.get().targets.iter().enumerate().map(|(place, target)| track(&target.name, &target.track, &target.train, "target",
+                {move || sheet.get().targets.iter().enumerate().map(|(place, target)| track(&target.name, &target.track, &target.train, &target.without, "target",
                     Box::new(move |track| laboratory.edit(|sheet| if let Some(target) = sheet.targets.get_mut(place) { target.track = track })))).collect_view()}
             </ul>
             <div class="row" role="group" aria-label="Sets of adapters">

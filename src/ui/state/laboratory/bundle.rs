@@ -257,7 +257,7 @@ mod tests {
                 name: "cr".into(),
                 train: "./data/cr/train.tsv".into(),
                 test: "data/cr/dev.tsv".into(),
-                track: String::new(),
+                ..SheetTarget::default()
             }],
             ..ExperimentSheet::default()
         }
