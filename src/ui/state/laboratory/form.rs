@@ -147,6 +147,7 @@ pub fn from_lab(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::state::choices::tests::adapter;
 
     #[test]
     fn numbers_are_read_and_named_where_they_are_none() {
@@ -188,8 +189,11 @@ mod tests {
             track: "NLI".into(),
         };
         let file = FileSource::Bytes(FileBytes { path: "where/own task.csv".into(), bytes: vec![1] });
-        let (sheet, bundle) = from_lab(&plm, &[], &[(data, file)]);
+        let adapters = ["own task", "snli"]
+            .map(|name| (adapter(1, name), FileBytes { path: format!("{name}/adapter.safetensors"), bytes: vec![] }));
+        let (sheet, bundle) = from_lab(&plm, &adapters, &[(data, file)]);
         assert_eq!(bundle.missing(&sheet), [""; 0]);
         assert_eq!((sheet.targets[0].train.as_str(), sheet.targets[0].track.as_str()), ("data/own task.csv", "NLI"));
+        assert_eq!(sheet.targets[0].without, ["own task"], "whoever has learned it says nothing of the others");
     }
 }
