@@ -126,8 +126,8 @@ pub fn from_lab(
     for (card, source) in data {
         let end = super::bundle::path_of(source).rsplit('.').next().unwrap_or("tsv").to_owned();
         let path = format!("data/{}.{end}", card.name);
-        // Whoever has learned the task itself says nothing of what others are worth for it.
-        let own = adapters.iter().map(|(card, _)| &card.name).filter(|name| **name == card.name);
+        // Whoever has learned the task itself says nothing of what others are worth for it, where there are others.
+        let own = adapters.iter().map(|(card, _)| &card.name).filter(|name| **name == card.name && adapters.len() > 1);
         sheet.targets.push(SheetTarget {
             name: card.name.clone(),
             train: path.clone(),
