@@ -292,14 +292,17 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
         }
     }
     // Where the file names none, all adapters that a target may use are one set.
-    let tracks = if experiment.tracks.is_empty() { &[Tracks::Mixed] } else { experiment.tracks.as_slice() };
+    let tracks = match experiment.tracks.as_slice() {
+        [] if !experiment.adapters.is_empty() => &[Tracks::Mixed],
+        named => named,
+    };
     for target in &experiment.targets {
         let known = |name: &&String| experiment.adapters.iter().any(|adapter| adapter.name == **name);
         if let Some(name) = target.without.iter().find(|name| !known(name)) {
             return Err(SpecError::Without { target: target.name.clone(), name: name.clone() });
         }
         for (&tracks, set) in tracks.iter().zip(experiment.sets(target)) {
-            if set.is_empty() && !(experiment.tracks.is_empty() && experiment.adapters.is_empty()) {
+            if set.is_empty() {
                 let (target, track) = (target.name.clone(), target.track.clone());
                 return Err(SpecError::EmptySet { tracks: tracks.word(), target, track });
             }
