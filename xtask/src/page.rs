@@ -2,7 +2,7 @@
 
 use crate::project::Project;
 use crate::shell::{path_with, run};
-use crate::tools::{TRUNK, WASM_BINDGEN, ensure};
+use crate::tools::{TRUNK, WASM_BINDGEN, ensure, ensure_wasm_target};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::Write;
@@ -40,6 +40,7 @@ impl Profile {
 /// # Errors
 /// When a tool can't be installed, or the build fails.
 pub fn build(project: &Project, profile: Profile) -> Result<()> {
+    ensure_wasm_target(project)?;
     let wasm_bindgen = ensure(project, &WASM_BINDGEN)?;
     let trunk = ensure(project, &TRUNK)?;
     let mut command = Command::new(trunk.join(TRUNK.program));

@@ -1,9 +1,14 @@
-//! The tools that a build needs beside cargo, each at one pinned version, installed only when missing.
+//! The tools that a build needs beside cargo, each at one pinned version, and the standard library for the browser;
+//! installed only when missing.
 
 use crate::project::Project;
 use crate::shell::{cargo_command, first_line, run, which};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the page and the worker are compiled for.
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// A program that `cargo install` brings.
 pub struct Tool {
@@ -24,6 +29,26 @@ pub const WASM_BINDGEN: Tool =
     Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.129", opt_level: "3" };
 /// Checks licences, sources and advisories.
 pub const CARGO_DENY: Tool = Tool { package: "cargo-deny", program: "cargo-deny", version: "0.20.2", opt_level: "0" };
+
+/// Makes sure that the standard library for [`WASM_TARGET`] is there. rustup brings it by itself for whom it may install
+/// what `rust-toolchain.toml` names; who has switched that off gets it here, for this toolchain alone.
+///
+/// # Errors
+/// When it is missing and rustup can't add it.
+pub fn ensure_wasm_target(project: &Project) -> Result<()> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let libraries = Command::new(&rustc)
+        .current_dir(&project.root)
+        .args(["--print", "target-libdir", "--target", WASM_TARGET])
+        .output()
+        .with_context(|| format!("{rustc} did not start"))?;
+    if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
+        return Ok(());
+    }
+    let mut command = Command::new("rustup");
+    run(command.current_dir(&project.root).args(["target", "add", WASM_TARGET]))
+        .with_context(|| format!("the standard library for {WASM_TARGET} could not be added"))
+}
 
 /// Makes sure that a tool is there, and returns the folder of its program.
 ///

@@ -6,12 +6,12 @@ use crate::page::{self, Profile};
 use crate::plm;
 use crate::project::Project;
 use crate::shell::{cargo_command, path_with, run, run_listening};
-use crate::tools::{self, CARGO_DENY, WASM_BINDGEN};
+use crate::tools::{self, CARGO_DENY, WASM_BINDGEN, WASM_TARGET};
 use anyhow::{Context, Result, bail, ensure};
 use std::process::Command;
 
 /// What follows for a target in the browser.
-const WASM: [&str; 5] = ["--target", "wasm32-unknown-unknown", "--profile", "web-test", "--no-default-features"];
+const WASM: [&str; 5] = ["--target", WASM_TARGET, "--profile", "web-test", "--no-default-features"];
 
 pub(super) fn fmt(project: &Project, _: &mut Tally) -> Result<()> {
     run(&mut cargo_command(project, &["fmt", "--all", "--check"]))
@@ -26,6 +26,7 @@ pub(super) fn clippy(project: &Project, _: &mut Tally) -> Result<()> {
 }
 
 pub(super) fn clippy_wasm(project: &Project, _: &mut Tally) -> Result<()> {
+    tools::ensure_wasm_target(project)?;
     let worker = ["--bin", "worker", "--test", "browser", "--features", "worker"];
     for targets in [worker.as_slice(), &["--bin", "app", "--features", "ui"]] {
         let mut command = cargo_command(project, &["clippy", "--lib"]);
@@ -40,7 +41,7 @@ pub(super) fn clippy_wasm(project: &Project, _: &mut Tally) -> Result<()> {
 pub(super) fn features(project: &Project, _: &mut Tally) -> Result<()> {
     run(&mut cargo_command(project, &["check", "--lib", "--tests", "--no-default-features", "--features", "engine"]))?;
     let engine = tree(project, "engine", "x86_64-unknown-linux-gnu")?;
-    let page = tree(project, "ui", "wasm32-unknown-unknown")?;
+    let page = tree(project, "ui", WASM_TARGET)?;
     for (what, tree, forbidden) in [
         ("the engine", &engine, ["web-sys", "leptos", "clap"]),
         ("the page", &page, ["burn", "tokenizers", "nalgebra"]),
@@ -93,6 +94,7 @@ pub(super) fn native(project: &Project, tally: &mut Tally) -> Result<()> {
 }
 
 pub(super) fn docs(project: &Project, _: &mut Tally) -> Result<()> {
+    tools::ensure_wasm_target(project)?;
     let native: &[&str] = &["--features", "cli"];
     let browser = [WASM.as_slice(), &["--features", "ui,worker"]].concat();
     for arguments in [native, &browser] {
@@ -110,6 +112,7 @@ pub(super) fn page(project: &Project, _: &mut Tally) -> Result<()> {
 pub(super) fn browser(project: &Project, tally: &mut Tally) -> Result<()> {
     plm::fetch_served(project)?;
     let browser = browser::ensure()?;
+    tools::ensure_wasm_target(project)?;
     let tools = tools::ensure(project, &WASM_BINDGEN)?;
     let mut command = cargo_command(project, &["test", "--test", "browser", "--features", "worker"]);
     command.args(WASM).env("PATH", path_with(&tools)?).env("CHROMEDRIVER", &browser.driver);
