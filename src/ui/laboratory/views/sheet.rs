@@ -137,34 +137,24 @@ fn Numbers() -> impl IntoView {
 fn Parts() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let track = |name: &str,
-                 track: &str,
-                 path: &str,
-                 without: &[String],
-                 kind: &'static str,
-                 on_change: Box<dyn Fn(String)>| {
-        let label = format!("Track of {name}");
-        let without = (!without.is_empty()).then(|| format!("without {}", without.join(", ")));
-        view! {
-            <li class="part">
-                <span title=path.to_owned()>{name.to_owned()}</span>
-                <input type="text" class="part-track" aria-label=label placeholder="track" data-testid=format!("{kind}-track") prop:value=track.to_owned()
-                    on:change=move |event| on_change(event_target_value(&event))/>
-                {without.map(|words| view! { <small title="Adapters that are not used for this target, as the file says">{words}</small> })}
-            </li>
-        }
-    };
     view! {
         <div class="sheet-part">
             <h4>"Adapters"</h4>
             <ul>
-                {move || sheet.get().adapters.iter().enumerate().map(|(place, adapter)| track(&adapter.name, &adapter.track, &adapter.path, &[], "adapter",
-                    Box::new(move |track| laboratory.edit(|sheet| if let Some(adapter) = sheet.adapters.get_mut(place) { adapter.track = track })))).collect_view()}
+                {move || sheet.get().adapters.into_iter().enumerate().map(|(place, adapter)| view! {
+                    <li class="part">
+                        <Track name=adapter.name path=adapter.path track=adapter.track testid="adapter-track"
+                            on_change=move |track| laboratory.edit(|sheet| if let Some(adapter) = sheet.adapters.get_mut(place) { adapter.track = track })/>
+                    </li>
+                }).collect_view()}
             </ul>
             <h4>"Targets"</h4>
             <ul>
-                {move || sheet.get().targets.iter().enumerate().map(|(place, target)| track(&target.name, &target.track, &target.train, &target.without, "target",
-                    Box::new(move |track| laboratory.edit(|sheet| if let Some(target) = sheet.targets.get_mut(place) { target.track = track })))).collect_view()}
+                {move || {
+                    let sheet = sheet.get();
+                    let known: Vec<_> = sheet.adapters.iter().map(|adapter| adapter.name.clone()).collect();
+                    sheet.targets.into_iter().enumerate().map(|(place, target)| view! { <Target place target known=known.clone()/> }).collect_view()
+                }}
             </ul>
             <div class="row" role="group" aria-label="Sets of adapters">
                 {["same", "cross", "mixed"].map(|tracks| view! {
@@ -178,6 +168,47 @@ fn Parts() -> impl IntoView {
             </div>
             <p class="quiet-words">{move || sheet.with(|sheet| format!("On {}", sheet.plms.iter().map(|folder| crate::ui::state::laboratory::bundle::last(folder)).collect::<Vec<_>>().join(", ")))}</p>
         </div>
+    }
+}
+
+/// What is learned: its track, and which adapters it goes without, where there are several.
+#[component]
+fn Target(place: usize, target: SheetTarget, known: Vec<String>) -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let edit = move |change: &dyn Fn(&mut SheetTarget)| {
+        laboratory.edit(|sheet| {
+            if let Some(target) = sheet.targets.get_mut(place) {
+                change(target);
+            }
+        });
+    };
+    let without = target.without.join(", ");
+    view! {
+        <li class="part">
+            <Track name=target.name path=target.train track=target.track testid="target-track"
+                on_change=move |track: String| edit(&|target| target.track.clone_from(&track))/>
+            {(known.len() > 1).then(|| view! {
+                <Words label="Without the adapters" testid="target-without" value=Signal::derive(move || without.clone())
+                    hint="Adapters that are not used for this target, such as one that has learned it; apart by commas"
+                    on_change=move |text: String| form::some_of(&text, &known).map(|names| edit(&|target| target.without.clone_from(&names)))/>
+            })}
+        </li>
+    }
+}
+
+/// A name, and the track of what it names.
+#[component]
+fn Track(
+    name: String,
+    path: String,
+    track: String,
+    testid: &'static str,
+    #[prop(into)] on_change: Callback<String>,
+) -> impl IntoView {
+    view! {
+        <span title=path>{name.clone()}</span>
+        <input type="text" class="part-track" aria-label=format!("Track of {name}") placeholder="track" data-testid=testid prop:value=track
+            on:change=move |event| on_change.run(event_target_value(&event))/>
     }
 }
 

@@ -61,6 +61,19 @@ pub fn whole_numbers(text: &str) -> Result<Vec<u64>, String> {
     if all.is_empty() { Err("give at least one number".into()) } else { Ok(all) }
 }
 
+/// Names among `known`, apart by commas.
+///
+/// # Errors
+/// One line that names what is not among them, and them.
+pub fn some_of(text: &str, known: &[String]) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let name = |name: &str| match known.iter().find(|there| *there == name) {
+        Some(name) => Ok(name.clone()),
+        None => Err(format!("`{name}` is none of {}", known.join(", "))),
+    };
+    names.map(name).collect()
+}
+
 /// Learning rates, apart by spaces or commas, as a list in TOML; none where nothing stands there.
 ///
 /// # Errors
@@ -164,6 +177,14 @@ mod tests {
         assert_eq!(rates("1e-3 fast"), Err("`fast` is no number above 0".into()));
         assert_eq!(listed("[0.001, 5e-5]"), "0.001 5e-5");
         assert_eq!(listed("16"), "16");
+    }
+
+    #[test]
+    fn adapters_are_named_and_an_unknown_one_is_told() {
+        let known = ["own task", "snli"].map(str::to_owned);
+        assert_eq!(some_of(" own task,", &known), Ok(vec!["own task".into()]));
+        assert_eq!(some_of("", &known), Ok(vec![]));
+        assert_eq!(some_of("snli, mnli", &known), Err("`mnli` is none of own task, snli".into()));
     }
 
     #[test]
