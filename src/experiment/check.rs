@@ -301,11 +301,9 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
         if let Some(name) = target.without.iter().find(|name| !known(name)) {
             return Err(SpecError::Without { target: target.name.clone(), name: name.clone() });
         }
-        for (&tracks, set) in tracks.iter().zip(experiment.sets(target)) {
-            if set.is_empty() {
-                let (target, track) = (target.name.clone(), target.track.clone());
-                return Err(SpecError::EmptySet { tracks: tracks.word(), target, track });
-            }
+        if let Some(tracks) = tracks.iter().find(|tracks| experiment.set(**tracks, target).is_empty()) {
+            let (target, track) = (target.name.clone(), target.track.clone());
+            return Err(SpecError::EmptySet { tracks: tracks.word(), target, track });
         }
     }
     Ok(())

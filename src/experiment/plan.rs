@@ -327,6 +327,23 @@ mod tests {
     }
 
     #[test]
+    fn equal_sets_of_adapters_make_each_run_once() {
+        let of_the_track = SAMPLE
+            .replace("track = \"NLI\"", "track = \"sentiment\"")
+            .replace("name = \"own\"", "name = \"own\"\ntrack = \"sentiment\"");
+        let of_others = SAMPLE.replace("track = \"sentiment\"\n\n[[adapters]]", "track = \"NLI\"\n\n[[adapters]]");
+        for (text, tracks) in [(of_the_track, "[\"same\", \"mixed\"]"), (of_others, "[\"mixed\", \"cross\"]")] {
+            let alone = plan(&text, identities());
+            let named = plan(&text.replace("[training]", &format!("tracks = {tracks}\n[training]")), identities());
+            assert_eq!(hashes(&named).len(), named.runs().len(), "{tracks}: no hash stands twice");
+            assert_eq!(named.runs(), alone.runs(), "{tracks}: the runs are those of one set");
+        }
+        // Sets that are equal for one target only.
+        let some = plan(&SAMPLE.replace("[training]", "tracks = [\"cross\", \"mixed\"]\n[training]"), identities());
+        assert_eq!(hashes(&some).len(), some.runs().len());
+    }
+
+    #[test]
     fn what_a_target_is_without_is_in_no_run_of_it() {
         let before = plan(SAMPLE, identities());
         let text = SAMPLE.replace("name = \"cr\"\n", "name = \"cr\"\nwithout = [\"sst2\"]\n");

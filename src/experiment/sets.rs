@@ -21,18 +21,29 @@ impl Experiment {
         (0..self.adapters.len()).filter(used).collect()
     }
 
-    /// The sets of adapters (indices) that are merged for `target`, in the order of [`Experiment::tracks`].
+    /// The adapters (indices) for `target` that stand to it as `tracks` says: all of them for [`Tracks::Mixed`].
+    #[must_use]
+    pub fn set(&self, tracks: Tracks, target: &TargetEntry) -> Vec<usize> {
+        let chosen = |index: &usize| match tracks {
+            Tracks::Mixed => true,
+            Tracks::Same => is_same(&self.adapters[*index], target),
+            Tracks::Cross => !is_same(&self.adapters[*index], target),
+        };
+        self.adapters_for(target).into_iter().filter(chosen).collect()
+    }
+
+    /// The sets of adapters (indices) that are merged for `target`, in the order of [`Experiment::tracks`]; of equal
+    /// ones the first, for they come to the same runs.
     #[must_use]
     pub fn sets(&self, target: &TargetEntry) -> Vec<Vec<usize>> {
-        let of = |wanted: Tracks| {
-            let chosen = |index: &usize| match wanted {
-                Tracks::Mixed => true,
-                Tracks::Same => is_same(&self.adapters[*index], target),
-                Tracks::Cross => !is_same(&self.adapters[*index], target),
-            };
-            self.adapters_for(target).into_iter().filter(chosen).collect()
-        };
-        if self.tracks.is_empty() { vec![of(Tracks::Mixed)] } else { self.tracks.iter().map(|&set| of(set)).collect() }
+        let tracks = if self.tracks.is_empty() { &[Tracks::Mixed] } else { self.tracks.as_slice() };
+        let mut sets = Vec::new();
+        for set in tracks.iter().map(|&tracks| self.set(tracks, target)) {
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        sets
     }
 }
 
