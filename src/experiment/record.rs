@@ -41,7 +41,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_seconds: Option<f64>,
     /// Most bytes of memory in use at once during the run, those of the PLM and of runs that shared its passes among
-    /// them; none where it can't be known.
+    /// them, not those of a GPU; in a browser since its worker began. None where it can't be known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// Of all that determines the run.
@@ -164,12 +164,38 @@ pub fn join(readings: impl IntoIterator<Item = Vec<Record>>) -> (Vec<Record>, Ve
 }
 
 impl Record {
-    /// Whether another record of the same run tells of the same result; what it took is another matter, and
-    /// so is what the folder of its PLM is called.
+    /// Whether another record of the same run tells of the same result, but for rounding; what it took is another
+    /// matter, and so is what the folder of its PLM is called.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
+        let same_scores = match (&self.scores, &other.scores) {
+            (Some(a), Some(b)) => a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(&a, &b)| is_near(a, b)),
+            (a, b) => a == b,
+        };
         let Self { plm, seconds, step_seconds, peak_memory, .. } = other.clone();
-        Self { plm, seconds, step_seconds, peak_memory, ..self.clone() } == *other
+        let of_results = Self { plm, seconds, step_seconds, peak_memory, ..self.clone() };
+        let Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, .. } = other.clone();
+        Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, ..of_results } == *other
+            && is_near(self.accuracy, other.accuracy)
+            && is_near(self.macro_f1, other.macro_f1)
+            && is_near(self.dev_accuracy, other.dev_accuracy)
+            && are_near(self.dev_loss, other.dev_loss)
+            && are_near(self.ensemble_error, other.ensemble_error)
+            && same_scores
+    }
+}
+
+/// Whether two results are the same but for rounding. A run is the same on every device, yet each sums in an order of
+/// its own. For shares of rows this is equality: one row of fewer than ten thousand is more. For losses and errors it is
+/// relative, but to no less than 1: of what should be 0, such as the error of an exact merge, there is only rounding.
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-4 * a.abs().max(b.abs()).max(1.0)
+}
+
+fn are_near(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => is_near(a, b),
+        (a, b) => a == b,
     }
 }
 
@@ -226,6 +252,43 @@ pub(super) mod tests {
         assert_eq!(reading.contradictions, std::slice::from_ref(&first.hash));
         let (records, contradictions) = join([vec![first.clone()], vec![slower], vec![other]]);
         assert_eq!((records, contradictions), (vec![first.clone()], vec![first.hash]));
+    }
+
+    #[test]
+    fn records_of_two_devices_agree() {
+        let scores = |none: f64| Some(BTreeMap::from([("none".to_owned(), none), ("mr".to_owned(), 0.75)]));
+        let cpu = Record {
+            dev_loss: Some(1.25),
+            ensemble_error: Some(3e-9),
+            scores: scores(0.5),
+            ..record("cr", "sum", 4, 13, 0.812_345)
+        };
+        let gpu = Record {
+            plm: "elsewhere".into(),
+            accuracy: 0.812_345_1,
+            dev_loss: Some(1.250_05),
+            ensemble_error: Some(2e-8),
+            seconds: 0.1,
+            peak_memory: Some(1),
+            ..cpu.clone()
+        };
+        assert!(cpu.agrees(&gpu) && gpu.agrees(&cpu));
+        // A row of 5,000 answered otherwise, another rate, another choice: another result.
+        for other in [
+            Record { accuracy: cpu.accuracy + 1.0 / 5e3, ..cpu.clone() },
+            Record { macro_f1: 0.5, ..cpu.clone() },
+            Record { dev_accuracy: 0.502, ..cpu.clone() },
+            Record { dev_loss: Some(1.251), ..cpu.clone() },
+            Record { dev_loss: None, ..cpu.clone() },
+            Record { ensemble_error: Some(0.001), ..cpu.clone() },
+            Record { scores: scores(0.625), ..cpu.clone() },
+            Record { scores: None, ..cpu.clone() },
+            Record { learning_rate: Some(1e-3), ..cpu.clone() },
+            Record { chosen: Some("mr".into()), ..cpu.clone() },
+            Record { trainable_parameters: 101, ..cpu.clone() },
+        ] {
+            assert!(!cpu.agrees(&other), "{other:?}");
+        }
     }
 
     proptest! {
