@@ -23,7 +23,8 @@ pub trait Observer {
     /// A clock that only goes forward, in seconds; the engine has none of its own.
     fn seconds(&self) -> f64;
 
-    /// Most bytes of memory in use at once since this was asked last, where that can be known.
+    /// Most bytes of memory in use at once since this was asked last, where that can be known; of memory that never
+    /// shrinks, such as a browser's worker has, since it began.
     fn peak_memory(&mut self) -> Option<u64> {
         None
     }

@@ -1,7 +1,7 @@
 //! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
 
 use super::VERSION;
-use crate::experiment::report::{grouped, spread};
+use crate::experiment::report::{COSTS, costs, grouped, spread};
 use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
 use crate::experiment::{Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
@@ -26,7 +26,8 @@ pub(super) fn html(records: &[Record]) -> String {
          <h1>Results of an experiment</h1>\n\
          <p>{} runs{on}, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
          are compared over the episodes that both have seen, with the {:.0} % interval of the mean difference (Student's \
-         t); an interval without 0 stands in bold.</p>\n",
+         t); an interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at \
+         inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.</p>\n",
         summary.records,
         escaped(VERSION),
         summary.confidence * 100.0,
@@ -48,29 +49,13 @@ fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Recor
         let drawing = svg::document(&picture.scene(WIDTH), Scheme::Light);
         writeln!(page, "<figure><figcaption>{}</figcaption>{drawing}</figure>", escaped(&picture.title))?;
     }
-    // A browser does not tell how much memory there was in use: no column for what nobody knows.
-    let memory = group.methods.iter().any(|method| method.peak_memory.is_some());
-    writeln!(
-        page,
-        "<table>\n<tr><th>method<th>seeds<th>accuracy<th>macro F1<th>parameters trained<th>at inference\
-         <th>seconds<th>a step{}</tr>",
-        if memory { "<th>peak memory" } else { "" }
-    )?;
+    let cells = |tag: &str, cells: &[String]| cells.iter().fold(String::new(), |row, cell| row + tag + cell);
+    let head = ["method", "seeds", "accuracy", "macro F1"].into_iter().chain(COSTS).map(str::to_owned);
+    writeln!(page, "<table>\n<tr>{}</tr>", cells("<th>", &head.collect::<Vec<_>>()))?;
     for method in &group.methods {
-        let step = method.step_seconds.map_or(String::new(), |seconds| format!("{:.0} ms", seconds * 1e3));
-        let bytes = method.peak_memory.map_or(String::new(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0));
-        let last = if memory { format!("<td>{bytes}") } else { String::new() };
-        writeln!(
-            page,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{:.0}<td>{:.0}<td>{:.1}<td>{step}{last}</tr>",
-            escaped(&method.name),
-            method.runs,
-            spread(&method.accuracy),
-            spread(&method.macro_f1),
-            method.trainable_parameters,
-            method.inference_parameters,
-            method.seconds,
-        )?;
+        let results =
+            [escaped(&method.name), method.runs.to_string(), spread(&method.accuracy), spread(&method.macro_f1)];
+        writeln!(page, "<tr>{}{}</tr>", cells("<td>", &results), cells("<td>", &costs(method)))?;
     }
     page.push_str("</table>\n");
     if group.pairs.is_empty() {
@@ -218,7 +203,7 @@ mod tests {
         assert!(page.contains("What each gains over sum, seed by seed"), "{page}");
         // Nothing is fetched, no name breaks out.
         assert!(
-            page.contains("<td>sum<td>2<td>0.850 ± 0.071<td>0.500 ± 0.000<td>1<td>2<td>1.0<td>250 ms<td>2 MiB</tr>")
+            page.contains("<td>sum<td>2<td>0.850 ± 0.071<td>0.500 ± 0.000<td>1<td>2<td>250 ms<td>1.0 s<td>2 MiB</tr>")
         );
         assert!(page.contains("<tr><td>sum<td>single:a<td>2<td>+0.200 [−1.071, +1.471]<td>2<td>0<td>0</tr>"), "{page}");
         let outside = page.matches("http").count();

@@ -125,4 +125,8 @@ impl Observer for Reporter {
     fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
+
+    fn peak_memory(&mut self) -> Option<u64> {
+        scope::memory()
+    }
 }

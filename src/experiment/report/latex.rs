@@ -1,13 +1,18 @@
-//! A summary as a table for a paper, with the rules of `booktabs`: a row a method, a column a target and k.
+//! A summary as tables for a paper, with the rules of `booktabs`: accuracies with a row a method and a column a target
+//! and k, then what the methods take with a block of rows a target and k.
 
 use super::super::summary::{Group, Summary};
-use super::grouped;
+use super::{COSTS, costs, grouped};
 use std::fmt::Write;
 
-/// `summary.tex`: accuracies in per cent, mean and deviation over the seeds, the best of each column in bold; methods in
-/// the order of their mean over the columns.
+/// `summary.tex`: accuracies in per cent, mean and deviation over the seeds, the best of each column in bold, methods in
+/// the order of their mean over the columns; then parameters, times and memory.
 #[must_use]
 pub fn latex(summary: &Summary) -> String {
+    format!("% needs \\usepackage{{booktabs}}\n{}\n{}", accuracies(summary), what_it_takes(summary))
+}
+
+fn accuracies(summary: &Summary) -> String {
     let groups = &summary.groups;
     let mut methods: Vec<&str> = Vec::new();
     for method in groups.iter().flat_map(|group| &group.methods) {
@@ -21,7 +26,7 @@ pub fn latex(summary: &Summary) -> String {
     };
     // Stable: of equals the one that came first.
     methods.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
-    let mut text = String::from("% needs \\usepackage{booktabs}\n\\begin{tabular}{l");
+    let mut text = String::from("\\begin{tabular}{l");
     text += &"r".repeat(groups.len());
     text += "}\n\\toprule\nmethod";
     for group in groups {
@@ -48,6 +53,28 @@ pub fn latex(summary: &Summary) -> String {
             };
         }
         text += " \\\\\n";
+    }
+    text + "\\bottomrule\n\\end{tabular}\n"
+}
+
+fn what_it_takes(summary: &Summary) -> String {
+    let mut text = format!("\\begin{{tabular}}{{l{}}}\n\\toprule\nmethod", "r".repeat(COSTS.len()));
+    for head in COSTS {
+        text += " & ";
+        text += head;
+    }
+    text += " \\\\\n";
+    for group in &summary.groups {
+        // Writing to a string does not fail.
+        let columns = COSTS.len() + 1;
+        let _ =
+            writeln!(text, "\\midrule\n\\multicolumn{{{columns}}}{{l}}{{{}}} \\\\", escaped(&grouped(summary, group)));
+        for method in &group.methods {
+            let cells = std::iter::once(escaped(&method.name)).chain(costs(method));
+            let cells = cells.map(|cell| if cell.is_empty() { "--".to_owned() } else { cell });
+            text += &cells.collect::<Vec<_>>().join(" & ");
+            text += " \\\\\n";
+        }
     }
     text + "\\bottomrule\n\\end{tabular}\n"
 }
@@ -86,6 +113,8 @@ mod tests {
             records.push(record("cr", "head", 16, seed, head));
         }
         records.push(record("50%&more", "head", 4, 13, 0.5));
+        records[0].step_seconds = Some(0.0625);
+        records[0].peak_memory = Some(300 << 20);
         insta::assert_snapshot!(latex(&summarize(&records)), @r"
         % needs \usepackage{booktabs}
         \begin{tabular}{lrr}
@@ -94,6 +123,19 @@ mod tests {
         \midrule
         mera\_acts & -- & $\mathbf{78.1} \pm 4.4$ \\
         head & $\mathbf{50.0}$ & $63.7 \pm 1.8$ \\
+        \bottomrule
+        \end{tabular}
+
+        \begin{tabular}{lrrrrr}
+        \toprule
+        method & trained & at inference & a step & in all & peak memory \\
+        \midrule
+        \multicolumn{6}{l}{50\%\&more, k = 4} \\
+        head & 100 & 200 & -- & 1.5 s & -- \\
+        \midrule
+        \multicolumn{6}{l}{cr, k = 16} \\
+        mera\_acts & 100 & 200 & 62 ms & 1.5 s & 300 MiB \\
+        head & 100 & 200 & -- & 1.5 s & -- \\
         \bottomrule
         \end{tabular}
         ");

@@ -1,8 +1,11 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
 use super::super::summary::{Difference, Group, MethodSummary, Pair, Summary};
-use super::{grouped, spread};
+use super::{COSTS, costs, grouped, spread};
 use std::fmt::Write;
+
+/// What [`row`] gives, as the head of a table.
+const RESULTS: [&str; 6] = ["method", "seeds", "accuracy", "macro F1", "difference to the best", "wins–losses"];
 
 /// `summary.md`.
 #[must_use]
@@ -10,7 +13,8 @@ pub fn markdown(summary: &Summary) -> String {
     let mut text = format!(
         "# Summary\n\n{} records. Mean ± standard deviation over the seeds; the difference to the best method is over the \
          same episodes, with its {:.0} % interval (Student's t); wins and losses are counted in episodes against the best. \
-         An interval without 0 stands in bold.\n",
+         An interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at inference \
+         beside the PLM's, the median step of training, the whole run, and the most memory in use during it.\n",
         summary.records,
         summary.confidence * 100.0
     );
@@ -26,36 +30,25 @@ fn table(text: &mut String, group: &Group) {
     if let Some(majority) = group.majority {
         let _ = write!(text, "Always the most frequent class: {majority:.3}.\n\n");
     }
-    let _ = writeln!(
-        text,
-        "| method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |\n\
-         |---|---|---|---|---|---|---|---|---|"
-    );
+    let head = RESULTS.into_iter().chain(COSTS);
+    let rule = "|---".repeat(head.clone().count());
+    let _ = writeln!(text, "| {} |\n{rule}|", head.collect::<Vec<_>>().join(" | "));
     let best = group.methods.first().map(|best| best.name.as_str());
     for method in &group.methods {
         let pair = group.pairs.iter().find(|pair| Some(pair.a.as_str()) == best && pair.b == method.name);
         let is_best = best == Some(method.name.as_str());
-        let _ = writeln!(text, "| {} |", row(method, is_best, pair).join(" | "));
+        let cells = row(method, is_best, pair).into_iter().chain(costs(method));
+        let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
     }
 }
 
-fn row(method: &MethodSummary, best: bool, pair: Option<&Pair>) -> [String; 9] {
+fn row(method: &MethodSummary, best: bool, pair: Option<&Pair>) -> [String; 6] {
     let (difference, wins) = match pair {
         _ if best => ("best".to_owned(), String::new()),
         Some(pair) => (against(&pair.accuracy), format!("{}–{}", pair.losses, pair.wins)),
         None => ("no episode in common".to_owned(), String::new()),
     };
-    [
-        method.name.clone(),
-        method.runs.to_string(),
-        spread(&method.accuracy),
-        spread(&method.macro_f1),
-        difference,
-        wins,
-        format!("{:.0}", method.trainable_parameters),
-        format!("{:.0}", method.inference_parameters),
-        format!("{:.1}", method.seconds),
-    ]
+    [method.name.clone(), method.runs.to_string(), spread(&method.accuracy), spread(&method.macro_f1), difference, wins]
 }
 
 /// The other way round: the method less the best.
@@ -84,20 +77,22 @@ mod tests {
             records.push(record("cr", "head", 16, seed, head));
             records.push(record("cr", "majority", 16, seed, 0.64));
         }
+        records[0].step_seconds = Some(0.0625);
+        records[0].peak_memory = Some(300 << 20);
         insta::assert_snapshot!(markdown(&summarize(&records)), @"
         # Summary
 
-        9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold.
+        9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.
 
         ## cr, k = 16
 
         Always the most frequent class: 0.640.
 
-        | method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | seconds |
-        |---|---|---|---|---|---|---|---|---|
-        | sum | 3 | 0.781 ± 0.031 | 0.390 ± 0.016 | best |  | 100 | 200 | 1.5 |
-        | head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 | 1.5 |
-        | majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 | 1.5 |
+        | method | seeds | accuracy | macro F1 | difference to the best | wins–losses | trained | at inference | a step | in all | peak memory |
+        |---|---|---|---|---|---|---|---|---|---|---|
+        | sum | 3 | 0.781 ± 0.031 | 0.390 ± 0.016 | best |  | 100 | 200 | 62 ms | 1.5 s | 300 MiB |
+        | head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 |  | 1.5 s |  |
+        | majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 |  | 1.5 s |  |
         ");
     }
 }

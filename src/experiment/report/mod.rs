@@ -8,7 +8,10 @@ pub use csv::csv;
 pub use latex::latex;
 pub use markdown::markdown;
 
-use super::summary::{Group, Spread, Summary};
+use super::summary::{Group, MethodSummary, Spread, Summary};
+
+/// What [`costs`] gives, as the head of a table.
+pub const COSTS: [&str; 5] = ["trained", "at inference", "a step", "in all", "peak memory"];
 
 /// What a group is called: its PLM is named where there are several.
 #[must_use]
@@ -25,4 +28,17 @@ pub fn spread(spread: &Spread) -> String {
         Some(deviation) => format!("{:.3} ± {deviation:.3}", spread.mean),
         None => format!("{:.3}", spread.mean),
     }
+}
+
+/// What a method takes, as tables show it under [`COSTS`]: parameters that are trained, those at inference beside the
+/// PLM's, milliseconds of a step, seconds of the whole run, and MiB; empty where no run tells.
+#[must_use]
+pub fn costs(method: &MethodSummary) -> [String; 5] {
+    [
+        format!("{:.0}", method.trainable_parameters),
+        format!("{:.0}", method.inference_parameters),
+        method.step_seconds.map_or(String::new(), |seconds| format!("{:.0} ms", seconds * 1e3)),
+        format!("{:.1} s", method.seconds),
+        method.peak_memory.map_or(String::new(), |bytes| format!("{:.0} MiB", bytes / 1_048_576.0)),
+    ]
 }
