@@ -14,16 +14,13 @@ use crate::text::random::{Purpose, generator};
 use crate::text::{Batch, EncodedRow, Fill, Shape};
 use crate::train::metrics::{argmax, softmax};
 use crate::train::{
-    self, Architecture, Body, Evaluation, FewShotRun, LabelledInput, RunSettings, Snapshot, StepReport,
+    self, Architecture, Body, EVALUATION_ROWS, Evaluation, FewShotRun, LabelledInput, RunSettings, Snapshot, StepReport,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// Seconds of training between two checkpoints.
 const CHECKPOINT_EVERY: f64 = 5.0;
-
-/// Rows of a batch of test.
-pub(super) const TEST_ROWS: usize = 16;
 
 /// Every run of this engine.
 #[derive(Default)]
@@ -173,7 +170,7 @@ impl Engine {
                 _ => RunStatus::Finished,
             };
             run.few_shot.use_best()?;
-            let shape = Shape { rows: TEST_ROWS, max_len: run.episode.run_data.max_length, fill: Fill::Full };
+            let shape = Shape { rows: EVALUATION_ROWS, max_len: run.episode.run_data.max_length, fill: Fill::Full };
             let data = &run.episode.run_data;
             let mut evaluation = Evaluation::new(&data.encoded, &run.episode.test, shape, data.classes)?;
             loop {

@@ -6,6 +6,9 @@ use super::trainer::{LabelledInput, Trainer};
 use crate::model::Encoder;
 use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
 
+/// Rows of a batch of what a run is judged on, dev or test.
+pub const EVALUATION_ROWS: usize = 16;
+
 /// An evaluation under way: [`step`](Self::step) until it says that it is done.
 #[derive(Clone, Debug)]
 pub struct Evaluation {

@@ -13,7 +13,7 @@ pub mod schedule;
 pub mod settings;
 pub mod trainer;
 
-pub use evaluation::{Answer, Evaluation, evaluate};
+pub use evaluation::{Answer, EVALUATION_ROWS, Evaluation, evaluate};
 pub use metrics::{Confusion, Scores};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use run::{FewShotRun, Snapshot};

@@ -6,7 +6,7 @@
 //! over leaves the pass, and the others go on.
 
 use super::TrainError;
-use super::evaluation::{Evaluation, evaluate};
+use super::evaluation::{EVALUATION_ROWS, Evaluation, evaluate};
 use super::metrics::Scores;
 use super::schedule::LinearSchedule;
 use super::settings::{RunData, RunSettings};
@@ -18,9 +18,6 @@ use crate::text::{Batch, Fill, Shape, batch};
 use burn::tensor::Device;
 use rand::Rng;
 use std::rc::Rc;
-
-/// Rows of a batch of dev.
-const DEV_ROWS: usize = 16;
 
 /// One step of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -348,7 +345,7 @@ impl Lane {
     }
 
     fn begin_evaluation(&mut self) -> Result<(), TrainError> {
-        let shape = Shape { rows: DEV_ROWS, max_len: self.data.max_length, fill: Fill::Full };
+        let shape = Shape { rows: EVALUATION_ROWS, max_len: self.data.max_length, fill: Fill::Full };
         self.evaluation = Some(Evaluation::new(&self.data.encoded, &self.data.dev, shape, self.data.classes)?);
         Ok(())
     }

@@ -5,15 +5,15 @@
 use super::Laboratory;
 use super::start::Start;
 use crate::engine::data::PreparedEpisode;
-use crate::engine::training::{TEST_ROWS, train_point};
+use crate::engine::training::train_point;
 use crate::engine::{Engine, EngineError, Observer};
 use crate::experiment::{PlannedRun, Work};
 use crate::protocol::{Phase, RateCurve, RunDetail};
 use crate::tensors::TensorSet;
 use crate::text::{Fill, Shape};
 use crate::train::{
-    Architecture, Best, Body, Confusion, Evaluation, FewShotRuns, RunSettings, RunStart, RunStatus, Scores, StepReport,
-    TrainError, Trainer, evaluate,
+    Architecture, Best, Body, Confusion, EVALUATION_ROWS, Evaluation, FewShotRuns, RunSettings, RunStart, RunStatus,
+    Scores, StepReport, TrainError, Trainer, evaluate,
 };
 use std::rc::Rc;
 
@@ -232,7 +232,7 @@ impl Engine {
         let mut evaluations = Vec::new();
         for ready in candidates {
             let data = &ready.episode.run_data;
-            let shape = Shape { rows: TEST_ROWS, max_len: data.max_length, fill: Fill::Full };
+            let shape = Shape { rows: EVALUATION_ROWS, max_len: data.max_length, fill: Fill::Full };
             evaluations.push(Evaluation::new(&data.encoded, rows(&ready.episode), shape, data.classes)?);
         }
         let pad_id = candidates.first().map_or(0, |ready| ready.episode.run_data.pad_id);

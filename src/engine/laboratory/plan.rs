@@ -4,10 +4,11 @@ use super::Laboratory;
 use crate::engine::{Engine, EngineError, LoadedAdapter};
 use crate::experiment::{Experiment, Identities, Plan, PlannedRun, Work};
 use crate::format::{safetensors, sha256_hex};
+use crate::model::BertConfig;
 use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, PlanExperiment, PlannedCard};
 use crate::tensors::adapter::Location;
 use crate::text::batch::bucket;
-use crate::train::TrainError;
+use crate::train::{EVALUATION_ROWS, TrainError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs in a pass, whatever the memory: beyond, a step is bound by arithmetic and no longer by its launches.
@@ -66,7 +67,7 @@ impl Engine {
             }
         }
         let plan = Plan::new(experiment, plm, identities)?;
-        let lanes = self.lanes(plan.experiment().training.batch_size, self.longest(&plan, &targets)?)?;
+        let lanes = self.lanes(&plan, &targets)?;
         Ok(Laboratory { plan, adapters, targets, records: BTreeMap::new(), episodes: Vec::new(), lanes })
     }
 
@@ -105,45 +106,43 @@ impl Engine {
         Ok(ExperimentCard { plm: plan.plm().to_owned(), passes: self.passes(laboratory)?, runs })
     }
 
-    /// The longest batch, in tokens, that an example of any target comes to.
+    /// How many runs go through the PLM at once. On the CPU one: there more in a pass are never faster than one after the
+    /// other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds of the largest batch that a run comes to: as
+    /// many rows as it learns from or is judged on at once, all as long as the longest text of any episode.
+    fn lanes(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
+        let memory = match self.kind {
+            DeviceKind::Cpu => return Ok(1),
+            // A browser does not tell how much there is; most GPUs have 4 GiB or more, and not for a page alone.
+            DeviceKind::WebGpu => 2 << 30,
+            // The driver knows, but burn gives no way to ask: it tells what its allocator holds, not what there is. GPUs
+            // with less than 8 GiB are few.
+            DeviceKind::Cuda => 6 << 30,
+        };
+        let rows = plan.experiment().training.batch_size.max(EVALUATION_ROWS);
+        let len = self.longest(plan, targets)?;
+        Ok(lanes_in(memory, self.max_binding_bytes, self.plm()?.encoder.config(), rows, len))
+    }
+
+    /// The longest batch, in tokens, that a row of any episode comes to, support, dev and test alike.
     fn longest(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
         let max_length = plan.experiment().training.max_length;
         let tokenizer = self.plm()?.tokenizer(max_length)?;
-        let mut longest = 0;
+        // Episodes share most of their rows.
+        let mut rows = BTreeSet::new();
         for &(data, test) in targets {
             for &k in &plan.experiment().shots {
                 for &seed in &plan.experiment().seeds {
-                    let [support, ..] =
-                        self.data.rows(&EpisodeSpec { data, test, test_rows: None, k, seed, max_length })?;
-                    for (id, row) in support {
-                        let row = self.data.row(id, row)?;
-                        longest = longest.max(tokenizer.encode(&row.text1, row.text2.as_deref())?.len());
-                    }
+                    let episode = EpisodeSpec { data, test, test_rows: None, k, seed, max_length };
+                    rows.extend(self.data.rows(&episode)?.into_iter().flatten());
                 }
             }
         }
+        let mut longest = 0;
+        for (id, row) in rows {
+            let row = self.data.row(id, row)?;
+            longest = longest.max(tokenizer.encode(&row.text1, row.text2.as_deref())?.len());
+        }
         Ok(bucket(longest, tokenizer.max_length()))
-    }
-
-    /// How many runs of `rows` sequences of `len` tokens go through the PLM at once. On the CPU one: there more in a pass
-    /// are never faster than one after the other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds: by
-    /// layer and token what the backward pass looks at again is about 24 vectors of the hidden width, 6 of the
-    /// intermediate and 3 scores a head and token; and no tensor may be longer than what the device binds.
-    pub(super) fn lanes(&self, rows: usize, len: usize) -> Result<usize, EngineError> {
-        let memory: u64 = match self.kind {
-            DeviceKind::Cpu => return Ok(1),
-            // A browser does not tell; most GPUs have 4 GiB or more.
-            DeviceKind::WebGpu => 2 << 30,
-            DeviceKind::Cuda => 12 << 30,
-        };
-        let config = self.plm()?.encoder.config();
-        let tokens = rows.saturating_mul(len).max(1) as u64;
-        let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-        let scores = (config.num_attention_heads * len) as u64;
-        let of_run = 4 * tokens * config.num_hidden_layers as u64 * (24 * hidden + 6 * inner + 3 * scores);
-        let largest = 4 * tokens * inner.max(3 * hidden).max(scores);
-        let bound = self.max_binding_bytes.unwrap_or(u64::MAX) / largest.max(1);
-        Ok((memory / of_run.max(1)).min(bound).clamp(1, MOST_LANES) as usize)
     }
 
     /// The runs by hash in the order in which they are done best: those of one target, k and shape together, as many as
@@ -201,6 +200,19 @@ impl Engine {
     }
 }
 
+/// How many runs of `rows` sequences of `len` tokens fit into `memory` bytes, 1 to [`MOST_LANES`]: by layer and token
+/// what the backward pass looks at again is about 24 vectors of the hidden width, 6 of the intermediate and 3 scores a
+/// head and token; and no tensor may be longer than the `binding` bytes that the device binds, where it says.
+fn lanes_in(memory: u64, binding: Option<u64>, config: &BertConfig, rows: usize, len: usize) -> usize {
+    let tokens = rows.saturating_mul(len).max(1) as u64;
+    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+    let scores = (config.num_attention_heads * len) as u64;
+    let of_run = 4 * tokens * config.num_hidden_layers as u64 * (24 * hidden + 6 * inner + 3 * scores);
+    let largest = 4 * tokens * inner.max(3 * hidden).max(scores);
+    let bound = binding.unwrap_or(u64::MAX) / largest.max(1);
+    (memory / of_run.max(1)).min(bound).clamp(1, MOST_LANES) as usize
+}
+
 /// Rows that go through the PLM in all, forward and backward counted as three.
 fn work(laboratory: &Laboratory, run: &PlannedRun, rows: Rows) -> f64 {
     let Rows { support, test } = rows;
@@ -224,4 +236,28 @@ fn identity(adapter: &LoadedAdapter) -> Result<String, EngineError> {
     let meaning = serde_json::json!([form.architecture.name(), form.non_linearity, form.scaling]);
     let weights = sha256_hex(&safetensors::write(&adapter.file.params)?);
     Ok(sha256_hex(format!("{meaning} {weights}").as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_takes_what_its_memory_holds() {
+        let config = BertConfig::parse(
+            br#"{"model_type":"bert","vocab_size":50,"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,
+                "intermediate_size":64,"max_position_embeddings":512}"#,
+        )
+        .unwrap();
+        // A row of 48 tokens, in two layers: 24 · 32 + 6 · 64 + 3 · 4 · 48 numbers a token.
+        let of_row = 4 * 48 * 2 * (24 * 32 + 6 * 64 + 3 * 4 * 48);
+        let lanes = |memory, binding, rows, len| lanes_in(memory, binding, &config, rows, len);
+        assert_eq!(lanes(5 * 16 * of_row, None, 16, 48), 5);
+        assert_eq!(lanes(5 * 16 * of_row - 1, None, 16, 48), 4);
+        assert_eq!(lanes(5 * 16 * of_row, None, 32, 48), 2, "of twice the rows half as many");
+        assert_eq!(lanes(u64::MAX, None, 16, 48), 32, "more are no faster");
+        // A row of 512 tokens has 4 · 512 · 512 scores of 4 bytes.
+        assert_eq!(lanes(u64::MAX, Some(3 * 16 * 4 * 512 * 512 * 4), 16, 512), 3);
+        assert_eq!(lanes(1, Some(1), 10_000, 512), 1, "one always goes");
+    }
 }

@@ -357,15 +357,31 @@ fn passes_hold_what_is_alike() {
 }
 
 #[test]
-fn a_gpu_takes_what_its_memory_holds() {
-    let (mut engine, _) = planned(EXPERIMENT);
-    assert_eq!(engine.lanes(16, 64).unwrap(), 1);
+fn a_pass_has_room_for_the_longest_batch_of_any_episode() {
+    let (mut engine, mut plan) = loaded(EXPERIMENT);
+    let lanes = |engine: &mut Engine, plan: &PlanExperiment| {
+        ask(engine, plan.clone());
+        engine.laboratory.as_ref().unwrap().lanes
+    };
+    assert_eq!(lanes(&mut engine, &plan), 1, "on the CPU every run goes alone");
     engine.kind = crate::protocol::DeviceKind::WebGpu;
-    assert_eq!(engine.lanes(16, 64).unwrap(), 32);
-    // A row of 512 tokens has 4 · 512 · 512 scores of 4 bytes.
-    engine.max_binding_bytes = Some(3 * 16 * 4 * 512 * 512 * 4);
-    assert_eq!(engine.lanes(16, 512).unwrap(), 3);
-    assert_eq!(engine.lanes(10_000, 512).unwrap(), 1, "one always goes");
+    // Scores of five runs that are judged on 16 rows of 48 tokens each, 4 heads, 4 bytes.
+    engine.max_binding_bytes = Some(5 * 16 * 4 * 48 * 48 * 4);
+    let mut data = |rows: &[String]| {
+        let file = format!("label\ttext1\ttext2\n{}\n", rows.join("\n"));
+        engine.add_data("data.tsv", file.as_bytes()).unwrap().id
+    };
+    let row = |label: &str, text: &str| format!("{label}\t{text}\tyes");
+    let learned: Vec<String> = (0..8).flat_map(|_| ["wet", "dry"].map(|label| row(label, "it rains"))).collect();
+    let (learned, short) = (data(&learned), data(&[row("wet", "it rains")]));
+    let long = data(&[row("wet", &"it rains ".repeat(60))]);
+    plan.targets = vec![(learned, Some(short))];
+    assert!(lanes(&mut engine, &plan) > 5);
+    plan.targets = vec![(learned, Some(long))];
+    assert_eq!(lanes(&mut engine, &plan), 5);
+    // More rows to learn from than to judge.
+    plan.file = plan.file.replace("batch_size = 6", "batch_size = 40");
+    assert_eq!(lanes(&mut engine, &plan), 2);
 }
 
 #[test]
