@@ -69,7 +69,10 @@ pub enum Work {
     /// Makes a new LoRA.
     Lora,
     /// Takes the weights of the PLM.
-    Full,
+    Full {
+        /// The tables of embeddings among them.
+        embeddings: bool,
+    },
     /// Takes the adapter of this index.
     Single(usize),
     /// Looks at the single runs of these adapters.
@@ -121,6 +124,22 @@ impl Plan {
         }
         plan.runs = runs;
         Ok(plan)
+    }
+
+    /// The same plan for a device that can't train the tables of embeddings: where a run would, they stay frozen, and its
+    /// method's name says so.
+    #[must_use]
+    pub fn with_embeddings_frozen(mut self) -> Self {
+        let runs = std::mem::take(&mut self.runs).into_iter().map(|run| match run.work {
+            Work::Full { .. } => self.hashed(PlannedRun {
+                method: format!("{} (embeddings frozen)", run.method),
+                work: Work::Full { embeddings: false },
+                ..run
+            }),
+            _ => run,
+        });
+        self.runs = runs.collect();
+        self
     }
 
     /// The experiment.
@@ -176,7 +195,7 @@ impl Plan {
             Kind::Head => vec![finished(Work::Head)],
             Kind::Scratch => vec![finished(Work::Scratch)],
             Kind::Lora => vec![finished(Work::Lora)],
-            Kind::Full => vec![finished(Work::Full)],
+            Kind::Full => vec![finished(Work::Full { embeddings: true })],
             Kind::Single => {
                 let used = |adapter: &usize| sets.iter().any(|set| set.contains(adapter));
                 all.into_iter().filter(used).map(|adapter| self.single(&run, &run.method, adapter)).collect()
@@ -234,7 +253,8 @@ impl Plan {
             Work::Head => json!({ "kind": "head" }),
             Work::Scratch => json!({ "kind": "scratch" }),
             Work::Lora => json!({ "kind": "lora" }),
-            Work::Full => json!({ "kind": "full" }),
+            Work::Full { embeddings: true } => json!({ "kind": "full" }),
+            Work::Full { embeddings: false } => json!({ "kind": "full", "embeddings": "frozen" }),
             Work::Single(index) => json!({ "kind": "single", "adapter": adapter(index) }),
             Work::BestSingle(set) => of_set("best_single", set),
             Work::BestSingleByScore(set) => of_set("best_single_by_score", set),
@@ -399,6 +419,27 @@ mod tests {
             "set = { epsilon = 0.01, solver = \"sinkhorn\" }",
         );
         assert_eq!(hashes(&whole), hashes(&plan(&explicit, identities())));
+    }
+
+    #[test]
+    fn frozen_embeddings_are_told_of_where_they_are_frozen() {
+        let text = SAMPLE.replace("\"head\"", "\"full\"")
+            + "[[variants]]\nname = \"full_slow\"\nmethod = \"full\"\nlearning_rates = [5e-5]\n";
+        let whole = plan(&text, identities());
+        let frozen = whole.clone().with_embeddings_frozen();
+        for (a, b) in whole.runs().iter().zip(frozen.runs()) {
+            if a.method.starts_with("full") {
+                assert_eq!(b.method, format!("{} (embeddings frozen)", a.method));
+                assert_eq!((&a.learning_rates, &b.work), (&b.learning_rates, &Work::Full { embeddings: false }));
+                assert_ne!(a.hash, b.hash, "it is another run");
+            } else {
+                assert_eq!(a, b);
+            }
+        }
+        assert_eq!(hashes(&frozen).len(), frozen.runs().len());
+        // Pinned: as records of whole runs have it.
+        let full = whole.runs().iter().find(|run| run.method == "full").unwrap();
+        insta::assert_snapshot!(full.hash, @"17900989c05fbaed22497249a94838b12f8135365a5cb36ecbf004331b50ba75");
     }
 
     #[test]

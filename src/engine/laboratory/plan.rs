@@ -67,6 +67,9 @@ impl Engine {
             }
         }
         let plan = Plan::new(experiment, plm, identities)?;
+        let largest = self.plm()?.encoder.largest_table() as u64 * 4;
+        let fits = self.max_binding_bytes.is_none_or(|binding| largest <= binding);
+        let plan = if fits { plan } else { plan.with_embeddings_frozen() };
         let lanes = self.lanes(&plan, &targets)?;
         Ok(Laboratory { plan, adapters, targets, records: BTreeMap::new(), episodes: Vec::new(), lanes })
     }
@@ -179,7 +182,7 @@ impl Engine {
         };
         let several = |set: &[usize]| set.iter().map(|&index| adapter(index)).collect::<Result<Vec<_>, _>>();
         let shape = match &run.work {
-            Work::Majority | Work::Full | Work::BestSingle(_) | Work::BestSingleByScore(_) => return Ok(None),
+            Work::Majority | Work::Full { .. } | Work::BestSingle(_) | Work::BestSingleByScore(_) => return Ok(None),
             Work::Head => "head".to_owned(),
             Work::Lora => "lora".to_owned(),
             Work::Scratch => {

@@ -56,8 +56,10 @@ impl Engine {
                 let params = lora::initial(layers, hidden, lora::RANK, &mut generator(seed, Purpose::Weights, 1))?;
                 self.start_with(params, Body::Lora { alpha: lora::ALPHA }, seed, labels)?.into()
             }
-            Work::Full => {
-                let weights = self.plm()?.encoder.params().await?;
+            Work::Full { embeddings } => {
+                let encoder = &self.plm()?.encoder;
+                let weights =
+                    if *embeddings { encoder.params().await? } else { encoder.params_without_tables().await? };
                 self.start_with(weights, Body::Full, seed, labels)?.into()
             }
             Work::Single(index) => self.start_of(&RunStart::Adapter(laboratory.adapter(*index)?), seed, labels)?.into(),

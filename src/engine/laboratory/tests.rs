@@ -385,6 +385,34 @@ fn a_pass_has_room_for_the_longest_batch_of_any_episode() {
 }
 
 #[test]
+fn embeddings_stay_frozen_where_the_device_can_not_bind_their_table() {
+    let (mut engine, plan) = loaded(EXPERIMENT);
+    let whole = ask(&mut engine, plan.clone());
+    let config = engine.plm().unwrap().encoder.config().clone();
+    let largest = (config.vocab_size * config.hidden_size * 4) as u64;
+    engine.max_binding_bytes = Some(largest);
+    assert_eq!(ask(&mut engine, plan.clone()), whole, "it just fits");
+    engine.max_binding_bytes = Some(largest - 1);
+    let card = ask(&mut engine, plan);
+    let frozen = |card: &ExperimentCard| {
+        let of_method = |run: &&crate::protocol::PlannedCard| run.method.starts_with("full");
+        card.runs.iter().find(of_method).unwrap().clone()
+    };
+    assert_eq!((frozen(&whole).method.as_str(), frozen(&card).method.as_str()), ("full", "full (embeddings frozen)"));
+    let others = |card: &ExperimentCard| -> Vec<String> {
+        card.runs.iter().filter(|run| !run.method.starts_with("full")).map(|run| run.hash.clone()).collect()
+    };
+    assert_eq!(others(&whole), others(&card));
+    let record = run(&mut engine, &frozen(&card).hash);
+    assert_eq!(record.method, "full (embeddings frozen)");
+    let tables = config.hidden_size * (config.vocab_size + config.type_vocab_size + config.max_position_embeddings);
+    let all = engine.plm().unwrap().card.parameters + 1155;
+    assert_eq!((record.trainable_parameters, record.inference_parameters), (all - tables, all - tables));
+    let unknown = try_ask(&mut engine, RunExperiment { hashes: vec![frozen(&whole).hash], records: Vec::new() });
+    assert!(matches!(unknown, Err(EngineError::NoPlannedRun(_))), "whole it can't be done here");
+}
+
+#[test]
 fn a_plan_says_what_it_costs() {
     let (_, card) = planned(EXPERIMENT);
     let work = |method: &str| card.runs.iter().find(|run| run.method == method).unwrap().work;

@@ -24,6 +24,18 @@ impl Encoder {
             };
             params.insert(name, stored([values.len() / hidden.max(1), hidden], values)?);
         }
+        for (name, tensor) in self.params_without_tables().await? {
+            params.insert(name, tensor);
+        }
+        Ok(params)
+    }
+
+    /// The same without the tables of embeddings.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn params_without_tables(&self) -> Result<TensorSet, ModelError> {
+        let mut params = TensorSet::new();
         norm_params(&mut params, EMBEDDINGS_NORM, &self.norm).await?;
         for (index, layer) in self.layers.iter().enumerate() {
             for (names, linear) in LINEARS.into_iter().zip(layer.linears()) {
@@ -34,6 +46,13 @@ impl Encoder {
             }
         }
         Ok(params)
+    }
+
+    /// Numbers in its largest table of embeddings: no tensor that trains it is longer.
+    #[must_use]
+    pub fn largest_table(&self) -> usize {
+        let hidden = self.config.hidden_size;
+        self.tables.iter().map(|table| table.rows(hidden) * hidden).max().unwrap_or(0)
     }
 
     /// The same encoder with the weights in `params`, under the names that [`Self::params`] gives, in the place of its
