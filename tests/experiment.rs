@@ -312,6 +312,24 @@ fn two_plms_are_done_one_after_the_other() {
     insta::assert_snapshot!(out(&folder, &again).trim_end(), @"two-results: 32 of 32 runs are done; summary.md tells");
 }
 
+#[test]
+fn a_plm_of_the_hub_is_run_from_where_it_was_fetched_to() {
+    let folder = laboratory();
+    let plm = fixture("model/tiny");
+    let text = std::fs::read_to_string(folder.path().join("films.toml")).unwrap();
+    let list = |file: &str, more: &[&str]| -> Vec<Value> {
+        let arguments = [&["run", file, "--list", "--json"], more].concat();
+        serde_json::from_str(&out(&folder, &arguments)).unwrap()
+    };
+    let plm = plm.to_str().unwrap();
+    let text = text.replace(&format!("plm = \"{plm}\""), "plm = \"some/model\"");
+    std::fs::write(folder.path().join("hub.toml"), text).unwrap();
+    let (local, hub) = (list("films.toml", &[]), list("hub.toml", &["--plm", plm]));
+    let hashes = |runs: &[Value]| runs.iter().map(|run| run["hash"].clone()).collect::<Vec<_>>();
+    assert_eq!(hashes(&hub), hashes(&local), "the files decide");
+    assert!(hub.iter().all(|run| run["plm"] == "model"), "the name is the file's");
+}
+
 /// What `cluster/` does without a cluster: the tasks, and each as an element of a Slurm array.
 #[cfg(unix)]
 #[test]
@@ -364,7 +382,7 @@ fn what_an_experiment_can_not_do_is_one_line() {
     insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
     insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
     let plm = fixture("model/tiny");
-    insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model"#);
+    insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model; a model of the Hugging Face hub has to be fetched, and its folder given with --plm"#);
     std::fs::write(folder.path().join("test.tsv"), "label\ttext1\nfine\tI love it\n").unwrap();
     insta::assert_snapshot!(changed("shots", "shots"), @r#"error: test.tsv: line 2 has the label "fine"; the labels known are "bad", "good""#);
     std::fs::write(folder.path().join("test.tsv"), "text1\nI love it\n").unwrap();

@@ -91,7 +91,13 @@ impl Run {
         let named = &experiment.plms[plm];
         let place = self.plm.get(plm).cloned().unwrap_or_else(|| folder.join(named));
         if !place.is_dir() {
-            return Err(self.in_file(format!("plm = \"{named}\": there is no folder {}", files::shown(&place))));
+            // The command has no network of its own.
+            let hint = match self.plm.is_empty() && is_hub_id(named) {
+                true => "; a model of the Hugging Face hub has to be fetched, and its folder given with --plm",
+                false => "",
+            };
+            let place = files::shown(&place);
+            return Err(self.in_file(format!("plm = \"{named}\": there is no folder {place}{hint}")));
         }
         session.open_plm(&place)?;
         let mut adapters = Vec::new();
@@ -321,8 +327,32 @@ impl<'a> Grid<'a> {
     }
 }
 
+/// Whether `plm` may be an id of the Hugging Face hub, `owner/name`.
+fn is_hub_id(plm: &str) -> bool {
+    let is_part = |part: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(known)
+    };
+    plm.split_once('/').is_some_and(|(owner, name)| is_part(owner) && is_part(name))
+}
+
 /// What a run is, with its PLM where there are `several`.
 fn described(run: &PlannedCard, several: bool) -> String {
     let plm = if several { format!("{}  ", run.plm) } else { String::new() };
     format!("{plm}{}  k {}  seed {}  {}", run.target, run.k, run.seed, run.method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hub_id;
+
+    #[test]
+    fn an_id_of_the_hub_is_an_owner_and_a_name() {
+        for id in ["sentence-transformers/all-MiniLM-L6-v2", "some/model_1.5"] {
+            assert!(is_hub_id(id), "{id}");
+        }
+        for path in ["model", "a/b/c", "../model", "./model", "/model", "models/", "my models/one", "a\\b"] {
+            assert!(!is_hub_id(path), "{path}");
+        }
+    }
 }
