@@ -22,6 +22,15 @@ struct Rows {
     test: usize,
 }
 
+/// What a run's batch holds at once.
+struct Held {
+    rows: usize,
+    /// Tokens in each.
+    len: usize,
+    /// Layers whose inner values are kept.
+    layers: usize,
+}
+
 impl Engine {
     pub(in crate::engine) fn plan_experiment(&mut self, asked: PlanExperiment) -> Result<ExperimentCard, EngineError> {
         let experiment = Experiment::parse(&asked.file)?;
@@ -110,8 +119,8 @@ impl Engine {
     }
 
     /// How many runs go through the PLM at once. On the CPU one: there more in a pass are never faster than one after the
-    /// other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds of the largest batch that a run comes to: as
-    /// many rows as it learns from or is judged on at once, all as long as the longest text of any episode.
+    /// other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds of the largest batches that a run comes to:
+    /// of the longest text of any episode that it learns from, and of the longest that it is judged on.
     fn lanes(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
         let memory = match self.kind {
             DeviceKind::Cpu => return Ok(1),
@@ -121,25 +130,32 @@ impl Engine {
             // with less than 8 GiB are few.
             DeviceKind::Cuda => 6 << 30,
         };
-        let rows = plan.experiment().training.batch_size.max(EVALUATION_ROWS);
-        let len = self.longest(plan, targets)?;
-        Ok(lanes_in(memory, self.max_binding_bytes, self.plm()?.encoder.config(), rows, len))
-    }
-
-    /// The longest batch, in tokens, that a row of any episode comes to, support, dev and test alike.
-    fn longest(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
-        let max_length = plan.experiment().training.max_length;
-        let tokenizer = self.plm()?.tokenizer(max_length)?;
-        // Episodes share most of their rows.
-        let mut rows = BTreeSet::new();
+        let training = &plan.experiment().training;
+        let (mut learned, mut judged) = (BTreeSet::new(), BTreeSet::new());
         for &(data, test) in targets {
             for &k in &plan.experiment().shots {
                 for &seed in &plan.experiment().seeds {
+                    let max_length = training.max_length;
                     let episode = EpisodeSpec { data, test, test_rows: None, k, seed, max_length };
-                    rows.extend(self.data.rows(&episode)?.into_iter().flatten());
+                    let [support, dev, test] = self.data.rows(&episode)?;
+                    learned.extend(support);
+                    judged.extend(dev.into_iter().chain(test));
                 }
             }
         }
+        let config = self.plm()?.encoder.config();
+        let (learned, judged) =
+            (self.longest(learned, training.max_length)?, self.longest(judged, training.max_length)?);
+        // A backward pass looks at every layer again; without one each is forgotten after the next.
+        let step = Held { rows: training.batch_size, len: learned, layers: config.num_hidden_layers };
+        let evaluation = Held { rows: EVALUATION_ROWS, len: judged, layers: 1 };
+        let of = |held: &Held| held.lanes(memory, self.max_binding_bytes, config);
+        Ok(of(&step).min(of(&evaluation)))
+    }
+
+    /// The longest batch, in tokens, that one of `rows` comes to.
+    fn longest(&self, rows: BTreeSet<(DataId, usize)>, max_length: usize) -> Result<usize, EngineError> {
+        let tokenizer = self.plm()?.tokenizer(max_length)?;
         let mut longest = 0;
         for (id, row) in rows {
             let row = self.data.row(id, row)?;
@@ -203,17 +219,20 @@ impl Engine {
     }
 }
 
-/// How many runs of `rows` sequences of `len` tokens fit into `memory` bytes, 1 to [`MOST_LANES`]: by layer and token
-/// what the backward pass looks at again is about 24 vectors of the hidden width, 6 of the intermediate and 3 scores a
-/// head and token; and no tensor may be longer than the `binding` bytes that the device binds, where it says.
-fn lanes_in(memory: u64, binding: Option<u64>, config: &BertConfig, rows: usize, len: usize) -> usize {
-    let tokens = rows.saturating_mul(len).max(1) as u64;
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let scores = (config.num_attention_heads * len) as u64;
-    let of_run = 4 * tokens * config.num_hidden_layers as u64 * (24 * hidden + 6 * inner + 3 * scores);
-    let largest = 4 * tokens * inner.max(3 * hidden).max(scores);
-    let bound = binding.unwrap_or(u64::MAX) / largest.max(1);
-    (memory / of_run.max(1)).min(bound).clamp(1, MOST_LANES) as usize
+impl Held {
+    /// How many runs fit into `memory` bytes, 1 to [`MOST_LANES`]. By layer and token there are about 24 vectors of the
+    /// hidden width, 6 of the intermediate and 3 scores a head and token; and no tensor may be longer than the `binding`
+    /// bytes that the device binds, where it says.
+    fn lanes(&self, memory: u64, binding: Option<u64>, config: &BertConfig) -> usize {
+        let &Self { rows, len, layers } = self;
+        let tokens = rows.saturating_mul(len).max(1) as u64;
+        let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
+        let scores = (config.num_attention_heads * len) as u64;
+        let of_run = 4 * tokens * layers as u64 * (24 * hidden + 6 * inner + 3 * scores);
+        let largest = 4 * tokens * inner.max(3 * hidden).max(scores);
+        let bound = binding.unwrap_or(u64::MAX) / largest.max(1);
+        (memory / of_run.max(1)).min(bound).clamp(1, MOST_LANES) as usize
+    }
 }
 
 /// Rows that go through the PLM in all, forward and backward counted as three.
@@ -252,15 +271,16 @@ mod tests {
                 "intermediate_size":64,"max_position_embeddings":512}"#,
         )
         .unwrap();
-        // A row of 48 tokens, in two layers: 24 · 32 + 6 · 64 + 3 · 4 · 48 numbers a token.
-        let of_row = 4 * 48 * 2 * (24 * 32 + 6 * 64 + 3 * 4 * 48);
-        let lanes = |memory, binding, rows, len| lanes_in(memory, binding, &config, rows, len);
-        assert_eq!(lanes(5 * 16 * of_row, None, 16, 48), 5);
-        assert_eq!(lanes(5 * 16 * of_row - 1, None, 16, 48), 4);
-        assert_eq!(lanes(5 * 16 * of_row, None, 32, 48), 2, "of twice the rows half as many");
-        assert_eq!(lanes(u64::MAX, None, 16, 48), 32, "more are no faster");
+        let lanes = |memory, binding, rows, len, layers| Held { rows, len, layers }.lanes(memory, binding, &config);
+        // A row of 48 tokens in a layer: 24 · 32 + 6 · 64 + 3 · 4 · 48 numbers a token.
+        let of_row = 4 * 48 * (24 * 32 + 6 * 64 + 3 * 4 * 48);
+        assert_eq!(lanes(8 * 16 * of_row, None, 16, 48, 1), 8);
+        assert_eq!(lanes(8 * 16 * of_row - 1, None, 16, 48, 1), 7);
+        assert_eq!(lanes(8 * 16 * of_row, None, 32, 48, 1), 4, "of twice the rows half as many");
+        assert_eq!(lanes(8 * 16 * of_row, None, 16, 48, 2), 4, "of twice the layers likewise");
+        assert_eq!(lanes(u64::MAX, None, 16, 48, 2), 32, "more are no faster");
         // A row of 512 tokens has 4 · 512 · 512 scores of 4 bytes.
-        assert_eq!(lanes(u64::MAX, Some(3 * 16 * 4 * 512 * 512 * 4), 16, 512), 3);
-        assert_eq!(lanes(1, Some(1), 10_000, 512), 1, "one always goes");
+        assert_eq!(lanes(u64::MAX, Some(3 * 16 * 4 * 512 * 512 * 4), 16, 512, 2), 3);
+        assert_eq!(lanes(1, Some(1), 10_000, 512, 2), 1, "one always goes");
     }
 }

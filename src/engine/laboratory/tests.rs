@@ -372,16 +372,19 @@ fn a_pass_has_room_for_the_longest_batch_of_any_episode() {
         engine.add_data("data.tsv", file.as_bytes()).unwrap().id
     };
     let row = |label: &str, text: &str| format!("{label}\t{text}\tyes");
-    let learned: Vec<String> = (0..8).flat_map(|_| ["wet", "dry"].map(|label| row(label, "it rains"))).collect();
-    let (learned, short) = (data(&learned), data(&[row("wet", "it rains")]));
-    let long = data(&[row("wet", &"it rains ".repeat(60))]);
+    let rows =
+        |text: &str| -> Vec<String> { (0..8).flat_map(|_| ["wet", "dry"].map(|label| row(label, text))).collect() };
+    let long_text = "it rains ".repeat(60);
+    let (learned, learned_long) = (data(&rows("it rains")), data(&rows(&long_text)));
+    let (short, long) = (data(&[row("wet", "it rains")]), data(&[row("wet", &long_text)]));
     plan.targets = vec![(learned, Some(short))];
     assert!(lanes(&mut engine, &plan) > 5);
     plan.targets = vec![(learned, Some(long))];
-    assert_eq!(lanes(&mut engine, &plan), 5);
-    // More rows to learn from than to judge.
+    assert_eq!(lanes(&mut engine, &plan), 5, "of what it is judged on, 16 rows at once");
     plan.file = plan.file.replace("batch_size = 6", "batch_size = 40");
-    assert_eq!(lanes(&mut engine, &plan), 2);
+    assert_eq!(lanes(&mut engine, &plan), 5);
+    plan.targets = vec![(learned_long, Some(short))];
+    assert_eq!(lanes(&mut engine, &plan), 2, "of what it learns from, 40 rows at once");
 }
 
 #[test]
