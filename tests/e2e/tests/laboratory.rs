@@ -146,6 +146,7 @@ fn natively(saved: &Path, place: &Path) -> Result<BTreeMap<String, f64>> {
     }
     let kept = std::fs::read_to_string(folder.join("experiment-results/records.jsonl"))?;
     ensure!(kept.lines().count() == RUNS, "the page saved {} records", kept.lines().count());
+    ensure!(kept.lines().all(|line| line.contains("\"peak_memory\":")), "a record does not tell of memory");
     let out = folder.join("anew");
     // The model is served with the page and too large to be saved with every experiment.
     let plm = root().join("www/models/all-minilm-l6-v2");
