@@ -405,6 +405,35 @@ impl Observer for StopAfter {
     }
 }
 
+/// Keeps what it is told.
+struct Heard(Vec<Progress>);
+
+impl Observer for Heard {
+    fn progress(&mut self, progress: Progress) -> Ready<'_> {
+        self.0.push(progress);
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn checkpoint(&mut self, _: crate::protocol::Checkpoint) {}
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn a_step_is_told_with_its_run_and_its_learning_rate() {
+    let (mut engine, card) = planned(EXPERIMENT);
+    engine.laboratory.as_mut().unwrap().lanes = 4;
+    let heads = card.runs.iter().filter(|run| run.method == "head");
+    let ask = RunExperiment { hashes: heads.map(|run| run.hash.clone()).collect(), records: vec![] };
+    let mut heard = Heard(Vec::new());
+    pollster::block_on(engine.handle(ask.into(), &mut heard)).unwrap();
+    for (run, rate) in [(0, 1e-3), (0, 5e-3), (1, 1e-3), (1, 5e-3)] {
+        let own = heard.0.iter().filter(|told| (told.run, told.rate) == (run, Some(rate)));
+        let steps: Vec<usize> = own.filter_map(|told| Some(told.point?.step)).collect();
+        assert_eq!(steps, [1, 2, 2, 3, 4, 4], "run {run}, rate {rate}: a step, and the last of an epoch once more");
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_leaves_nothing() {
     let (mut engine, card) = planned(EXPERIMENT);

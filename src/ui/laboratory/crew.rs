@@ -340,8 +340,9 @@ impl Laboratory {
             let places = hashes.clone();
             let answer = self
                 .called(member, ask, move |progress| {
-                    let (Some(point), Some(hash)) = (progress.point, places.get(progress.run)) else { return };
-                    self.live.update(|live| live.entry(hash.clone()).or_default().hear(point));
+                    let (Some(point), Some(rate)) = (progress.point, progress.rate) else { return };
+                    let Some(hash) = places.get(progress.run) else { return };
+                    self.live.update(|live| live.entry(hash.clone()).or_default().hear(rate, point));
                 })
                 .await;
             match answer {

@@ -99,20 +99,24 @@ impl Experiment {
     }
 }
 
-/// A run that is going on: the steps of the learning rate that is being tried.
+/// A run that is going on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveRun {
-    /// Its steps so far.
-    pub points: Vec<TrainPoint>,
+    /// Its steps so far, by learning rate.
+    pub curves: Vec<RateCurve>,
 }
 
 impl LiveRun {
-    /// Takes in the next step; an earlier or equal one begins the next learning rate.
-    pub fn hear(&mut self, point: TrainPoint) {
-        if self.points.last().is_some_and(|last| last.step >= point.step) {
-            self.points.clear();
-        }
-        self.points.push(point);
+    /// Takes in a step with the learning rate whose peak is `rate`. A step is told once more when it has been judged on
+    /// dev, and one that is begun anew repeats its steps: the later one holds.
+    pub fn hear(&mut self, rate: f64, point: TrainPoint) {
+        let place = self.curves.iter().position(|curve| curve.learning_rate == rate).unwrap_or_else(|| {
+            self.curves.push(RateCurve { learning_rate: rate, points: vec![] });
+            self.curves.len() - 1
+        });
+        let points = &mut self.curves[place].points;
+        points.retain(|earlier| earlier.step < point.step);
+        points.push(point);
     }
 }
 
@@ -156,14 +160,36 @@ pub(crate) mod tests {
         }
     }
 
+    fn point(step: usize) -> TrainPoint {
+        TrainPoint { step, epoch: 0.0, loss: 1.0, learning_rate: 1e-3, dev: None }
+    }
+
+    fn steps(live: &LiveRun) -> Vec<Vec<usize>> {
+        live.curves.iter().map(|curve| curve.points.iter().map(|point| point.step).collect()).collect()
+    }
+
     #[test]
-    fn the_next_learning_rate_begins_anew() {
-        let point = |step| TrainPoint { step, epoch: 0.0, loss: 1.0, learning_rate: 1e-3, dev: None };
+    fn a_step_that_is_judged_takes_its_own_place() {
+        let scores = Scores { accuracy: 0.5, macro_f1: 0.5, loss: 1.0 };
         let mut live = LiveRun::default();
-        for step in [1, 2, 3, 1, 2] {
-            live.hear(point(step));
+        for step in 1..=4 {
+            live.hear(1e-3, point(step));
+            if step % 2 == 0 {
+                live.hear(1e-3, TrainPoint { dev: Some(scores), ..point(step) });
+            }
         }
-        assert_eq!(live.points.iter().map(|point| point.step).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(steps(&live), [[1, 2, 3, 4]]);
+        assert_eq!(live.curves[0].points.iter().filter(|point| point.dev.is_some()).count(), 2);
+    }
+
+    #[test]
+    fn learning_rates_of_one_pass_are_told_apart() {
+        let mut live = LiveRun::default();
+        for step in 1..=3 {
+            live.hear(1e-3, point(step));
+            live.hear(5e-3, point(step));
+        }
+        assert_eq!(steps(&live), [[1, 2, 3], [1, 2, 3]]);
     }
 
     #[test]
