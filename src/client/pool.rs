@@ -219,6 +219,7 @@ mod tests {
             seed: 13,
             method: hash.into(),
             tracks: String::new(),
+            uses_adapters: false,
             work: 100.0,
             after: after.iter().map(|hash| (*hash).to_owned()).collect(),
         }

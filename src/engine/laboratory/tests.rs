@@ -105,6 +105,15 @@ fn record(finished: &FinishedRun) -> Record {
 }
 
 #[test]
+fn the_plan_says_which_methods_use_adapters() {
+    let full = "[[variants]]\nname = \"full_1e-4\"\nmethod = \"full\"\nlearning_rates = [1e-4]\n";
+    let (_, card) = planned(&format!("{EXPERIMENT}{full}"));
+    let without: std::collections::BTreeSet<&str> =
+        card.runs.iter().filter(|run| !run.uses_adapters).map(|run| run.method.as_str()).collect();
+    assert_eq!(without.into_iter().collect::<Vec<_>>(), ["full", "full_1e-4", "head", "lora", "majority", "scratch"]);
+}
+
+#[test]
 fn a_grid_is_run() {
     let (mut engine, card) = planned(EXPERIMENT);
     let runs = &card.runs;

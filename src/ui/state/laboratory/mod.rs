@@ -155,6 +155,7 @@ pub(crate) mod tests {
             seed,
             method: method.into(),
             tracks: "mixed".into(),
+            uses_adapters: method != "head",
             work: 1.0,
             after: vec![],
         }
