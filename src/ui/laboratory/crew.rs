@@ -99,10 +99,12 @@ impl Laboratory {
             return self.change(name, |one| one.status = Status::Draft);
         }
         let mut status = Status::Done;
-        for plm in 0..experiment.sheet.plms.len() {
+        let plms = experiment.sheet.plms.len();
+        for plm in 0..plms {
             match self.on_plm(&experiment, plm).await {
-                Ok(true) => {}
-                Ok(false) => {
+                // Stopped after the last run of the last PLM, it is done all the same.
+                Ok(true) if plm + 1 == plms || !self.pool.with_value(Pool::is_stopped) => {}
+                Ok(_) => {
                     status = Status::Paused;
                     break;
                 }
@@ -139,25 +141,23 @@ impl Laboratory {
                 return Err(failure.message);
             }
         };
+        self.change(&name, |one| one.plan(plm, card.clone()));
+        self.keep_experiment(&name).await;
+        self.recall(&card).await;
+        self.adopt(&first, experiment, &card).await;
+        let now = self.named(&name);
+        let next = self.records.with_untracked(|records| {
+            let is_done = |hash: &str| records.contains_key(hash);
+            let ahead = now.map_or(0.0, |one| one.work_after(plm, is_done));
+            Pool::new(&card.runs, &card.passes, is_done).followed_by(ahead)
+        });
+        self.pool.update_value(|pool| pool.go_over_to(next));
+        // Asked to stop while all this was read.
         if self.pool.with_value(Pool::is_stopped) {
             first.client.close();
             return Ok(false);
         }
-        self.change(&name, |one| {
-            one.cards.truncate(plm);
-            one.cards.push(card.clone());
-        });
-        self.keep_experiment(&name).await;
-        self.recall(&card).await;
-        self.adopt(&first, experiment, &card).await;
-        let pool = self
-            .records
-            .with_untracked(|records| Pool::new(&card.runs, &card.passes, |hash| records.contains_key(hash)));
-        let paused = self.pool.with_value(Pool::is_paused);
-        self.pool.set_value(pool);
-        if paused {
-            self.pool.update_value(Pool::pause);
-        } else {
+        if !self.pool.with_value(Pool::is_paused) {
             self.change(&name, |one| one.status = Status::Running);
         }
         self.sum_up();
@@ -170,6 +170,7 @@ impl Laboratory {
                     let member = self.member(number);
                     match self.prepare(&member, &experiment, plm).await {
                         Ok(_) => self.work(&member, &experiment).await,
+                        Err(failure) if failure.kind == FailureKind::Cancelled => {}
                         Err(failure) => {
                             self.lab.inform(&*experiment.bundle.name, format!("One worker fewer: {}", failure.message))
                         }
@@ -316,6 +317,7 @@ impl Laboratory {
         }
         match self.asked(member, RunExperiment { hashes, records }).await {
             Ok(runs) => self.take_in(runs).await,
+            Err(failure) if failure.kind == FailureKind::Cancelled => {}
             Err(failure) => self.lab.problem(&*experiment.bundle.name, format!("records.jsonl: {}", failure.message)),
         }
     }

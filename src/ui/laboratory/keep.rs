@@ -4,7 +4,7 @@ use super::Laboratory;
 use crate::protocol::*;
 use crate::ui::browser::keep;
 use crate::ui::state::laboratory::bundle::path_of;
-use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile, Status};
+use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile};
 use leptos::prelude::*;
 use std::sync::Arc;
 
@@ -61,7 +61,8 @@ impl Laboratory {
                     }
                 }
             }
-            let kept = Kept { name: name.to_owned(), toml: one.bundle.toml.clone(), files, cards: one.cards.clone() };
+            let (toml, sheet, cards) = (one.bundle.toml.clone(), one.sheet.clone(), one.cards.clone());
+            let kept = Kept { name: name.to_owned(), toml, files, sheet, cards };
             keep::put(&format!("{place}/experiment"), &kept).await
         };
         if let Err(line) = outcome.await {
@@ -94,14 +95,10 @@ impl Laboratory {
                 self.recall(card).await;
             }
             let bundle = Bundle { name: kept.name.clone(), toml: kept.toml, files: Arc::new(files), records: vec![] };
-            let mut experiment = Experiment { bundle, cards: kept.cards, ..Experiment::default() };
-            let (done, all) =
-                self.records.with_untracked(|records| experiment.progress(|hash| records.contains_key(hash)));
-            experiment.status = match (done, all) {
-                (_, 0) => Status::Draft,
-                (done, all) if done == all => Status::Done,
-                _ => Status::Paused,
-            };
+            let (sheet, cards) = (kept.sheet, kept.cards);
+            let mut experiment = Experiment { bundle, sheet, cards, ..Experiment::default() };
+            experiment.status =
+                self.records.with_untracked(|records| experiment.standing(|hash| records.contains_key(hash)));
             self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == kept.name) {
                 Some(one) => *one = experiment,
                 None => all.push(experiment),
