@@ -39,7 +39,12 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
     let hash = record.hash.clone();
     let siblings = {
         let hash = hash.clone();
-        Signal::derive(move || laboratory.records.with(|records| run::siblings(records, &hash)))
+        Signal::derive(move || {
+            let records = laboratory.records.read();
+            laboratory
+                .shown
+                .with(|shown| shown.as_ref().map_or_else(Vec::new, |one| run::siblings(one, &records, &hash)))
+        })
     };
     let value = Signal::stored(hash.clone());
     let name = hash.clone();
@@ -150,7 +155,10 @@ fn WrongAnswers(hash: String) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let wrong: Memo<Vec<Wrong>> = {
         let hash = hash.clone();
-        Memo::new(move |_| laboratory.records.with(|records| run::wrong(records, &hash)))
+        Memo::new(move |_| {
+            let records = laboratory.records.read();
+            laboratory.shown.with(|shown| shown.as_ref().map_or_else(Vec::new, |one| run::wrong(one, &records, &hash)))
+        })
     };
     let many = RwSignal::new(FIRST);
     let texts = RwSignal::new(VecMap::<usize, Row>::new());
