@@ -229,7 +229,7 @@ impl Laboratory {
         let (bundle, sheet) = (&experiment.bundle, &experiment.sheet);
         let line = |message: String| Failure { kind: FailureKind::Input, message };
         self.says(member.number, "loads the model");
-        let open = bundle.open_plm(sheet, plm).map_err(line)?;
+        let open = bundle.open_plm(sheet, plm, &self.served()).map_err(line)?;
         self.asked(member, open).await?;
         self.says(member.number, "loads adapters and data");
         let mut adapters = Vec::new();

@@ -3,6 +3,7 @@
 use super::Laboratory;
 use crate::protocol::*;
 use crate::ui::browser::keep;
+use crate::ui::state::hub;
 use crate::ui::state::laboratory::bundle::path_of;
 use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile};
 use leptos::prelude::*;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub(super) const STORAGE: &str = "storage";
 const RUNS: &str = "runs/";
 const EXPERIMENTS: &str = "experiments/";
+/// What the address of a repository of the hub begins with.
+const HUB: &str = "hub:";
 
 fn place(name: &str) -> String {
     format!("{EXPERIMENTS}{}", name.replace('/', "_"))
@@ -56,8 +59,8 @@ impl Laboratory {
                         files.push(KeptFile { path, url: None });
                     }
                     FileSource::Url { url, .. } => files.push(KeptFile { path, url: Some(url.clone()) }),
-                    FileSource::Hub { .. } => {
-                        files.push(KeptFile { path: path.clone(), url: Some(format!("hub:{path}")) })
+                    FileSource::Hub { id, revision } => {
+                        files.push(KeptFile { path, url: Some(format!("{HUB}{}", hub::write(id, revision))) })
                     }
                 }
             }
@@ -81,8 +84,8 @@ impl Laboratory {
             let mut files = Vec::new();
             for (number, file) in kept.files.into_iter().enumerate() {
                 files.push(match file.url {
-                    Some(url) => match url.strip_prefix("hub:") {
-                        Some(id) => FileSource::Hub { id: id.to_owned(), revision: String::new() },
+                    Some(url) => match url.strip_prefix(HUB) {
+                        Some(repository) => hub::parse(repository)?,
                         None => FileSource::Url { path: file.path, url },
                     },
                     None => {

@@ -12,6 +12,7 @@ use super::lab::{Lab, Page};
 use super::state::laboratory::link::{LABORATORY, Link};
 use super::state::laboratory::table::{self, Filling, Table};
 use super::state::laboratory::{Experiment, LiveRun, Status};
+use super::state::sample::Sample;
 use super::state::words;
 use crate::client::pool::{self, Pool};
 use crate::client::{Client, Status as WorkerStatus};
@@ -168,6 +169,11 @@ impl Laboratory {
         }
         let (cores, memory) = browser::cores_and_memory();
         self.link.with(|link| link.workers).unwrap_or_else(|| pool::workers(cores, memory))
+    }
+
+    /// Names of the models that are served with the page.
+    fn served(self) -> Vec<String> {
+        self.lab.sample.with_untracked(|sample| sample.as_ref().map(Sample::served).unwrap_or_default())
     }
 
     /// Shows what another address says, where it is the laboratory's.
