@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod form;
 pub mod link;
 pub mod run;
+pub mod score;
 pub mod table;
 pub mod variant;
 
@@ -90,6 +91,13 @@ impl Experiment {
     /// Every run, on every PLM.
     pub fn runs(&self) -> impl Iterator<Item = &PlannedCard> {
         self.cards.iter().flat_map(|card| &card.runs)
+    }
+
+    /// Whether everything is there that its runs need.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let is_read = self.unreadable.is_none() && !self.unwritten && !self.sheet.plms.is_empty();
+        is_read && self.bundle.missing(&self.sheet).is_empty()
     }
 
     /// Puts in the plan for the PLM number `plm`. Plans for later PLMs stay, unless this one shows that they are of
