@@ -63,6 +63,8 @@ pub struct Pool {
     stopped: bool,
     /// Work done here, and the seconds that workers took for it.
     done: (f64, f64),
+    /// Work that comes after all of this.
+    ahead: f64,
 }
 
 impl Pool {
@@ -80,6 +82,17 @@ impl Pool {
             }
         }
         Self { waiting, ..Self::default() }
+    }
+
+    /// With work that comes after all of this, for the time left.
+    #[must_use]
+    pub fn followed_by(self, work: f64) -> Self {
+        Self { ahead: work, ..self }
+    }
+
+    /// Puts `next` in the place of this one, which stays paused or stopped where it is.
+    pub fn go_over_to(&mut self, next: Self) {
+        *self = Self { paused: self.paused, stopped: self.stopped, ..next };
     }
 
     /// What worker number `member` is to do.
@@ -184,7 +197,7 @@ impl Pool {
     /// Seconds still to go with so many workers, by how long what is done has taken; `None` before anything is.
     ///
     /// What is taken counts as done for as long as it has run at that pace. The end can't come before the longest pass
-    /// that waits is done.
+    /// that waits is done, and what comes after all of this begins only then.
     #[must_use]
     pub fn seconds_left(&self, workers: usize, now: f64) -> Option<f64> {
         let (work, seconds) = self.done;
@@ -196,14 +209,21 @@ impl Pool {
         let waiting = self.waiting.iter().map(Pass::work);
         let all: Vec<f64> = taken.chain(waiting).collect();
         let longest = all.iter().copied().fold(0.0, f64::max);
-        Some((all.iter().sum::<f64>() / workers.max(1) as f64).max(longest) / pace)
+        let workers = workers.max(1) as f64;
+        Some(((all.iter().sum::<f64>() / workers).max(longest) + self.ahead / workers) / pace)
     }
 }
 
 impl Pass {
     fn work(&self) -> f64 {
-        self.runs.iter().map(|run| run.work.max(1.0)).sum()
+        self.runs.iter().map(work).sum()
     }
+}
+
+/// What a run counts for in the time left: never nothing, for every run takes some.
+#[must_use]
+pub fn work(run: &PlannedCard) -> f64 {
+    run.work.max(1.0)
 }
 
 #[cfg(test)]
@@ -219,6 +239,7 @@ mod tests {
             seed: 13,
             method: hash.into(),
             tracks: String::new(),
+            uses_adapters: false,
             work: 100.0,
             after: after.iter().map(|hash| (*hash).to_owned()).collect(),
         }
@@ -318,6 +339,27 @@ mod tests {
         assert_eq!(pool.seconds_left(25, 5.0), Some(10.0), "a pass is not divided");
         pool.finish(1, 10.0);
         assert_eq!(pool.seconds_left(1, 10.0), Some(20.0));
+    }
+
+    #[test]
+    fn what_comes_after_is_reckoned_too() {
+        let mut pool = pool(&[&["a"], &["b"]]).followed_by(400.0);
+        pool.take(0, 0.0);
+        pool.finish(0, 10.0);
+        assert_eq!(pool.seconds_left(1, 10.0), Some(50.0));
+        assert_eq!(pool.seconds_left(4, 10.0), Some(20.0), "it begins when the last pass is done");
+    }
+
+    #[test]
+    fn what_was_asked_meanwhile_holds_for_the_next_runs() {
+        let mut before = Pool::default();
+        before.stop();
+        before.go_over_to(pool(&[&["a"]]));
+        assert_eq!((before.is_stopped(), before.left(), before.take(0, 0.0)), (true, 1, Next::End));
+        let mut before = Pool::default();
+        before.pause();
+        before.go_over_to(pool(&[&["a"]]));
+        assert_eq!((before.is_paused(), before.is_stopped()), (true, false));
     }
 
     #[test]

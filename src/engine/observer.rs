@@ -33,12 +33,18 @@ pub trait Observer {
 impl dyn Observer + '_ {
     /// `done` of `total` units of `phase`.
     pub(super) fn at(&mut self, phase: Phase, done: usize, total: usize) -> Ready<'_> {
-        self.progress(Progress { phase, done: done as f64, total: total as f64, point: None, run: 0 })
+        self.progress(Progress { phase, done: done as f64, total: total as f64, point: None, run: 0, rate: None })
     }
 
-    /// A step of training, of the `run`th of those that were asked for.
-    pub(super) fn trained(&mut self, run: usize, point: Option<TrainPoint>, done: usize, total: usize) -> Ready<'_> {
-        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point, run })
+    /// A step of training, of the `run`th of those that were asked for, and its learning rate where it tries several.
+    pub(super) fn trained(
+        &mut self,
+        (run, rate): (usize, Option<f64>),
+        point: Option<TrainPoint>,
+        done: usize,
+        total: usize,
+    ) -> Ready<'_> {
+        self.progress(Progress { phase: Phase::Train, done: done as f64, total: total as f64, point, run, rate })
     }
 }
 

@@ -159,7 +159,7 @@ impl Engine {
                     let bytes = pack(&run.few_shot.snapshot().await?, run.seconds)?;
                     observer.checkpoint(Checkpoint { run: id, step: done, bytes });
                 }
-                if observer.trained(0, point.as_ref().map(train_point), done, total).await.is_err() {
+                if observer.trained((0, None), point.as_ref().map(train_point), done, total).await.is_err() {
                     let report = run.report(id, RunStatus::Paused, None);
                     run.report = Some(report.clone());
                     return Ok(report);

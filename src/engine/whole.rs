@@ -98,7 +98,7 @@ impl Engine {
                 step_seconds.push(observer.seconds() - before.1);
             }
             let point = point.as_ref().map(super::training::train_point);
-            observer.trained(0, point, run.curve().len(), run.total_steps()).await?;
+            observer.trained((0, None), point, run.curve().len(), run.total_steps()).await?;
         }
         step_seconds.sort_by(f64::total_cmp);
         let best = run.best().ok_or_else(|| EngineError::Unfinished(asked.name.clone()))?;

@@ -121,6 +121,9 @@ pub struct PlannedCard {
     pub method: String,
     /// `same`, `cross` or `mixed`.
     pub tracks: String,
+    /// Whether adapters of the experiment take part.
+    #[serde(default)]
+    pub uses_adapters: bool,
     /// Rows that go through the PLM in all, forward and backward counted as three: what time left is reckoned by.
     pub work: f64,
     /// Hashes of runs of this plan that a choice looks at; empty otherwise.

@@ -106,6 +106,8 @@ pub struct Progress {
     pub point: Option<TrainPoint>,
     /// Which of several runs the point belongs to, by its place in what was asked; 0 where there is one.
     pub run: usize,
+    /// Peak of the learning rate that the point belongs to, where a run tries several.
+    pub rate: Option<f64>,
 }
 
 /// What a long step is doing.

@@ -39,6 +39,7 @@
 //! | `majority`, `export-csv`, `download-run`, `download-curve`, `confusion` | beside it |
 //! | `sheet`, `experiment-select`, `of-lab`, `forget`, `unreadable`, `toml` | the experiment of the laboratory; `data-shown` is its name |
 //! | `use-<method>`, `shots`, `seeds`, `training-<key>`, `workers`, `adapter-track`, `target-track`, `target-without`, `use-tracks-<tracks>` | its form |
+//! | `score-adapters`, `scoring`, `stop-scoring`, `scores` | scores of a target's adapters before any training: asked for, on their way (`data-share`), stopped, there |
 //! | `laboratory-status` | how it stands: `data-status`, `data-done`, `data-all`, `data-failed` |
 //! | `run-experiment`, `pause-experiment`, `resume-experiment`, `cancel-experiment`, `member` | what sets it going; a worker |
 //! | `line`, `cell` | a method: `data-method`, `data-mean`; a run: `data-hash`, `data-state`, `data-accuracy`, `data-seed` |

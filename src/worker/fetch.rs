@@ -148,7 +148,8 @@ async fn read(
                 return Err(network(&url, "it is larger than a small model is"));
             }
             let done = before + bytes.len() as f64;
-            let progress = Progress { phase: Phase::Download, done, total: total.max(done), point: None, run: 0 };
+            let progress =
+                Progress { phase: Phase::Download, done, total: total.max(done), point: None, run: 0, rate: None };
             if observer.progress(progress).await.is_err() {
                 let _ = JsFuture::from(reader.cancel()).await;
                 return Err(Failure { kind: FailureKind::Cancelled, message: "cancelled".into() });

@@ -131,6 +131,11 @@ impl Engine {
                 settings: lane.settings,
             }
         };
+        let source = |lanes: &[Lane], run: usize| {
+            lanes
+                .get(run)
+                .map_or((0, None), |lane| (candidates[lane.candidate].place, Some(lane.settings.learning_rate)))
+        };
         let mut runs = FewShotRuns::new(lanes.iter().map(start).collect(), &self.device)?;
         let steps = runs.total_steps();
         let mut began = observer.seconds();
@@ -142,17 +147,13 @@ impl Engine {
                 if let Some(lane) = lanes.get_mut(run).filter(|_| trained) {
                     lane.step_seconds.push(share);
                 }
-                let place =
-                    lanes.get(run).and_then(|lane| candidates.get(lane.candidate)).map_or(0, |ready| ready.place);
                 let done = before * steps + point.step * lanes.len();
-                observer.trained(place, Some(train_point(&point)), done, all * steps).await?;
+                observer.trained(source(lanes, run), Some(train_point(&point)), done, all * steps).await?;
             }
             if points.is_empty() {
                 // A batch of dev: nothing to tell, but a stop must be heard.
                 let done = before * steps + runs.curve(0).len() * lanes.len();
-                observer
-                    .trained(lanes.first().map_or(0, |lane| candidates[lane.candidate].place), None, done, all * steps)
-                    .await?;
+                observer.trained(source(lanes, 0), None, done, all * steps).await?;
             }
             let now = observer.seconds();
             let share = (now - began) / lanes.len() as f64;

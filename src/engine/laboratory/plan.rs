@@ -86,6 +86,9 @@ impl Engine {
     fn card(&self, laboratory: &Laboratory) -> Result<ExperimentCard, EngineError> {
         let plan = &laboratory.plan;
         let there: BTreeSet<String> = plan.runs().iter().map(|run| run.hash.clone()).collect();
+        let compared = plan.experiment().compared()?;
+        let without = compared.into_iter().filter(|method| !method.kind.uses_adapters());
+        let without: BTreeSet<String> = without.map(|method| method.name).collect();
         let mut runs = Vec::new();
         let mut rows: BTreeMap<(usize, usize), Rows> = BTreeMap::new();
         for run in plan.runs() {
@@ -106,6 +109,7 @@ impl Engine {
                 seed: run.seed,
                 method: run.method.clone(),
                 tracks: run.tracks.word().to_owned(),
+                uses_adapters: !without.contains(&run.method),
                 work: work(laboratory, run, rows),
                 after: plan
                     .candidates(run)

@@ -105,6 +105,15 @@ fn record(finished: &FinishedRun) -> Record {
 }
 
 #[test]
+fn the_plan_says_which_methods_use_adapters() {
+    let full = "[[variants]]\nname = \"full_1e-4\"\nmethod = \"full\"\nlearning_rates = [1e-4]\n";
+    let (_, card) = planned(&format!("{EXPERIMENT}{full}"));
+    let without: std::collections::BTreeSet<&str> =
+        card.runs.iter().filter(|run| !run.uses_adapters).map(|run| run.method.as_str()).collect();
+    assert_eq!(without.into_iter().collect::<Vec<_>>(), ["full", "full_1e-4", "head", "lora", "majority", "scratch"]);
+}
+
+#[test]
 fn a_grid_is_run() {
     let (mut engine, card) = planned(EXPERIMENT);
     let runs = &card.runs;
@@ -449,6 +458,35 @@ impl Observer for StopAfter {
     fn checkpoint(&mut self, _: crate::protocol::Checkpoint) {}
     fn seconds(&self) -> f64 {
         0.0
+    }
+}
+
+/// Keeps what it is told.
+struct Heard(Vec<Progress>);
+
+impl Observer for Heard {
+    fn progress(&mut self, progress: Progress) -> Ready<'_> {
+        self.0.push(progress);
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn checkpoint(&mut self, _: crate::protocol::Checkpoint) {}
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn a_step_is_told_with_its_run_and_its_learning_rate() {
+    let (mut engine, card) = planned(EXPERIMENT);
+    engine.laboratory.as_mut().unwrap().lanes = 4;
+    let heads = card.runs.iter().filter(|run| run.method == "head");
+    let ask = RunExperiment { hashes: heads.map(|run| run.hash.clone()).collect(), records: vec![] };
+    let mut heard = Heard(Vec::new());
+    pollster::block_on(engine.handle(ask.into(), &mut heard)).unwrap();
+    for (run, rate) in [(0, 1e-3), (0, 5e-3), (1, 1e-3), (1, 5e-3)] {
+        let own = heard.0.iter().filter(|told| (told.run, told.rate) == (run, Some(rate)));
+        let steps: Vec<usize> = own.filter_map(|told| Some(told.point?.step)).collect();
+        assert_eq!(steps, [1, 2, 2, 3, 4, 4], "run {run}, rate {rate}: a step, and the last of an epoch once more");
     }
 }
 

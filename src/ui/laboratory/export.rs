@@ -25,7 +25,7 @@ impl Laboratory {
         spawn_local(async move {
             let name = shown.bundle.name.clone();
             let made = async {
-                let (sheet, mut files) = shown.bundle.packed(&shown.sheet)?;
+                let (sheet, mut files) = shown.bundle.packed(&shown.sheet, &self.served())?;
                 let toml = self.lab.ask(WriteExperiment(sheet)).await.map_err(|failure| failure.message)?;
                 let mut put = |path: String, bytes: Vec<u8>| files.push(FileSource::Bytes(FileBytes { path, bytes }));
                 put("experiment.toml".into(), toml.into_bytes());

@@ -3,8 +3,9 @@
 use super::Laboratory;
 use crate::protocol::*;
 use crate::ui::browser::keep;
+use crate::ui::state::hub;
 use crate::ui::state::laboratory::bundle::path_of;
-use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile, Status};
+use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile};
 use leptos::prelude::*;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub(super) const STORAGE: &str = "storage";
 const RUNS: &str = "runs/";
 const EXPERIMENTS: &str = "experiments/";
+/// What the address of a repository of the hub begins with.
+const HUB: &str = "hub:";
 
 fn place(name: &str) -> String {
     format!("{EXPERIMENTS}{}", name.replace('/', "_"))
@@ -56,12 +59,13 @@ impl Laboratory {
                         files.push(KeptFile { path, url: None });
                     }
                     FileSource::Url { url, .. } => files.push(KeptFile { path, url: Some(url.clone()) }),
-                    FileSource::Hub { .. } => {
-                        files.push(KeptFile { path: path.clone(), url: Some(format!("hub:{path}")) })
+                    FileSource::Hub { id, revision } => {
+                        files.push(KeptFile { path, url: Some(format!("{HUB}{}", hub::write(id, revision))) })
                     }
                 }
             }
-            let kept = Kept { name: name.to_owned(), toml: one.bundle.toml.clone(), files, cards: one.cards.clone() };
+            let (toml, sheet, cards) = (one.bundle.toml.clone(), one.sheet.clone(), one.cards.clone());
+            let kept = Kept { name: name.to_owned(), toml, files, sheet, cards };
             keep::put(&format!("{place}/experiment"), &kept).await
         };
         if let Err(line) = outcome.await {
@@ -80,8 +84,8 @@ impl Laboratory {
             let mut files = Vec::new();
             for (number, file) in kept.files.into_iter().enumerate() {
                 files.push(match file.url {
-                    Some(url) => match url.strip_prefix("hub:") {
-                        Some(id) => FileSource::Hub { id: id.to_owned(), revision: String::new() },
+                    Some(url) => match url.strip_prefix(HUB) {
+                        Some(repository) => hub::parse(repository)?,
                         None => FileSource::Url { path: file.path, url },
                     },
                     None => {
@@ -94,14 +98,10 @@ impl Laboratory {
                 self.recall(card).await;
             }
             let bundle = Bundle { name: kept.name.clone(), toml: kept.toml, files: Arc::new(files), records: vec![] };
-            let mut experiment = Experiment { bundle, cards: kept.cards, ..Experiment::default() };
-            let (done, all) =
-                self.records.with_untracked(|records| experiment.progress(|hash| records.contains_key(hash)));
-            experiment.status = match (done, all) {
-                (_, 0) => Status::Draft,
-                (done, all) if done == all => Status::Done,
-                _ => Status::Paused,
-            };
+            let (sheet, cards) = (kept.sheet, kept.cards);
+            let mut experiment = Experiment { bundle, sheet, cards, ..Experiment::default() };
+            experiment.status =
+                self.records.with_untracked(|records| experiment.standing(|hash| records.contains_key(hash)));
             self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == kept.name) {
                 Some(one) => *one = experiment,
                 None => all.push(experiment),

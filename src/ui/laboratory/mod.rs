@@ -5,18 +5,23 @@ mod crew;
 mod edit;
 mod export;
 mod keep;
+mod member;
+mod reader;
 pub mod views;
 
 use super::browser;
 use super::lab::{Lab, Page};
 use super::state::laboratory::link::{LABORATORY, Link};
+use super::state::laboratory::score::{Evidence, Scoring};
 use super::state::laboratory::table::{self, Filling, Table};
 use super::state::laboratory::{Experiment, LiveRun, Status};
+use super::state::sample::Sample;
 use super::state::words;
 use crate::client::pool::{self, Pool};
 use crate::client::{Client, Status as WorkerStatus};
 use crate::protocol::*;
 use leptos::prelude::*;
+use reader::Reader;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use vecmap::VecMap;
@@ -33,15 +38,6 @@ pub struct Crew {
     pub members: Vec<String>,
     /// Seconds still to go, once there is something to reckon from.
     pub left: Option<f64>,
-}
-
-/// A worker that is kept for questions about finished runs.
-#[derive(Clone)]
-struct Reader {
-    experiment: String,
-    plm: String,
-    toml: String,
-    client: Client,
 }
 
 /// The state of the laboratory; copies share it.
@@ -63,6 +59,10 @@ pub struct Laboratory {
     pub summary: RwSignal<SummaryCard>,
     /// The workers.
     pub crew: RwSignal<Crew>,
+    /// Scores of adapters before any training.
+    pub evidence: RwSignal<Vec<Evidence>>,
+    /// The scores that are being computed.
+    pub scoring: RwSignal<Option<Scoring>>,
     /// The experiment in sight.
     pub shown: Memo<Option<Experiment>>,
     /// Its tables.
@@ -118,6 +118,8 @@ impl Laboratory {
             live,
             summary,
             crew: RwSignal::new(Crew::default()),
+            evidence: RwSignal::new(Vec::new()),
+            scoring: RwSignal::new(None),
             shown,
             tables,
             queue: RwSignal::new(VecDeque::new()),
@@ -170,6 +172,11 @@ impl Laboratory {
         self.link.with(|link| link.workers).unwrap_or_else(|| pool::workers(cores, memory))
     }
 
+    /// Names of the models that are served with the page.
+    fn served(self) -> Vec<String> {
+        self.lab.sample.with_untracked(|sample| sample.as_ref().map(Sample::served).unwrap_or_default())
+    }
+
     /// Shows what another address says, where it is the laboratory's.
     pub fn follow(self, hash: &str) {
         if hash.starts_with(LABORATORY) {
@@ -194,6 +201,8 @@ impl Laboratory {
     /// Adds an experiment, or puts it in the place of the one of its name, and shows it.
     fn add(self, experiment: Experiment) {
         let name = experiment.bundle.name.clone();
+        // Its files may be others under the same names.
+        self.evidence.update(|all| all.retain(|one| one.question.experiment != name));
         self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == name) {
             Some(one) => *one = experiment,
             None => all.push(experiment),
@@ -254,6 +263,9 @@ impl Laboratory {
     /// What is going on, in one line; `None` where nothing is.
     #[must_use]
     pub fn words(self) -> Option<String> {
+        if let Some(scoring) = self.scoring.get() {
+            return Some(format!("Laboratory: scores for {} · {}", scoring.target, scoring.words()));
+        }
         let crew = self.crew.get();
         let progress = self.experiments.with(|all| {
             let one = all.iter().find(|one| one.bundle.name == crew.experiment)?;

@@ -41,6 +41,12 @@ pub fn parse(text: &str) -> Result<FileSource, String> {
     Ok(FileSource::Hub { id: format!("{}/{}", name.0, name.1), revision })
 }
 
+/// The form that [`parse`] reads; the newest revision where `revision` is empty.
+#[must_use]
+pub fn write(id: &str, revision: &str) -> String {
+    if revision.is_empty() { id.to_owned() } else { format!("{id}@{revision}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +67,14 @@ mod tests {
         assert_eq!(read("https://huggingface.co/a/b/tree/main"), hub("a/b", "main"));
         assert_eq!(read("https://huggingface.co/a/b/blob/0123abc/x/config.json?download=1"), hub("a/b", "0123abc"));
         assert_eq!(read("huggingface.co/a/b/"), hub("a/b", ""));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in ["a/b", "a/b@v1.0"] {
+            let (id, revision) = read(text).unwrap();
+            assert_eq!(write(&id, &revision), text);
+        }
     }
 
     #[test]

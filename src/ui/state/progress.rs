@@ -94,7 +94,7 @@ mod tests {
     use crate::protocol::OpenPlm;
 
     fn report(phase: Phase, done: f64, total: f64) -> Progress {
-        Progress { phase, done, total, point: None, run: 0 }
+        Progress { phase, done, total, point: None, run: 0, rate: None }
     }
 
     #[test]

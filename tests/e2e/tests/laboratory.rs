@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::{Context, Result, ensure};
-use e2e::lab::{Lab, SOON};
+use e2e::lab::{Lab, SOON, in_unit_interval};
 use e2e::native::{mera, unzip};
 use e2e::root;
 use std::collections::BTreeMap;
@@ -60,6 +60,14 @@ async fn an_experiment_survives_its_tab() -> Result<()> {
         lab.fill("variant-method", "average").await?;
         lab.until("variant", "data-name", SOON, |name| name == "average_keep").await?;
         lab.until("laboratory-status", "data-ready", SOON, |ready| ready == "true").await?;
+        // Before any training: how good the adapters look for the target.
+        lab.press("score-adapters").await?;
+        lab.until_count("scores", LONG, 1).await?;
+        ensure!(lab.count("scoring").await? == 0, "the scores are there and still on their way");
+        let scores = std::fs::read_to_string(lab.download_of_figure("Scores before training", "CSV").await?)?;
+        let (bars, values): (Vec<_>, Vec<_>) =
+            scores.lines().skip(1).map(|line| line.split_once(',').unwrap_or_default()).unzip();
+        ensure!(bars == ["none", "mnli", "snli"] && values.iter().all(|value| in_unit_interval(value)), "{scores}");
         lab.press("run-experiment").await?;
         lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
 
@@ -79,6 +87,10 @@ async fn an_experiment_survives_its_tab() -> Result<()> {
                 page.get(hash)
             );
         }
+
+        lab.until("line:last-child", "data-mean", SOON, |mean| !mean.is_empty()).await?;
+        let costs = lab.texts("line td[data-cost=\"A step\"]").await?;
+        ensure!(costs.len() == 3 && costs.iter().all(|cost| cost.parse::<f64>().is_ok()), "a step takes {costs:?} ms");
 
         // A run that is opened shows what it confuses.
         lab.press("cell[data-state=\"done\"]").await?;

@@ -2,7 +2,7 @@
 
 use crate::protocol::PlannedCard;
 use crate::ui::laboratory::Laboratory;
-use crate::ui::state::laboratory::Status;
+use crate::ui::state::laboratory::{Experiment, Status};
 use crate::ui::state::words;
 use crate::viz::sort_by;
 use leptos::prelude::*;
@@ -65,16 +65,7 @@ pub fn Bar() -> impl IntoView {
     });
     let waiting = move || (status.get() == Status::Queued).then_some("Another experiment is done first.");
     let is = move |wanted: &'static [Status]| move || wanted.contains(&status.get());
-    let can_run = move || {
-        laboratory.shown.with(|shown| {
-            shown.as_ref().is_some_and(|one| {
-                one.unreadable.is_none()
-                    && !one.unwritten
-                    && !one.sheet.plms.is_empty()
-                    && one.bundle.missing(&one.sheet).is_empty()
-            })
-        })
-    };
+    let can_run = move || laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_ready));
     view! {
         <section class="run-bar" data-testid="laboratory-status" data-status=move || status.get().slug()
             data-done=move || done.get().to_string() data-all=move || all.get().to_string() data-failed=move || failed.get().to_string()

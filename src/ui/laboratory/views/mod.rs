@@ -4,6 +4,7 @@ pub mod attention;
 pub mod bar;
 pub mod pictures;
 pub mod run;
+pub mod scores;
 pub mod sheet;
 pub mod tables;
 pub mod variants;

@@ -101,16 +101,21 @@ pub fn LiveCurves() -> impl IntoView {
             laboratory.live.with(|live| {
                 let mut loss = panel("loss", Unit::Plain, None);
                 let mut dev = panel("accuracy on dev", Unit::Percent, Some((0.0, 1.0)));
-                let going = live.iter().filter(|(_, live)| !live.points.is_empty()).take(MOST_CURVES);
-                for (place, (hash, live)) in going.enumerate() {
+                let going =
+                    live.iter().flat_map(|(hash, live)| live.curves.iter().map(move |curve| (hash, live, curve)));
+                for (place, (hash, live, curve)) in going.take(MOST_CURVES).enumerate() {
                     let planned = runs.iter().find(|run| run.hash == *hash);
-                    let name = planned.map_or_else(String::new, |run| format!("{} · seed {}", run.method, run.seed));
+                    let mut name =
+                        planned.map_or_else(String::new, |run| format!("{} · seed {}", run.method, run.seed));
+                    if live.curves.len() > 1 {
+                        name.push_str(&format!(" · rate {}", curve.learning_rate));
+                    }
                     let own = planned.and_then(|run| Some(role(&run.method, sheet?)));
                     // Runs of one colour could not be told apart.
                     let role = own.filter(|own| !loss.runs.iter().any(|run| run.role == *own));
                     let role = role.unwrap_or(crate::viz::Role::Adapter(place));
                     let at = |value: fn(&crate::protocol::TrainPoint) -> Option<f64>| {
-                        live.points.iter().filter_map(|point| Some((point.step as f64, value(point)?))).collect()
+                        curve.points.iter().filter_map(|point| Some((point.step as f64, value(point)?))).collect()
                     };
                     let points = at(|point| Some(f64::from(point.loss)));
                     loss.runs.push(Run { name: name.clone(), role, dots: false, points });

@@ -2,6 +2,7 @@
 
 use super::attention::Attention;
 use super::pictures::panel;
+use super::scores::Scores;
 use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
@@ -9,10 +10,9 @@ use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::grid;
 use crate::ui::state::laboratory::run::{self, Wrong};
 use crate::ui::state::words;
-use crate::viz::{Bars, Confusion, Curves, Dim, Role, Run, Series, Unit, sort_by};
+use crate::viz::{Confusion, Curves, Role, Run, Unit};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use vecmap::VecMap;
 
@@ -39,7 +39,12 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
     let hash = record.hash.clone();
     let siblings = {
         let hash = hash.clone();
-        Signal::derive(move || laboratory.records.with(|records| run::siblings(records, &hash)))
+        Signal::derive(move || {
+            let records = laboratory.records.read();
+            laboratory
+                .shown
+                .with(|shown| shown.as_ref().map_or_else(Vec::new, |one| run::siblings(one, &records, &hash)))
+        })
     };
     let value = Signal::stored(hash.clone());
     let name = hash.clone();
@@ -93,28 +98,6 @@ fn Facts(record: RunRecord) -> impl IntoView {
     }
 }
 
-/// How good each adapter looks before any training, and the PLM alone.
-#[component]
-fn Scores(scores: BTreeMap<String, f64>) -> impl IntoView {
-    // The PLM alone stands first: it is what an adapter has to be better than.
-    let mut all: Vec<(String, f64)> = scores.into_iter().collect();
-    sort_by(&mut all, |(a, _), (b, _)| (a != "none").cmp(&(b != "none")));
-    let picture = Layout::of(Bars {
-        title: "Scores before training".into(),
-        quantity: "leave-one-out accuracy".into(),
-        unit: Unit::Percent,
-        group: "adapter".into(),
-        dim: Dim::Item,
-        groups: all.iter().map(|(name, _)| name.clone()).collect(),
-        series: vec![Series {
-            name: "score".into(),
-            role: Role::Adapter(4),
-            values: all.iter().map(|(_, score)| *score as f32).collect(),
-        }],
-    });
-    view! { <Figure picture file_name="scores"/> }
-}
-
 #[component]
 fn RateCurves(curves: Vec<RateCurve>) -> impl IntoView {
     if curves.iter().all(|curve| curve.points.is_empty()) {
@@ -150,7 +133,10 @@ fn WrongAnswers(hash: String) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let wrong: Memo<Vec<Wrong>> = {
         let hash = hash.clone();
-        Memo::new(move |_| laboratory.records.with(|records| run::wrong(records, &hash)))
+        Memo::new(move |_| {
+            let records = laboratory.records.read();
+            laboratory.shown.with(|shown| shown.as_ref().map_or_else(Vec::new, |one| run::wrong(one, &records, &hash)))
+        })
     };
     let many = RwSignal::new(FIRST);
     let texts = RwSignal::new(VecMap::<usize, Row>::new());

@@ -1,6 +1,7 @@
 //! The experiment as a form, and as its file.
 
 use super::in_sight;
+use super::scores::TargetScores;
 use super::variants::Variants;
 use crate::protocol::*;
 use crate::ui::components::fields::{Select, Words};
@@ -182,7 +183,7 @@ fn Target(place: usize, target: SheetTarget, known: Vec<String>) -> impl IntoVie
             }
         });
     };
-    let without = target.without.join(", ");
+    let (without, has_adapters) = (target.without.join(", "), !known.is_empty());
     view! {
         <li class="part">
             <Track name=target.name path=target.train track=target.track testid="target-track"
@@ -192,6 +193,7 @@ fn Target(place: usize, target: SheetTarget, known: Vec<String>) -> impl IntoVie
                     hint="Adapters that are not used for this target, such as one that has learned it; apart by commas"
                     on_change=move |text: String| form::some_of(&text, &known).map(|names| edit(&|target| target.without.clone_from(&names)))/>
             })}
+            {has_adapters.then(|| view! { <TargetScores target=place/> })}
         </li>
     }
 }

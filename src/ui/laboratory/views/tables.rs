@@ -1,7 +1,7 @@
 //! Methods by seeds, best first, filling while the runs go on.
 
 use super::role;
-use crate::protocol::{ExperimentSheet, TableForm};
+use crate::protocol::{ExperimentSheet, MethodResult, TableForm};
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
 use crate::ui::laboratory::Laboratory;
@@ -9,6 +9,54 @@ use crate::ui::pictures::css;
 use crate::ui::state::laboratory::table::{self, Cell, CellState, Gap, Line, Table};
 use crate::ui::state::words;
 use leptos::prelude::*;
+
+/// A column on what a method costs, the mean over its runs.
+struct Cost {
+    name: &'static str,
+    unit: &'static str,
+    hint: &'static str,
+    /// Why there may be no value.
+    none: &'static str,
+    read: fn(&MethodResult) -> Option<String>,
+}
+
+const COSTS: [Cost; 5] = [
+    Cost {
+        name: "Trained",
+        unit: "parameters",
+        hint: "Parameters that are trained",
+        none: "—: not done yet",
+        read: |result| Some(words::short(result.trainable_parameters as usize)),
+    },
+    Cost {
+        name: "Added",
+        unit: "parameters",
+        hint: "Parameters at inference beside those of the PLM",
+        none: "—: not done yet",
+        read: |result| Some(words::short(result.inference_parameters as usize)),
+    },
+    Cost {
+        name: "A step",
+        unit: "ms",
+        hint: "Mean over the runs of the median time of a training step",
+        none: "—: not done yet, or nothing was trained",
+        read: |result| Some(rounded(1e3 * result.step_seconds?)),
+    },
+    Cost {
+        name: "Time",
+        unit: "s",
+        hint: "Mean time of a run",
+        none: "—: not done yet",
+        read: |result| Some(rounded(result.seconds)),
+    },
+    Cost {
+        name: "Peak memory",
+        unit: "MB",
+        hint: "Mean over the runs of the most memory in use at once",
+        none: "—: not done yet, or the device does not tell",
+        read: |result| Some(rounded(result.peak_memory? / 1e6)),
+    },
+];
 
 /// The table in sight.
 pub(super) fn table_in_sight(laboratory: Laboratory) -> Memo<Option<Table>> {
@@ -90,8 +138,9 @@ fn ResultTable() -> impl IntoView {
                 <th scope="col" class="n" title="Mean of the paired differences to the best method, in percentage points, with its interval by Student's t">"To the best"</th>
                 <th scope="col" class="n" title="Episodes in which it is better than the best method on the mean, and worse">"Won–lost"</th>
                 <th scope="col" class="n" title="Mean of the classes' F1">"Macro F1"</th>
-                <th scope="col" class="n" title="Parameters that are trained">"Trained"</th>
-                <th scope="col" class="n" title="Mean time of a run">"Time"</th>
+                {COSTS.iter().map(|cost| view! {
+                    <th scope="col" class="n" title=cost.hint>{cost.name}<small class="unit">{cost.unit}</small></th>
+                }).collect_view()}
             </tr></thead>
             <tbody>
                 {each(move || keys.get(), Clone::clone, move |key| view! { <Row line=line_of(key) seeds sheet/> })}
@@ -113,6 +162,12 @@ fn Row(line: Memo<Option<Line>>, seeds: Memo<Vec<u64>>, sheet: Memo<ExperimentSh
             line.with(|line| line.as_ref()?.cells.get(place)?.clone())
         })
     };
+    let value = move |cost: &'static Cost| {
+        move || {
+            let value = line.with(|line| (cost.read)(line.as_ref()?.result.as_ref()?));
+            value.unwrap_or_else(|| "—".into())
+        }
+    };
     view! {
         <tr data-testid="line" data-method=of(|line| line.method.clone()) data-mean=of(mean)>
             <th scope="row"><span class="swatch" style=colour aria-hidden="true"></span>{of(|line| line.name.clone())}</th>
@@ -121,8 +176,7 @@ fn Row(line: Memo<Option<Line>>, seeds: Memo<Vec<u64>>, sheet: Memo<ExperimentSh
             <td class="n" title="—: the best, or not done yet">{of(|line| line.gap.map_or("—".into(), gap_words))}</td>
             <td class="n">{of(|line| line.gap.map_or("—".into(), |gap| format!("{}–{}", gap.wins, gap.losses)))}</td>
             <td class="n">{of(|line| line.result.as_ref().map_or("—".into(), |result| format!("{:.1}", 100.0 * result.macro_f1)))}</td>
-            <td class="n">{of(|line| line.result.as_ref().map_or("—".into(), |result| words::short(result.trainable_parameters as usize)))}</td>
-            <td class="n">{of(|line| line.result.as_ref().map_or("—".into(), |result| words::duration(result.seconds)))}</td>
+            {COSTS.iter().map(|cost| view! { <td class="n" title=cost.none data-cost=cost.name>{value(cost)}</td> }).collect_view()}
         </tr>
     }
 }
@@ -175,6 +229,11 @@ fn mean_and_deviation(line: &Line) -> String {
         Some(deviation) => format!("{:.1} ± {:.1}", 100.0 * result.accuracy, 100.0 * deviation),
         None => format!("{:.1}", 100.0 * result.accuracy),
     }
+}
+
+/// Time and memory vary by more than a further digit would say.
+fn rounded(x: f64) -> String {
+    if x < 9.95 { format!("{x:.1}") } else { format!("{x:.0}") }
 }
 
 fn gap_words(gap: Gap) -> String {

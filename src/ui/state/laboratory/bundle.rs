@@ -1,6 +1,7 @@
 //! An experiment file with the files that it names, wherever they come from: the sample, a drop, the Lab.
 
 use crate::protocol::*;
+use crate::ui::state::hub;
 use crate::viz::sort_by;
 use std::sync::Arc;
 
@@ -63,28 +64,34 @@ impl Bundle {
         Some(Ok(bundle))
     }
 
-    /// What opens the PLM number `plm` of `sheet`: its files where they are there, else those served with the page.
+    /// What opens the PLM number `plm` of `sheet`: its files where they are there; those served with the page, where one
+    /// of `served` has its folder's name; the repository of the hub, where it is named as one.
     ///
     /// # Errors
     /// One line, when the sheet has no such PLM.
-    pub fn open_plm(&self, sheet: &ExperimentSheet, plm: usize) -> Result<OpenPlm, String> {
+    pub fn open_plm(&self, sheet: &ExperimentSheet, plm: usize, served: &[String]) -> Result<OpenPlm, String> {
         let folder = sheet.plms.get(plm).ok_or("plm: the experiment names no PLM")?;
         let name = last(folder).to_owned();
-        if let Some(FileSource::Hub { .. }) = self.files.iter().find(|file| path_of(file) == folder) {
-            let files = self.files.iter().filter(|file| path_of(file) == folder).cloned().collect();
-            return Ok(OpenPlm { name, files });
+        let own = self.plm_files(folder);
+        if !own.is_empty() {
+            return Ok(OpenPlm { name, files: own });
         }
-        let own: Vec<FileSource> =
-            self.under(folder).into_iter().map(|file| renamed(file, last(path_of(file)))).collect();
-        let whole = PLM_FILES.iter().all(|wanted| own.iter().any(|file| path_of(file) == *wanted));
-        let files = match whole {
-            true => own.into_iter().filter(|file| PLM_FILES.contains(&path_of(file))).collect(),
-            false => PLM_FILES
-                .iter()
-                .map(|file| FileSource::Url { path: (*file).into(), url: format!("{MODELS}/{name}/{file}") })
-                .collect(),
-        };
+        if let Some(repository) = on_hub(folder, served) {
+            return Ok(OpenPlm { name, files: vec![repository] });
+        }
+        let files = PLM_FILES.iter();
+        let files = files
+            .map(|file| FileSource::Url { path: (*file).into(), url: format!("{MODELS}/{name}/{file}") })
+            .collect();
         Ok(OpenPlm { name, files })
+    }
+
+    /// The files of the PLM in `folder`; none where one is missing.
+    fn plm_files(&self, folder: &str) -> Vec<FileSource> {
+        let files = self.under(folder).into_iter().map(|file| renamed(file, last(path_of(file))));
+        let own: Vec<FileSource> = files.filter(|file| PLM_FILES.contains(&path_of(file))).collect();
+        let whole = PLM_FILES.iter().all(|wanted| own.iter().any(|file| path_of(file) == *wanted));
+        if whole { own } else { Vec::new() }
     }
 
     /// The files of adapter number `adapter` for the PLM number `plm`.
@@ -133,14 +140,20 @@ impl Bundle {
     }
 
     /// The experiment as a folder of its own: the sheet with the paths there, and the files with them. PLMs are not
-    /// among them: the sheet looks for them in `models/`.
+    /// among them: the sheet looks for them in `models/`, but for those of the hub.
     ///
     /// # Errors
     /// One line, when something is missing.
-    pub fn packed(&self, sheet: &ExperimentSheet) -> Result<(ExperimentSheet, Vec<FileSource>), String> {
+    pub fn packed(
+        &self,
+        sheet: &ExperimentSheet,
+        served: &[String],
+    ) -> Result<(ExperimentSheet, Vec<FileSource>), String> {
         let (mut packed, mut files) = (sheet.clone(), Vec::new());
         for folder in &mut packed.plms {
-            *folder = format!("{MODELS}/{}", last(folder));
+            if !self.plm_files(folder).is_empty() || on_hub(folder, served).is_none() {
+                *folder = format!("{MODELS}/{}", last(folder));
+            }
         }
         for (number, entry) in packed.adapters.iter_mut().enumerate() {
             let by_plm = entry.path.contains("{plm}");
@@ -191,6 +204,12 @@ impl Bundle {
         let (path, folder) = (normal(path), format!("{}/", normal(path)));
         self.files.iter().filter(|file| path_of(file) == path || path_of(file).starts_with(&folder)).collect()
     }
+}
+
+/// The repository that a PLM is named by. `models/NAME` and what is served with the page are folders, which look alike.
+fn on_hub(plm: &str, served: &[String]) -> Option<FileSource> {
+    let is_folder = plm.starts_with(&format!("{MODELS}/")) || served.iter().any(|name| name == last(plm));
+    hub::parse(plm).ok().filter(|_| !is_folder)
 }
 
 /// The path that a file is known by.
@@ -320,14 +339,35 @@ mod tests {
         let mut sheet = sheet();
         sheet.plms[0] = "models/tiny".into();
         let bundle = bundle(&[&["experiment.toml", "models/tiny/README.md"], own.as_slice()].concat());
-        let open = bundle.open_plm(&sheet, 0).unwrap();
+        let open = bundle.open_plm(&sheet, 0, &[]).unwrap();
         assert_eq!(
             (open.name.as_str(), paths(&open.files)),
             ("tiny", vec!["config.json", "tokenizer.json", "model.safetensors"])
         );
         assert!(matches!(open.files[0], FileSource::Bytes(_)));
-        let FileSource::Url { url, .. } = &bundle.open_plm(&sheet, 1).unwrap().files[2] else { panic!() };
+        let FileSource::Url { url, .. } = &bundle.open_plm(&sheet, 1, &[]).unwrap().files[2] else { panic!() };
         assert_eq!(url, "models/small/model.safetensors");
+    }
+
+    #[test]
+    fn a_plm_may_be_named_by_its_repository() {
+        let served = ["tiny".to_owned()];
+        let of = |bundle: &Bundle, plm: &str| {
+            let sheet = ExperimentSheet { plms: vec![plm.into()], ..ExperimentSheet::default() };
+            let open = bundle.open_plm(&sheet, 0, &served).unwrap();
+            (open.files[0].clone(), bundle.packed(&sheet, &served).unwrap().0.plms[0].clone())
+        };
+        let none = bundle(&["experiment.toml"]);
+        let hub = |revision: &str| FileSource::Hub { id: "owner/name".into(), revision: revision.into() };
+        assert_eq!(of(&none, "owner/name"), (hub(""), "owner/name".into()));
+        assert_eq!(of(&none, "owner/name@v1"), (hub("v1"), "owner/name@v1".into()));
+        let served =
+            |name: &str| FileSource::Url { path: "config.json".into(), url: format!("models/{name}/config.json") };
+        assert_eq!(of(&none, "models/name"), (served("name"), "models/name".into()));
+        assert_eq!(of(&none, "elsewhere/tiny"), (served("tiny"), "models/tiny".into()), "a folder of a served model");
+        let own = ["config.json", "tokenizer.json", "model.safetensors"].map(|file| format!("owner/name/{file}"));
+        let own = bundle(&["experiment.toml", &own[0], &own[1], &own[2]]);
+        assert!(matches!(of(&own, "owner/name").0, FileSource::Bytes(_)), "what was dropped goes first");
     }
 
     #[test]
@@ -352,7 +392,7 @@ mod tests {
     #[test]
     fn a_saved_experiment_finds_its_files_again() {
         let before = bundle(&WHOLE);
-        let (packed, files) = before.packed(&sheet()).unwrap();
+        let (packed, files) = before.packed(&sheet(), &[]).unwrap();
         assert_eq!(packed.plms, ["models/tiny", "models/small"]);
         assert_eq!(packed.targets[0].test, "data/cr/test.tsv");
         let after = Bundle { files: Arc::new(files), ..Bundle::default() };

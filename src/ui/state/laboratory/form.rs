@@ -2,7 +2,7 @@
 
 use super::bundle::Bundle;
 use crate::protocol::*;
-use crate::ui::state::number;
+use crate::ui::state::{hub, number};
 
 /// Methods that merge nothing, with what they are; those that merge are the engine's to list.
 pub const OTHERS: &[(&str, &str)] = &[
@@ -117,19 +117,17 @@ pub fn from_lab(
     sheet.training.insert("epochs".into(), "12".into());
     let mut files = Vec::new();
     for source in &plm.files {
-        files.push(match source {
-            FileSource::Hub { .. } => source.clone(),
+        match source {
+            // The id says it all.
+            FileSource::Hub { id, revision } => sheet.plms = vec![hub::write(id, revision)],
             FileSource::Bytes(file) => {
                 let path = format!("models/{}/{}", plm.name, file.path);
-                FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() })
+                files.push(FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() }));
             }
             FileSource::Url { path, url } => {
-                FileSource::Url { path: format!("models/{}/{path}", plm.name), url: url.clone() }
+                files.push(FileSource::Url { path: format!("models/{}/{path}", plm.name), url: url.clone() });
             }
-        });
-    }
-    if let Some(FileSource::Hub { id, .. }) = plm.files.first() {
-        sheet.plms = vec![id.clone()];
+        }
     }
     for (card, file) in adapters {
         let path = format!("adapters/{}", file.path);
@@ -216,5 +214,9 @@ mod tests {
         assert_eq!(bundle.missing(&sheet), [""; 0]);
         assert_eq!((sheet.targets[0].train.as_str(), sheet.targets[0].track.as_str()), ("data/own task.csv", "NLI"));
         assert_eq!(sheet.targets[0].without, ["own task"], "whoever has learned it says nothing of the others");
+        let source = FileSource::Hub { id: "owner/name".into(), revision: "v1".into() };
+        let plm = OpenPlm { name: "owner/name".into(), files: vec![source.clone()] };
+        let (sheet, bundle) = from_lab(&plm, &adapters, &[]);
+        assert_eq!(bundle.open_plm(&sheet, 0, &[]).unwrap().files, [source], "of the same revision");
     }
 }

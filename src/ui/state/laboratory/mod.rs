@@ -4,11 +4,13 @@ pub mod bundle;
 pub mod form;
 pub mod link;
 pub mod run;
+pub mod score;
 pub mod table;
 pub mod variant;
 
 pub use bundle::Bundle;
 
+use crate::client::pool;
 use crate::protocol::*;
 use serde::{Deserialize, Serialize};
 
@@ -91,28 +93,76 @@ impl Experiment {
         self.cards.iter().flat_map(|card| &card.runs)
     }
 
-    /// Runs that `is_done` says are done, and all.
+    /// Whether everything is there that its runs need.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let is_read = self.unreadable.is_none() && !self.unwritten && !self.sheet.plms.is_empty();
+        is_read && self.bundle.missing(&self.sheet).is_empty()
+    }
+
+    /// Puts in the plan for the PLM number `plm`. Plans for later PLMs stay, unless this one shows that they are of
+    /// another file.
+    pub fn plan(&mut self, plm: usize, card: ExperimentCard) {
+        let hashes = |card: &ExperimentCard| card.runs.iter().map(|run| run.hash.clone()).collect::<Vec<_>>();
+        match self.cards.get_mut(plm) {
+            Some(there) if hashes(there) == hashes(&card) => *there = card,
+            _ => {
+                self.cards.truncate(plm);
+                self.cards.push(card);
+            }
+        }
+        self.cards.truncate(self.sheet.plms.len());
+    }
+
+    /// Runs that `is_done` says are done, and all: a PLM that is not planned yet counts as the first one does.
     #[must_use]
     pub fn progress(&self, is_done: impl Fn(&str) -> bool) -> (usize, usize) {
-        let all = self.runs().count();
+        let all = self.runs().count() + self.unplanned().map(|card| card.runs.len()).sum::<usize>();
         (self.runs().filter(|run| is_done(&run.hash)).count(), all)
+    }
+
+    /// Work on the PLMs after number `plm` that `is_done` does not say is done, in the unit of [`PlannedCard::work`].
+    #[must_use]
+    pub fn work_after(&self, plm: usize, is_done: impl Fn(&str) -> bool) -> f64 {
+        let planned = self.cards.iter().skip(plm + 1).flat_map(|card| &card.runs).filter(|run| !is_done(&run.hash));
+        planned.chain(self.unplanned().flat_map(|card| &card.runs)).map(pool::work).sum()
+    }
+
+    /// How it stands when nobody is at it, by which runs are done.
+    #[must_use]
+    pub fn standing(&self, is_done: impl Fn(&str) -> bool) -> Status {
+        match self.progress(is_done) {
+            (_, 0) => Status::Draft,
+            (done, all) if done == all => Status::Done,
+            _ => Status::Paused,
+        }
+    }
+
+    /// The first plan, once for every PLM that has none.
+    fn unplanned(&self) -> impl Iterator<Item = &ExperimentCard> {
+        let missing = self.sheet.plms.len().saturating_sub(self.cards.len());
+        self.cards.iter().take(1).flat_map(move |card| std::iter::repeat_n(card, missing))
     }
 }
 
-/// A run that is going on: the steps of the learning rate that is being tried.
+/// A run that is going on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveRun {
-    /// Its steps so far.
-    pub points: Vec<TrainPoint>,
+    /// Its steps so far, by learning rate.
+    pub curves: Vec<RateCurve>,
 }
 
 impl LiveRun {
-    /// Takes in the next step; an earlier or equal one begins the next learning rate.
-    pub fn hear(&mut self, point: TrainPoint) {
-        if self.points.last().is_some_and(|last| last.step >= point.step) {
-            self.points.clear();
-        }
-        self.points.push(point);
+    /// Takes in a step with the learning rate whose peak is `rate`. A step is told once more when it has been judged on
+    /// dev, and one that is begun anew repeats its steps: the later one holds.
+    pub fn hear(&mut self, rate: f64, point: TrainPoint) {
+        let place = self.curves.iter().position(|curve| curve.learning_rate == rate).unwrap_or_else(|| {
+            self.curves.push(RateCurve { learning_rate: rate, points: vec![] });
+            self.curves.len() - 1
+        });
+        let points = &mut self.curves[place].points;
+        points.retain(|earlier| earlier.step < point.step);
+        points.push(point);
     }
 }
 
@@ -125,7 +175,10 @@ pub struct Kept {
     pub toml: String,
     /// Its files: by address, or by the name under which their bytes are kept.
     pub files: Vec<KeptFile>,
-    /// Its plan, so that its table is there before any worker is.
+    /// What the file says, and its plan, so that its table is there before any worker is.
+    #[serde(default)]
+    pub sheet: ExperimentSheet,
+    /// A card a PLM.
     pub cards: Vec<ExperimentCard>,
 }
 
@@ -151,28 +204,84 @@ pub(crate) mod tests {
             seed,
             method: method.into(),
             tracks: "mixed".into(),
+            uses_adapters: method != "head",
             work: 1.0,
             after: vec![],
         }
     }
 
+    fn point(step: usize) -> TrainPoint {
+        TrainPoint { step, epoch: 0.0, loss: 1.0, learning_rate: 1e-3, dev: None }
+    }
+
+    fn steps(live: &LiveRun) -> Vec<Vec<usize>> {
+        live.curves.iter().map(|curve| curve.points.iter().map(|point| point.step).collect()).collect()
+    }
+
     #[test]
-    fn the_next_learning_rate_begins_anew() {
-        let point = |step| TrainPoint { step, epoch: 0.0, loss: 1.0, learning_rate: 1e-3, dev: None };
+    fn a_step_that_is_judged_takes_its_own_place() {
+        let scores = Scores { accuracy: 0.5, macro_f1: 0.5, loss: 1.0 };
         let mut live = LiveRun::default();
-        for step in [1, 2, 3, 1, 2] {
-            live.hear(point(step));
+        for step in 1..=4 {
+            live.hear(1e-3, point(step));
+            if step % 2 == 0 {
+                live.hear(1e-3, TrainPoint { dev: Some(scores), ..point(step) });
+            }
         }
-        assert_eq!(live.points.iter().map(|point| point.step).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(steps(&live), [[1, 2, 3, 4]]);
+        assert_eq!(live.curves[0].points.iter().filter(|point| point.dev.is_some()).count(), 2);
+    }
+
+    #[test]
+    fn learning_rates_of_one_pass_are_told_apart() {
+        let mut live = LiveRun::default();
+        for step in 1..=3 {
+            live.hear(1e-3, point(step));
+            live.hear(5e-3, point(step));
+        }
+        assert_eq!(steps(&live), [[1, 2, 3], [1, 2, 3]]);
+    }
+
+    fn card(hashes: &[&str]) -> ExperimentCard {
+        let run = |hash: &&str| PlannedCard { work: 10.0, ..planned(hash, "head", 4, 13) };
+        ExperimentCard { runs: hashes.iter().map(run).collect(), ..ExperimentCard::default() }
+    }
+
+    /// An experiment on so many PLMs, of which some are planned.
+    fn experiment(plms: usize, cards: &[&[&str]]) -> Experiment {
+        let sheet = ExperimentSheet { plms: vec!["plm".into(); plms], ..ExperimentSheet::default() };
+        Experiment { sheet, cards: cards.iter().map(|hashes| card(hashes)).collect(), ..Experiment::default() }
     }
 
     #[test]
     fn progress_counts_over_all_plms() {
-        let card = |hashes: &[&str]| ExperimentCard {
-            runs: hashes.iter().map(|hash| planned(hash, "head", 4, 13)).collect(),
-            ..ExperimentCard::default()
-        };
-        let experiment = Experiment { cards: vec![card(&["a", "b"]), card(&["c"])], ..Experiment::default() };
-        assert_eq!(experiment.progress(|hash| hash != "b"), (2, 3));
+        let mut both = experiment(2, &[&["a", "b"], &["c"]]);
+        assert_eq!(both.progress(|hash| hash != "b"), (2, 3));
+        assert_eq!((both.work_after(0, |_| false), both.work_after(0, |_| true)), (10.0, 0.0));
+        assert_eq!(both.work_after(1, |_| false), 0.0);
+        both.cards.truncate(1);
+        assert_eq!(both.progress(|hash| hash != "b"), (1, 4), "the second PLM counts before it is planned");
+        assert_eq!(both.work_after(0, |_| true), 20.0);
+    }
+
+    #[test]
+    fn an_experiment_is_done_when_every_plm_is() {
+        assert_eq!(experiment(2, &[]).standing(|_| true), Status::Draft);
+        assert_eq!(experiment(2, &[&["a", "b"]]).standing(|_| true), Status::Paused, "the second PLM is to come");
+        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(|hash| hash == "a"), Status::Paused);
+        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(|_| true), Status::Done);
+    }
+
+    #[test]
+    fn planning_anew_keeps_the_plms_that_are_planned() {
+        let hashes = |one: &Experiment| one.runs().map(|run| run.hash.clone()).collect::<Vec<_>>();
+        let mut one = experiment(2, &[&["a"], &["b"]]);
+        one.plan(0, card(&["a"]));
+        assert_eq!(hashes(&one), ["a", "b"]);
+        one.plan(0, card(&["a", "new"]));
+        assert_eq!(hashes(&one), ["a", "new"], "the other plan was of another file");
+        let mut fewer = experiment(1, &[&["a"], &["b"]]);
+        fewer.plan(0, card(&["a"]));
+        assert_eq!(hashes(&fewer), ["a"]);
     }
 }

@@ -1,10 +1,14 @@
 //! A run looked at closely: what it confuses, what it gets wrong and which other method gets it right, and how an
 //! AdapterFusion spreads its attention.
 
+use super::Experiment;
 use crate::protocol::*;
 use crate::viz::sort_by;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Finished runs by hash.
+type Records = BTreeMap<String, Arc<FinishedRun>>;
 
 /// A test row that a run gets wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,17 +39,13 @@ pub fn confusion(detail: &RunDetail) -> Matrix {
     counts
 }
 
-/// What the run `hash` gets wrong, those that most others get right first.
+/// What the run `hash` gets wrong, those first that most other methods of `experiment` get right.
 #[must_use]
-pub fn wrong(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec<Wrong> {
-    let Some((run, detail)) = records.get(hash).and_then(|run| Some((run, run.detail.as_ref()?))) else {
-        return Vec::new();
-    };
-    let episode = |record: &RunRecord| (record.plm.clone(), record.target.clone(), record.k, record.seed);
-    let others: Vec<(&str, &RunDetail)> = records
-        .values()
-        .filter(|other| other.record.hash != hash && episode(&other.record) == episode(&run.record))
-        .filter_map(|other| Some((other.record.method.as_str(), other.detail.as_ref()?)))
+pub fn wrong(experiment: &Experiment, records: &Records, hash: &str) -> Vec<Wrong> {
+    let Some(detail) = records.get(hash).and_then(|run| run.detail.as_ref()) else { return Vec::new() };
+    let others: Vec<(&str, &RunDetail)> = same_episode(experiment, hash)
+        .filter(|other| other.hash != hash)
+        .filter_map(|other| Some((other.method.as_str(), records.get(&other.hash)?.detail.as_ref()?)))
         .filter(|(_, other)| other.truth == detail.truth)
         .collect();
     let label = |index: u16| detail.labels.get(usize::from(index)).cloned().unwrap_or_default();
@@ -55,6 +55,8 @@ pub fn wrong(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec<Wr
         if truth != answer && usize::from(truth) < detail.labels.len() {
             let right = others.iter().filter(|(_, other)| other.answers.get(place) == Some(&truth));
             let mut right_by: Vec<String> = right.map(|(method, _)| (*method).to_owned()).collect();
+            // A method that was run with several sets of adapters is named once.
+            sort_by(&mut right_by, String::cmp);
             right_by.dedup();
             all.push(Wrong { place, truth: label(truth), answer: label(answer), right_by });
         }
@@ -63,18 +65,22 @@ pub fn wrong(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec<Wr
     all
 }
 
-/// The run of each other method on the same episode, by method, for going from one to the next.
+/// The finished runs of `experiment` on the same episode as the run `hash`, it among them, by method, for going from one
+/// to the next: hash and words.
 #[must_use]
-pub fn siblings(records: &BTreeMap<String, Arc<FinishedRun>>, hash: &str) -> Vec<(String, String)> {
-    let Some(run) = records.get(hash).map(|run| &run.record) else { return Vec::new() };
-    let same = |other: &RunRecord| {
-        (&*other.plm, &*other.target, other.k, other.seed) == (&*run.plm, &*run.target, run.k, run.seed)
-    };
-    let others = records.values().map(|other| &other.record).filter(|other| same(other));
+pub fn siblings(experiment: &Experiment, records: &Records, hash: &str) -> Vec<(String, String)> {
+    let done = same_episode(experiment, hash).filter(|run| records.contains_key(&run.hash));
     let mut all: Vec<(String, String)> =
-        others.map(|other| (other.hash.clone(), format!("{} · {}", other.method, other.tracks))).collect();
+        done.map(|run| (run.hash.clone(), format!("{} · {}", run.method, run.tracks))).collect();
     sort_by(&mut all, |a, b| a.1.cmp(&b.1));
     all
+}
+
+/// The runs of `experiment` that learn from the same examples as the run `hash`, it among them.
+fn same_episode<'a>(experiment: &'a Experiment, hash: &str) -> impl Iterator<Item = &'a PlannedCard> {
+    let episode = |run: &'a PlannedCard| (&*run.plm, &*run.target, run.k, run.seed);
+    let own = experiment.runs().find(|run| run.hash == hash).map(episode);
+    experiment.runs().filter(move |run| Some(episode(run)) == own)
 }
 
 #[cfg(test)]
@@ -83,9 +89,14 @@ mod tests {
     use super::super::tests::planned;
     use super::*;
 
-    fn records() -> BTreeMap<String, Arc<FinishedRun>> {
-        let run = |method: &str, seed: u64, answers: &[u16]| {
-            let planned = planned(&format!("{method}-{seed}"), method, 4, seed);
+    /// Of an experiment, and a run of another one that learned from the same examples.
+    fn records() -> (Experiment, Records) {
+        let mut runs = Vec::new();
+        let mut run = |hash: &str, method: &str, seed: u64, answers: &[u16]| {
+            let planned = planned(hash, method, 4, seed);
+            if hash != "foreign" {
+                runs.push(planned.clone());
+            }
             let mut finished = (*finished(&planned, 0.5)).clone();
             finished.detail = Some(RunDetail {
                 labels: vec!["no".into(), "yes".into()],
@@ -95,25 +106,32 @@ mod tests {
             });
             (planned.hash, Arc::new(finished))
         };
-        BTreeMap::from([
-            run("head", 13, &[1, 0, 1, 0, 0]),
-            run("sum", 13, &[1, 1, 1, 0, 0]),
-            run("sum", 21, &[0, 1, 1, 0, 1]),
-            run("mera_acts", 13, &[0, 1, 0, 0, 0]),
-        ])
+        let records = BTreeMap::from([
+            run("head-13", "head", 13, &[1, 0, 1, 0, 0]),
+            run("sum-13", "sum", 13, &[1, 1, 1, 0, 0]),
+            run("sum-21", "sum", 21, &[0, 1, 1, 0, 1]),
+            run("mera_acts-13", "mera_acts", 13, &[0, 1, 0, 0, 0]),
+            run("sum-13-cross", "sum", 13, &[1, 1, 1, 0, 0]),
+            run("foreign", "concat", 13, &[0, 1, 1, 0, 0]),
+        ]);
+        (
+            Experiment { cards: vec![ExperimentCard { runs, ..ExperimentCard::default() }], ..Experiment::default() },
+            records,
+        )
     }
 
     #[test]
     fn what_one_gets_wrong_another_gets_right() {
-        let wrong = wrong(&records(), "head-13");
+        let (experiment, records) = records();
+        let wrong = wrong(&experiment, &records, "head-13");
         let told: Vec<_> = wrong.iter().map(|w| (w.place, &*w.truth, &*w.answer, w.right_by.join(" "))).collect();
         assert_eq!(told, [(1, "yes", "no", "mera_acts sum".into()), (0, "no", "yes", "mera_acts".to_owned())]);
-        assert_eq!(super::wrong(&records(), "unknown"), []);
+        assert_eq!(super::wrong(&experiment, &records, "unknown"), []);
     }
 
     #[test]
     fn confusion_counts_by_truth() {
-        let records = records();
+        let (_, records) = records();
         let counts = confusion(records["head-13"].detail.as_ref().unwrap());
         assert_eq!(counts.values, [1.0, 1.0, 1.0, 1.0]);
         let broken =
@@ -123,7 +141,9 @@ mod tests {
 
     #[test]
     fn siblings_share_the_episode() {
-        let names: Vec<_> = siblings(&records(), "sum-13").into_iter().map(|(hash, _)| hash).collect();
-        assert_eq!(names, ["head-13", "mera_acts-13", "sum-13"]);
+        let (experiment, records) = records();
+        let names: Vec<_> = siblings(&experiment, &records, "sum-13").into_iter().map(|(hash, _)| hash).collect();
+        assert_eq!(names, ["head-13", "mera_acts-13", "sum-13", "sum-13-cross"]);
+        assert_eq!(siblings(&experiment, &records, "foreign"), []);
     }
 }

@@ -5,9 +5,6 @@ use crate::viz::sort_by;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Methods without adapters of the experiment, which a choice among tracks does not touch.
-const WITHOUT_ADAPTERS: [&str; 5] = ["majority", "head", "scratch", "full", "lora"];
-
 /// What a table is filled from.
 #[derive(Clone, Copy)]
 pub struct Filling<'a> {
@@ -19,7 +16,7 @@ pub struct Filling<'a> {
     pub running: &'a [String],
     /// What the records say together.
     pub summary: &'a SummaryCard,
-    /// Only methods whose adapters stand so to the target; all where `None`.
+    /// Only methods whose adapters stand so to the target, and those without any; all where `None`.
     pub tracks: Option<&'a str>,
 }
 
@@ -131,7 +128,7 @@ impl Table {
 #[must_use]
 pub fn tracks(cards: &[ExperimentCard]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let merged = cards.iter().flat_map(|card| &card.runs).filter(|run| has_adapters(&run.method));
+    let merged = cards.iter().flat_map(|card| &card.runs).filter(|run| run.uses_adapters);
     for run in merged {
         if !all.contains(&run.tracks) {
             all.push(run.tracks.clone());
@@ -140,16 +137,12 @@ pub fn tracks(cards: &[ExperimentCard]) -> Vec<String> {
     all
 }
 
-fn has_adapters(method: &str) -> bool {
-    !WITHOUT_ADAPTERS.contains(&method)
-}
-
 /// One table a PLM, target and k, in the plan's order.
 #[must_use]
 pub fn tables(cards: &[ExperimentCard], filling: Filling<'_>) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     let shown = |run: &&PlannedCard| match filling.tracks {
-        Some(tracks) => run.tracks == tracks || !has_adapters(&run.method),
+        Some(tracks) => run.tracks == tracks || !run.uses_adapters,
         None => true,
     };
     for run in cards.iter().flat_map(|card| &card.runs).filter(shown) {
@@ -346,6 +339,8 @@ pub(crate) mod tests {
             .map(|run| PlannedCard { hash: format!("{}-cross", run.hash), tracks: "cross".into(), ..run.clone() })
             .collect();
         card.runs.extend(cross);
+        // A variant of a method without adapters has a name of its own.
+        card.runs.push(PlannedCard { uses_adapters: false, ..planned("full", "full_1e-4", 4, 13) });
         let none = (BTreeMap::new(), BTreeMap::new(), SummaryCard::default());
         let of = |tracks| {
             let filling = Filling { records: &none.0, failed: &none.1, running: &[], summary: &none.2, tracks };
@@ -355,8 +350,8 @@ pub(crate) mod tests {
                 .map(|line| line.name.clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of(None), ["head", "sum (mixed)", "mera_acts", "sum (cross)"]);
-        assert_eq!(of(Some("cross")), ["head", "sum"]);
+        assert_eq!(of(None), ["head", "sum (mixed)", "mera_acts", "sum (cross)", "full_1e-4"]);
+        assert_eq!(of(Some("cross")), ["head", "sum", "full_1e-4"]);
         assert_eq!(tracks(std::slice::from_ref(&card)), ["mixed", "cross"]);
     }
 }
