@@ -1,9 +1,12 @@
 //! `cargo xtask test`: every check there is, as a list of stages, and one line that says how many tests passed.
 
+mod beside;
 mod checks;
 
+use crate::plm;
 use crate::project::Project;
 use anyhow::{Result, bail};
+use beside::Beside;
 use std::time::{Duration, Instant};
 
 /// One check.
@@ -14,23 +17,27 @@ struct Stage {
     run: fn(&Project, &mut Tally) -> Result<()>,
 }
 
-/// In the order in which they run: cheap before dear, and what a stage makes before the stage that needs it.
+/// In the order in which they run: what a stage makes before the stage that needs it.
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", shows: "the code is formatted", run: checks::fmt },
     Stage { name: "clippy", shows: "no lint fires in what runs natively", run: checks::clippy },
+    Stage { name: "features", shows: "the engine needs no browser, the page no burn", run: checks::features },
+    Stage { name: "deny", shows: "licences, sources and advisories of what we depend on", run: checks::deny },
+    Stage { name: "native", shows: "unit, property, golden and tidy tests", run: checks::native },
     Stage {
         name: "clippy-wasm",
         shows: "nothing in page and worker blocks or panics in a browser",
         run: checks::clippy_wasm,
     },
-    Stage { name: "features", shows: "the engine needs no browser, the page no burn", run: checks::features },
-    Stage { name: "deny", shows: "licences, sources and advisories of what we depend on", run: checks::deny },
-    Stage { name: "native", shows: "unit, property, golden and tidy tests", run: checks::native },
-    Stage { name: "docs", shows: "the documentation builds, every link in it leads somewhere", run: checks::docs },
     Stage { name: "page", shows: "trunk builds the page and the worker", run: checks::page },
+    Stage { name: "docs", shows: "the documentation builds, every link in it leads somewhere", run: checks::docs },
     Stage { name: "browser", shows: "the engine in headless Chromium, on WebGPU and on the CPU", run: checks::browser },
     Stage { name: "e2e", shows: "the built page, driven through its whole way in headless Chromium", run: checks::e2e },
 ];
+
+/// Those that only compile, and only for the browser. In a whole run they go on beside the stages before them: cargo holds
+/// its lock by profile and target, and a compiler on one large crate, or a test on one thread, leaves a core idle.
+const BESIDE: [&str; 2] = ["clippy-wasm", "page"];
 
 /// Tests counted over all runners.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +67,9 @@ impl Tally {
     }
 }
 
+/// What a stage's verdict begins with.
+const VERDICT: &str = "── ";
+
 /// Prints the stages.
 pub fn list() {
     for stage in STAGES {
@@ -78,7 +88,20 @@ pub fn run_all(project: &Project, names: &[String]) -> Result<bool> {
     }
     let mut tally = Tally::default();
     let mut report = Vec::new();
+    let mut beside = None;
+    if names.is_empty() {
+        // Two of them at once would each fetch the models; where that fails, the stages that need them say so.
+        let _ = plm::fetch_served(project);
+        beside = Some(Beside::start(project, &BESIDE)?);
+    }
     for stage in STAGES.iter().filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name)) {
+        if names.is_empty() && BESIDE.contains(&stage.name) {
+            for (line, is_well) in beside.take().map(Beside::join).transpose()?.unwrap_or_default() {
+                tally.failed += usize::from(!is_well);
+                report.push(line);
+            }
+            continue;
+        }
         println!("\n── {}: {}", stage.name, stage.shows);
         let (start, before) = (Instant::now(), tally);
         let result = (stage.run)(project, &mut tally);
@@ -90,7 +113,7 @@ pub fn run_all(project: &Project, names: &[String]) -> Result<bool> {
         }
         let verdict = if tally.failed == before.failed { "ok" } else { "FAILED" };
         let line = format!("{:<12} {verdict:<6} {:>8}", stage.name, minutes(start.elapsed()));
-        println!("── {line}");
+        println!("{VERDICT}{line}");
         report.push(line);
     }
     println!("\n{}", report.join("\n"));
