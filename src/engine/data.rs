@@ -1,6 +1,7 @@
 //! Data sets and the episodes drawn from them.
 
-use super::{Engine, EngineError, proposed_track};
+use super::adapters::free_name;
+use super::{Engine, EngineError, Observer, proposed_track};
 use crate::protocol::{
     DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
 };
@@ -12,7 +13,16 @@ use std::rc::Rc;
 /// The loaded data sets.
 #[derive(Clone, Debug, Default)]
 pub struct DataSets {
-    loaded: IndexMap<DataId, (Dataset, String)>,
+    loaded: IndexMap<DataId, LoadedData>,
+}
+
+#[derive(Clone, Debug)]
+struct LoadedData {
+    dataset: Dataset,
+    /// No other has it.
+    name: String,
+    /// Of the file.
+    sha256: String,
 }
 
 /// An episode, ready to be learned.
@@ -37,7 +47,7 @@ impl PreparedEpisode {
 }
 
 impl DataSets {
-    /// Takes a data set in.
+    /// Takes a data set in; a name that is taken gets a number.
     ///
     /// # Errors
     /// When it can't be read.
@@ -65,16 +75,17 @@ impl DataSets {
     fn keep(&mut self, path: &str, bytes: &[u8], dataset: Dataset) -> DataCard {
         let id = DataId(self.loaded.len() as u32);
         let name = path.rsplit('/').next().unwrap_or(path);
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let name = free_name(stem, |name| self.loaded.values().any(|data| data.name == name));
         let card = DataCard {
             id,
-            name: name.to_owned(),
+            name: name.clone(),
             rows: dataset.rows.len(),
             labels: dataset.labels.iter().cloned().zip(dataset.counts()).collect(),
             pairs: dataset.is_pair(),
             track: proposed_track(path).to_owned(),
         };
-        self.loaded.insert(id, (dataset, crate::format::sha256_hex(bytes)));
+        self.loaded.insert(id, LoadedData { dataset, name, sha256: crate::format::sha256_hex(bytes) });
         card
     }
 
@@ -83,7 +94,7 @@ impl DataSets {
     /// # Errors
     /// When there is none.
     pub fn get(&self, id: DataId) -> Result<&Dataset, EngineError> {
-        self.loaded.get(&id).map(|(dataset, _)| dataset).ok_or(EngineError::NoData(id))
+        self.loaded.get(&id).map(|data| &data.dataset).ok_or(EngineError::NoData(id))
     }
 
     /// The data set `id`, which judges what is learned from `dataset`: the same labels, texts of the same kind.
@@ -100,7 +111,7 @@ impl DataSets {
 
     /// SHA-256 of its file.
     pub(super) fn sha256(&self, id: DataId) -> &str {
-        self.loaded.get(&id).map_or("", |(_, sha256)| sha256)
+        self.loaded.get(&id).map_or("", |data| &data.sha256)
     }
 
     /// Which rows an episode takes: support, dev, test, each with its data set.

@@ -110,6 +110,28 @@ pub enum EngineError {
         /// Its layers.
         layers: usize,
     },
+    /// An adapter of another family of PLMs.
+    #[error("adapter {adapter} is for a {adapter_family} model; {plm} is a {family} model")]
+    OtherFamily {
+        /// Name of the adapter.
+        adapter: String,
+        /// `model_type` of its PLM.
+        adapter_family: String,
+        /// Name of the PLM.
+        plm: String,
+        /// Its `model_type`.
+        family: String,
+    },
+    /// A new adapter wider than the PLM, or of no width.
+    #[error("a bottleneck of {bottleneck} is out of range: {plm} is {hidden} wide, so it is 1 to {hidden}")]
+    Bottleneck {
+        /// What was asked for.
+        bottleneck: usize,
+        /// Name of the PLM.
+        plm: String,
+        /// Width of its hidden states.
+        hidden: usize,
+    },
     /// An adapter that is not (or no longer) loaded.
     #[error("there is no adapter number {}", .0.0)]
     NoAdapter(AdapterId),

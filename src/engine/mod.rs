@@ -94,7 +94,7 @@ impl Engine {
             Command::Tokenize(ask) => Outcome::Tokenize(self.plm()?.tokens(&ask.text1, ask.text2.as_deref())?),
             Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
             Command::OpenData(open) => Outcome::OpenData(self.open_data(&open)?),
-            Command::EditAdapter(edit) => Outcome::EditAdapter(self.adapters.edit(edit)?),
+            Command::EditAdapter(edit) => Outcome::EditAdapter(self.edit_adapter(edit)?),
             Command::RemoveAdapter(remove) => Outcome::RemoveAdapter(self.adapters.remove(remove.id)?),
             Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0)?),
             Command::Align(align) => Outcome::Align(self.align(align, observer).await?),
