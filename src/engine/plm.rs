@@ -72,7 +72,7 @@ impl Engine {
         let sha256 = sha256_hex(weights);
         observer.at(Phase::Read, 2, 3).await?;
         let params = safetensors::read(weights)
-            .map_err(|error| in_plm(ModelError::Config(format!("model.safetensors: {error}"))))?;
+            .map_err(|error| in_plm(ModelError::Weights { file: "model.safetensors", error: error.to_string() }))?;
         observer.at(Phase::Upload, 0, 1).await?;
         let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
         let encoder = encoder.keeping(KEPT_BYTES);
