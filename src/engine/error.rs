@@ -63,6 +63,9 @@ pub enum EngineError {
     /// A run that is none of the experiment's.
     #[error("the experiment has no run {0}")]
     NoPlannedRun(String),
+    /// A run that trains nothing of its own has nothing to start from.
+    #[error("{0} trains nothing of its own")]
+    NothingTrained(String),
     /// A test row that is not there.
     #[error("the run has {rows} test rows; there is no number {place}")]
     NoTestRow {
