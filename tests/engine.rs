@@ -293,6 +293,26 @@ fn what_comes_out_goes_in_again() {
 }
 
 #[test]
+fn a_run_outlives_what_it_started_from() {
+    let (mut engine, adapters, data) = loaded();
+    let spec = MergeSpec {
+        method: "average".into(),
+        settings: Default::default(),
+        adapters: vec![adapters[0].id, adapters[1].id],
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merged = ask(&mut engine, Merge { name: "merged".into(), spec }).unwrap().adapter.id;
+    let run = ask(&mut engine, train(&data, RunStart::Adapter(merged))).unwrap().run;
+    let before = ask(&mut engine, Export::Run(run)).unwrap();
+    ask(&mut engine, RemoveAdapter { id: merged }).unwrap();
+    assert!(engine.adapters().get(merged).is_err());
+    assert_eq!(ask(&mut engine, Export::Run(run)).unwrap(), before);
+}
+
+#[test]
 fn data_under_other_columns_is_asked_about() {
     let (mut engine, ..) = loaded();
     let text = "id\tclass\tsentence\n1\tgood\tfine\n2\tbad\tdull\n3\tgood\tgreat\n4\tbad\tpoor\n";
@@ -368,6 +388,40 @@ fn an_adapter_for_another_plm_is_told() {
 }
 
 #[test]
+fn a_cancel_is_heard_while_rows_are_read_and_adapters_merged() {
+    let (mut engine, adapters, _) = loaded();
+    let row = |row| format!("{}\tA line of text, number {row}.\n", row % 2);
+    let text = "label\ttext1\n".to_owned() + &(0..1600).map(row).collect::<String>();
+    let file = FileSource::Bytes(FileBytes { path: "long.tsv".into(), bytes: text.into() });
+    let data = ask(&mut engine, Open { files: vec![file] }).unwrap().data.remove(0);
+    let cancelled = |engine: &mut Engine, reports, command: Command| {
+        let mut observer = StopAfter { reports, ..StopAfter::default() };
+        let answer = pollster::block_on(engine.handle(command, &mut observer));
+        assert!(matches!(answer, Err(EngineError::Cancelled(_))), "{answer:?}");
+    };
+    for reports in 0..3 {
+        cancelled(&mut engine, reports, DrawEpisode(episode(&data)).into());
+        cancelled(&mut engine, reports, train(&data, RunStart::HeadOnly).into());
+    }
+    let spec = MergeSpec {
+        method: "mera_wts".into(),
+        settings: Default::default(),
+        adapters: adapters.iter().map(|card| card.id).collect(),
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merge = Merge { name: "merged".into(), spec };
+    // One report a location, and there are two.
+    for reports in 0..2 {
+        cancelled(&mut engine, reports, merge.clone().into());
+    }
+    assert_eq!(engine.adapters().iter().count(), adapters.len());
+    watched(&mut engine, merge, &mut StopAfter { reports: 2, ..StopAfter::default() }).unwrap();
+}
+
+#[test]
 fn nothing_is_lost_to_bad_input() {
     let (mut engine, adapters, data) = loaded();
     let junk = |path: &str, bytes: &[u8]| FileSource::Bytes(FileBytes { path: path.into(), bytes: bytes.to_vec() });
@@ -390,6 +444,26 @@ fn nothing_is_lost_to_bad_input() {
     let mut wild = train(&data, RunStart::HeadOnly);
     wild.settings.learning_rate = 0.0;
     insta::assert_snapshot!(ask(&mut engine, wild).unwrap_err(), @"learning_rate is 0; it must be above 0 and at most 1");
+    for bottleneck in [0, 33] {
+        let error = ask(&mut engine, train(&data, RunStart::Scratch { bottleneck })).unwrap_err().to_string();
+        assert_eq!(error, format!("a bottleneck of {bottleneck} is out of range: tiny is 32 wide, so it is 1 to 32"));
+    }
+    let weights = std::fs::read(fixture("model/tiny/model.safetensors")).unwrap();
+    let with = |weights: &[u8]| {
+        let mut files =
+            ["config.json", "tokenizer.json"].map(|name| bytes(&format!("model/tiny/{name}"), name)).to_vec();
+        files.push(junk("model.safetensors", weights));
+        OpenPlm { name: "other".into(), files }
+    };
+    let error = ask(&mut engine, with(&weights[..weights.len() - 4])).unwrap_err().to_string();
+    assert!(error.starts_with("other: model.safetensors: "), "{error}");
+    let mut not_a_number = support::tensors(&fixture("model/tiny/model.safetensors"));
+    let name = "embeddings.LayerNorm.bias";
+    let mut values = not_a_number.get(name).unwrap().values().to_vec();
+    values[5] = f32::NAN;
+    not_a_number.insert(name, mera_lab::tensors::Tensor::new([values.len()], values).unwrap());
+    let broken = mera_lab::format::safetensors::write(&not_a_number).unwrap();
+    insta::assert_snapshot!(ask(&mut engine, with(&broken)).unwrap_err(), @"other: model.safetensors: tensor embeddings.LayerNorm.bias holds NaN at index 5; weights are finite");
     let nothing = OpenPlm { name: "half".into(), files: vec![junk("config.json", b"{}")] };
     insta::assert_snapshot!(ask(&mut engine, nothing).unwrap_err(), @"half: a language model needs config.json, tokenizer.json and model.safetensors; there is no tokenizer.json");
     assert_eq!(engine.adapters().iter().count(), adapters.len());

@@ -160,38 +160,46 @@ impl Engine {
         Ok(self.data.keep(&file.path, &file.bytes, dataset))
     }
 
-    pub(super) fn draw_episode(&self, spec: &EpisodeSpec) -> Result<EpisodeCard, EngineError> {
-        let [support, dev, test] = self.data.rows(spec)?;
+    pub(super) async fn draw_episode(
+        &self,
+        spec: &EpisodeSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<EpisodeCard, EngineError> {
+        let parts = self.data.rows(spec)?;
         let labels = self.data.get(spec.data)?.labels.clone();
-        let rows = |rows: &[(DataId, usize)]| -> Result<Vec<Row>, EngineError> {
-            rows.iter().map(|&(id, row)| self.data.row(id, row)).collect()
-        };
-        let tested = rows(&test)?;
-        let most = labels.iter().map(|label| tested.iter().filter(|row| row.label == *label).count()).max();
-        let truncated = match &self.plm {
-            None => 0,
-            Some(plm) => {
-                let tokenizer = plm.tokenizer(spec.max_length)?;
-                let all = support.iter().chain(&dev).chain(&test);
-                let mut cut = 0;
-                for &(id, row) in all {
-                    let row = self.data.row(id, row)?;
-                    cut += usize::from(tokenizer.encode(&row.text1, row.text2.as_deref())?.truncated);
+        let tokenizer = self.plm.as_ref().map(|plm| plm.tokenizer(spec.max_length)).transpose()?;
+        let mut truncated = 0;
+        let mut drawn: [Vec<Row>; 3] = Default::default();
+        let total = parts.iter().map(Vec::len).sum();
+        let mut done = 0;
+        for (part, drawn) in parts.iter().zip(&mut drawn) {
+            for &(id, row) in part {
+                observer.between_rows(done, total).await?;
+                done += 1;
+                let row = self.data.row(id, row)?;
+                if let Some(tokenizer) = &tokenizer {
+                    truncated += usize::from(tokenizer.encode(&row.text1, row.text2.as_deref())?.truncated);
                 }
-                cut
+                drawn.push(row);
             }
-        };
+        }
+        let [support, dev, test] = drawn;
+        let most = labels.iter().map(|label| test.iter().filter(|row| row.label == *label).count()).max();
         Ok(EpisodeCard {
-            support: rows(&support)?,
+            support,
             dev: dev.len(),
             test: test.len(),
-            majority: most.unwrap_or(0) as f32 / tested.len().max(1) as f32,
+            majority: most.unwrap_or(0) as f32 / test.len().max(1) as f32,
             truncated,
             labels,
         })
     }
 
-    pub(super) fn prepare_episode(&self, spec: &EpisodeSpec) -> Result<PreparedEpisode, EngineError> {
+    pub(super) async fn prepare_episode(
+        &self,
+        spec: &EpisodeSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<PreparedEpisode, EngineError> {
         let plm = self.plm()?;
         let tokenizer = plm.tokenizer(spec.max_length)?;
         let labels = self.data.get(spec.data)?.labels.clone();
@@ -199,8 +207,10 @@ impl Engine {
         let mut encoded = Vec::new();
         let mut rows = Vec::new();
         let mut numbers: [Vec<usize>; 3] = Default::default();
+        let total = parts.iter().map(Vec::len).sum();
         for (part, numbers) in parts.iter().zip(&mut numbers) {
             for &(id, row) in part {
+                observer.between_rows(encoded.len(), total).await?;
                 let row = self.data.row(id, row)?;
                 let encoding = tokenizer.encode(&row.text1, row.text2.as_deref())?;
                 let label = labels.iter().position(|label| *label == row.label).map(|label| label as u32);

@@ -173,7 +173,7 @@ impl Engine {
                 continue;
             }
             let began = observer.seconds();
-            let episode = self.episode(laboratory, &run)?;
+            let episode = self.episode(laboratory, &run, observer).await?;
             if run.work == Work::Majority {
                 let mut judged = fit::majority(&episode)?;
                 judged.seconds = observer.seconds() - began;
@@ -250,18 +250,23 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>, EngineError> {
         let ids = laboratory.ids(set)?;
-        let episode = self.episode(laboratory, run)?;
+        let episode = self.episode(laboratory, run, observer).await?;
         self.scores_on(&episode, &ids, observer).await
     }
 
     /// The episode of `run`, encoded. Those of one target and k are kept: their runs follow each other.
-    fn episode(&self, laboratory: &mut Laboratory, run: &PlannedRun) -> Result<Rc<PreparedEpisode>, EngineError> {
+    async fn episode(
+        &self,
+        laboratory: &mut Laboratory,
+        run: &PlannedRun,
+        observer: &mut dyn Observer,
+    ) -> Result<Rc<PreparedEpisode>, EngineError> {
         let spec = laboratory.episode_of(run)?;
         laboratory.episodes.retain(|(drawn, _)| EpisodeSpec { seed: spec.seed, ..*drawn } == spec);
         if let Some((_, episode)) = laboratory.episodes.iter().find(|(drawn, _)| *drawn == spec) {
             return Ok(episode.clone());
         }
-        let episode = Rc::new(self.prepare_episode(&spec)?);
+        let episode = Rc::new(self.prepare_episode(&spec, observer).await?);
         laboratory.episodes.push((spec, episode.clone()));
         Ok(episode)
     }
