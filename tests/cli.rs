@@ -243,7 +243,9 @@ fn merge_writes_an_adapter_its_recipe_and_a_report() {
 
     let recipe = support::json(&output.join("recipe.json"));
     let merged = &recipe["adapter"];
-    assert_eq!(merged["settings"], json!({ "epsilon": "0.05", "solver": "sinkhorn" }));
+    let set = ["solver", "epsilon", "iterations", "fit"].map(|name| merged["settings"][name].clone());
+    assert_eq!(json!(set), json!(["sinkhorn", 0.05, 2000, false]), "those at their defaults too");
+    assert!(recipe["burn"].as_str().unwrap().starts_with("burn "), "{recipe}");
     assert_eq!((&merged["reference"], &merged["weights"]), (&json!(1), &json!([1.0, 3.0])));
     assert_eq!(merged["scale"], "keep");
     for (input, name) in merged["inputs"].as_array().unwrap().iter().zip(["a", "b"]) {

@@ -6,6 +6,7 @@
 mod support;
 
 use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};
+use mera_lab::format::{AdapterFile, PlmSignature};
 use mera_lab::protocol::*;
 use support::fixture;
 
@@ -292,6 +293,26 @@ fn what_comes_out_goes_in_again() {
 }
 
 #[test]
+fn a_run_outlives_what_it_started_from() {
+    let (mut engine, adapters, data) = loaded();
+    let spec = MergeSpec {
+        method: "average".into(),
+        settings: Default::default(),
+        adapters: vec![adapters[0].id, adapters[1].id],
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merged = ask(&mut engine, Merge { name: "merged".into(), spec }).unwrap().adapter.id;
+    let run = ask(&mut engine, train(&data, RunStart::Adapter(merged))).unwrap().run;
+    let before = ask(&mut engine, Export::Run(run)).unwrap();
+    ask(&mut engine, RemoveAdapter { id: merged }).unwrap();
+    assert!(engine.adapters().get(merged).is_err());
+    assert_eq!(ask(&mut engine, Export::Run(run)).unwrap(), before);
+}
+
+#[test]
 fn data_under_other_columns_is_asked_about() {
     let (mut engine, ..) = loaded();
     let text = "id\tclass\tsentence\n1\tgood\tfine\n2\tbad\tdull\n3\tgood\tgreat\n4\tbad\tpoor\n";
@@ -318,6 +339,89 @@ fn data_under_other_columns_is_asked_about() {
 }
 
 #[test]
+fn data_of_one_name_are_told_apart() {
+    let mut engine = Engine::new(NoGpu);
+    let file = |path: &str, text: &str| {
+        FileSource::Bytes(FileBytes { path: path.into(), bytes: format!("label\ttext1\n{text}").into_bytes() })
+    };
+    let cr = ask(&mut engine, Open { files: vec![file("cr/train.tsv", "0\tThe camera broke.\n")] }).unwrap().data;
+    let mr = [file("mr/train.tsv", "0\tA dull film.\n1\tA fine film.\n"), file("sst2/train.tsv", "1\tSplendid.\n")];
+    let mr = ask(&mut engine, Open { files: mr.to_vec() }).unwrap().data;
+    let cards: Vec<_> = cr.iter().chain(&mr).map(|card| (card.name.as_str(), card.rows)).collect();
+    assert_eq!(cards, [("train", 1), ("train_2", 2), ("train_3", 1)]);
+    assert_eq!(engine.data().get(mr[0].id).unwrap().rows[1].text1, "A fine film.");
+}
+
+#[test]
+fn an_adapter_for_another_plm_is_told() {
+    let (mut engine, adapters, _) = loaded();
+    // Adapter a, made to say that it is for another PLM.
+    let a = engine.adapters().get(adapters[0].id).unwrap().file.clone();
+    let other = |folder: &str, change: fn(&mut PlmSignature)| {
+        let mut plm = a.plm.clone();
+        change(&mut plm);
+        let file = AdapterFile::new("a", plm, a.config.form.clone(), a.params.clone(), None).unwrap();
+        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+        let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
+        files.map(source).collect::<Vec<_>>()
+    };
+    let named = other("named", |plm| plm.model_name = Some("owner/large".into()));
+    let family = other("family", |plm| plm.model_type = "roberta".into());
+    let opened = ask(&mut engine, Open { files: named }).unwrap();
+    insta::assert_snapshot!(opened.adapters[0].remarks.join("\n"), @"trained with owner/large; the model here is called tiny");
+    assert_eq!(adapters[0].remarks, [] as [String; 0]);
+    let opened = ask(&mut engine, Open { files: family.clone() }).unwrap();
+    let refused = opened.problems;
+    assert_eq!(opened.adapters, []);
+    let line = format!("{}: {}", refused[0].path, refused[0].message);
+    insta::assert_snapshot!(line, @"family: adapter a is for a roberta model; tiny is a bert model");
+
+    // Before there is a PLM anything can be opened; the PLM says what does not fit it, and nothing is lost.
+    let mut empty = Engine::new(NoGpu);
+    let opened = ask(&mut empty, Open { files: family }).unwrap();
+    assert_eq!((opened.adapters.len(), opened.problems.len()), (1, 0));
+    let names = ["config.json", "tokenizer.json", "model.safetensors"];
+    let files = names.map(|name| bytes(&format!("model/tiny/{name}"), name)).to_vec();
+    let card = ask(&mut empty, OpenPlm { name: "tiny".into(), files }).unwrap();
+    assert_eq!(card.misfits, refused);
+    assert_eq!(empty.adapters().iter().count(), 1);
+}
+
+#[test]
+fn a_cancel_is_heard_while_rows_are_read_and_adapters_merged() {
+    let (mut engine, adapters, _) = loaded();
+    let row = |row| format!("{}\tA line of text, number {row}.\n", row % 2);
+    let text = "label\ttext1\n".to_owned() + &(0..1600).map(row).collect::<String>();
+    let file = FileSource::Bytes(FileBytes { path: "long.tsv".into(), bytes: text.into() });
+    let data = ask(&mut engine, Open { files: vec![file] }).unwrap().data.remove(0);
+    let cancelled = |engine: &mut Engine, reports, command: Command| {
+        let mut observer = StopAfter { reports, ..StopAfter::default() };
+        let answer = pollster::block_on(engine.handle(command, &mut observer));
+        assert!(matches!(answer, Err(EngineError::Cancelled(_))), "{answer:?}");
+    };
+    for reports in 0..3 {
+        cancelled(&mut engine, reports, DrawEpisode(episode(&data)).into());
+        cancelled(&mut engine, reports, train(&data, RunStart::HeadOnly).into());
+    }
+    let spec = MergeSpec {
+        method: "mera_wts".into(),
+        settings: Default::default(),
+        adapters: adapters.iter().map(|card| card.id).collect(),
+        weights: vec![],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merge = Merge { name: "merged".into(), spec };
+    // One report a location, and there are two.
+    for reports in 0..2 {
+        cancelled(&mut engine, reports, merge.clone().into());
+    }
+    assert_eq!(engine.adapters().iter().count(), adapters.len());
+    watched(&mut engine, merge, &mut StopAfter { reports: 2, ..StopAfter::default() }).unwrap();
+}
+
+#[test]
 fn nothing_is_lost_to_bad_input() {
     let (mut engine, adapters, data) = loaded();
     let junk = |path: &str, bytes: &[u8]| FileSource::Bytes(FileBytes { path: path.into(), bytes: bytes.to_vec() });
@@ -340,6 +444,26 @@ fn nothing_is_lost_to_bad_input() {
     let mut wild = train(&data, RunStart::HeadOnly);
     wild.settings.learning_rate = 0.0;
     insta::assert_snapshot!(ask(&mut engine, wild).unwrap_err(), @"learning_rate is 0; it must be above 0 and at most 1");
+    for bottleneck in [0, 33] {
+        let error = ask(&mut engine, train(&data, RunStart::Scratch { bottleneck })).unwrap_err().to_string();
+        assert_eq!(error, format!("a bottleneck of {bottleneck} is out of range: tiny is 32 wide, so it is 1 to 32"));
+    }
+    let weights = std::fs::read(fixture("model/tiny/model.safetensors")).unwrap();
+    let with = |weights: &[u8]| {
+        let mut files =
+            ["config.json", "tokenizer.json"].map(|name| bytes(&format!("model/tiny/{name}"), name)).to_vec();
+        files.push(junk("model.safetensors", weights));
+        OpenPlm { name: "other".into(), files }
+    };
+    let error = ask(&mut engine, with(&weights[..weights.len() - 4])).unwrap_err().to_string();
+    assert!(error.starts_with("other: model.safetensors: "), "{error}");
+    let mut not_a_number = support::tensors(&fixture("model/tiny/model.safetensors"));
+    let name = "embeddings.LayerNorm.bias";
+    let mut values = not_a_number.get(name).unwrap().values().to_vec();
+    values[5] = f32::NAN;
+    not_a_number.insert(name, mera_lab::tensors::Tensor::new([values.len()], values).unwrap());
+    let broken = mera_lab::format::safetensors::write(&not_a_number).unwrap();
+    insta::assert_snapshot!(ask(&mut engine, with(&broken)).unwrap_err(), @"other: model.safetensors: tensor embeddings.LayerNorm.bias holds NaN at index 5; weights are finite");
     let nothing = OpenPlm { name: "half".into(), files: vec![junk("config.json", b"{}")] };
     insta::assert_snapshot!(ask(&mut engine, nothing).unwrap_err(), @"half: a language model needs config.json, tokenizer.json and model.safetensors; there is no tokenizer.json");
     assert_eq!(engine.adapters().iter().count(), adapters.len());

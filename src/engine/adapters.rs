@@ -4,7 +4,8 @@ use super::{Engine, EngineError, Observer, fetched};
 use crate::format::{self, AdapterFile, Architecture};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
-    AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, Problem, TrainSettings,
+    AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, PlmCard, Problem,
+    TrainSettings,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
@@ -145,7 +146,7 @@ impl Adapters {
 
     /// Takes an adapter in; a name that is taken gets a number.
     pub fn add(&mut self, mut file: AdapterFile, track: String, origin: Origin) -> AdapterCard {
-        file.name = self.free_name(&cleaned(&file.name));
+        file.name = free_name(&cleaned(&file.name), |name| self.iter().any(|(_, adapter)| adapter.file.name == name));
         let id = AdapterId(self.next);
         self.next += 1;
         let adapter = LoadedAdapter { file, track, origin };
@@ -193,12 +194,12 @@ impl Adapters {
     pub fn remove(&mut self, id: AdapterId) -> Result<(), EngineError> {
         self.loaded.shift_remove(&id).map(|_| ()).ok_or(EngineError::NoAdapter(id))
     }
+}
 
-    fn free_name(&self, name: &str) -> String {
-        let taken = |name: &str| self.loaded.values().any(|adapter| adapter.file.name == name);
-        let numbered = (2..).map(|number| format!("{name}_{number}"));
-        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
-    }
+/// `name`, with a number where it is `taken`.
+pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// A name that files and paths can bear.
@@ -248,7 +249,8 @@ impl Engine {
             match self.fits(&adapter) {
                 Ok(()) => {
                     let track = proposed_track(&adapter.name).to_owned();
-                    opened.adapters.push(self.adapters.add(adapter, track, Origin::File));
+                    let card = self.adapters.add(adapter, track, Origin::File);
+                    opened.adapters.push(self.beside_plm(card));
                 }
                 Err(error) => opened.problems.push(Problem { path, message: error.to_string() }),
             }
@@ -261,19 +263,24 @@ impl Engine {
 
     /// Whether an adapter can stand in the loaded PLM; without one, anything can.
     pub(super) fn fits(&self, adapter: &AdapterFile) -> Result<(), EngineError> {
-        let Some(plm) = &self.plm else { return Ok(()) };
-        let layers = adapter.layers();
-        if adapter.plm.hidden_size == plm.card.hidden && layers == plm.card.layers {
-            return Ok(());
+        self.plm.as_ref().map_or(Ok(()), |plm| fits_plm(adapter, &plm.card))
+    }
+
+    /// Renames an adapter or puts it on a track.
+    pub(super) fn edit_adapter(&mut self, edit: EditAdapter) -> Result<AdapterCard, EngineError> {
+        let card = self.adapters.edit(edit)?;
+        Ok(self.beside_plm(card))
+    }
+
+    /// The card with a remark where its adapter, by its name, was trained with another PLM of the same size.
+    fn beside_plm(&self, mut card: AdapterCard) -> AdapterCard {
+        if let Some(plm) = &self.plm
+            && !card.plm.is_empty()
+            && !short_name(&card.plm).eq_ignore_ascii_case(short_name(&plm.card.name))
+        {
+            card.remarks.push(format!("trained with {}; the model here is called {}", card.plm, plm.card.name));
         }
-        Err(EngineError::OtherPlm {
-            adapter: adapter.name.clone(),
-            adapter_width: adapter.plm.hidden_size,
-            adapter_layers: layers,
-            plm: plm.card.name.clone(),
-            width: plm.card.hidden,
-            layers: plm.card.layers,
-        })
+        card
     }
 
     /// The parameters of adapter `id`, for the loaded PLM.
@@ -282,6 +289,35 @@ impl Engine {
         self.fits(&adapter.file)?;
         Ok(&adapter.file.params)
     }
+}
+
+/// Whether an adapter can stand in `plm`.
+pub(super) fn fits_plm(adapter: &AdapterFile, plm: &PlmCard) -> Result<(), EngineError> {
+    if adapter.plm.model_type != plm.family {
+        return Err(EngineError::OtherFamily {
+            adapter: adapter.name.clone(),
+            adapter_family: adapter.plm.model_type.clone(),
+            plm: plm.name.clone(),
+            family: plm.family.clone(),
+        });
+    }
+    let layers = adapter.layers();
+    if adapter.plm.hidden_size == plm.hidden && layers == plm.layers {
+        return Ok(());
+    }
+    Err(EngineError::OtherPlm {
+        adapter: adapter.name.clone(),
+        adapter_width: adapter.plm.hidden_size,
+        adapter_layers: layers,
+        plm: plm.name.clone(),
+        width: plm.hidden,
+        layers: plm.layers,
+    })
+}
+
+/// The last part of a Hub id or a path.
+fn short_name(name: &str) -> &str {
+    name.trim_end_matches('/').rsplit('/').next().unwrap_or(name)
 }
 
 #[cfg(test)]

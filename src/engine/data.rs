@@ -1,6 +1,7 @@
 //! Data sets and the episodes drawn from them.
 
-use super::{Engine, EngineError, proposed_track};
+use super::adapters::free_name;
+use super::{Engine, EngineError, Observer, proposed_track};
 use crate::protocol::{
     DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
 };
@@ -12,7 +13,16 @@ use std::rc::Rc;
 /// The loaded data sets.
 #[derive(Clone, Debug, Default)]
 pub struct DataSets {
-    loaded: IndexMap<DataId, (Dataset, String)>,
+    loaded: IndexMap<DataId, LoadedData>,
+}
+
+#[derive(Clone, Debug)]
+struct LoadedData {
+    dataset: Dataset,
+    /// No other has it.
+    name: String,
+    /// Of the file.
+    sha256: String,
 }
 
 /// An episode, ready to be learned.
@@ -37,7 +47,7 @@ impl PreparedEpisode {
 }
 
 impl DataSets {
-    /// Takes a data set in.
+    /// Takes a data set in; a name that is taken gets a number.
     ///
     /// # Errors
     /// When it can't be read.
@@ -65,16 +75,17 @@ impl DataSets {
     fn keep(&mut self, path: &str, bytes: &[u8], dataset: Dataset) -> DataCard {
         let id = DataId(self.loaded.len() as u32);
         let name = path.rsplit('/').next().unwrap_or(path);
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let name = free_name(stem, |name| self.loaded.values().any(|data| data.name == name));
         let card = DataCard {
             id,
-            name: name.to_owned(),
+            name: name.clone(),
             rows: dataset.rows.len(),
             labels: dataset.labels.iter().cloned().zip(dataset.counts()).collect(),
             pairs: dataset.is_pair(),
             track: proposed_track(path).to_owned(),
         };
-        self.loaded.insert(id, (dataset, crate::format::sha256_hex(bytes)));
+        self.loaded.insert(id, LoadedData { dataset, name, sha256: crate::format::sha256_hex(bytes) });
         card
     }
 
@@ -83,7 +94,7 @@ impl DataSets {
     /// # Errors
     /// When there is none.
     pub fn get(&self, id: DataId) -> Result<&Dataset, EngineError> {
-        self.loaded.get(&id).map(|(dataset, _)| dataset).ok_or(EngineError::NoData(id))
+        self.loaded.get(&id).map(|data| &data.dataset).ok_or(EngineError::NoData(id))
     }
 
     /// The data set `id`, which judges what is learned from `dataset`: the same labels, texts of the same kind.
@@ -100,7 +111,7 @@ impl DataSets {
 
     /// SHA-256 of its file.
     pub(super) fn sha256(&self, id: DataId) -> &str {
-        self.loaded.get(&id).map_or("", |(_, sha256)| sha256)
+        self.loaded.get(&id).map_or("", |data| &data.sha256)
     }
 
     /// Which rows an episode takes: support, dev, test, each with its data set.
@@ -149,38 +160,46 @@ impl Engine {
         Ok(self.data.keep(&file.path, &file.bytes, dataset))
     }
 
-    pub(super) fn draw_episode(&self, spec: &EpisodeSpec) -> Result<EpisodeCard, EngineError> {
-        let [support, dev, test] = self.data.rows(spec)?;
+    pub(super) async fn draw_episode(
+        &self,
+        spec: &EpisodeSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<EpisodeCard, EngineError> {
+        let parts = self.data.rows(spec)?;
         let labels = self.data.get(spec.data)?.labels.clone();
-        let rows = |rows: &[(DataId, usize)]| -> Result<Vec<Row>, EngineError> {
-            rows.iter().map(|&(id, row)| self.data.row(id, row)).collect()
-        };
-        let tested = rows(&test)?;
-        let most = labels.iter().map(|label| tested.iter().filter(|row| row.label == *label).count()).max();
-        let truncated = match &self.plm {
-            None => 0,
-            Some(plm) => {
-                let tokenizer = plm.tokenizer(spec.max_length)?;
-                let all = support.iter().chain(&dev).chain(&test);
-                let mut cut = 0;
-                for &(id, row) in all {
-                    let row = self.data.row(id, row)?;
-                    cut += usize::from(tokenizer.encode(&row.text1, row.text2.as_deref())?.truncated);
+        let tokenizer = self.plm.as_ref().map(|plm| plm.tokenizer(spec.max_length)).transpose()?;
+        let mut truncated = 0;
+        let mut drawn: [Vec<Row>; 3] = Default::default();
+        let total = parts.iter().map(Vec::len).sum();
+        let mut done = 0;
+        for (part, drawn) in parts.iter().zip(&mut drawn) {
+            for &(id, row) in part {
+                observer.between_rows(done, total).await?;
+                done += 1;
+                let row = self.data.row(id, row)?;
+                if let Some(tokenizer) = &tokenizer {
+                    truncated += usize::from(tokenizer.encode(&row.text1, row.text2.as_deref())?.truncated);
                 }
-                cut
+                drawn.push(row);
             }
-        };
+        }
+        let [support, dev, test] = drawn;
+        let most = labels.iter().map(|label| test.iter().filter(|row| row.label == *label).count()).max();
         Ok(EpisodeCard {
-            support: rows(&support)?,
+            support,
             dev: dev.len(),
             test: test.len(),
-            majority: most.unwrap_or(0) as f32 / tested.len().max(1) as f32,
+            majority: most.unwrap_or(0) as f32 / test.len().max(1) as f32,
             truncated,
             labels,
         })
     }
 
-    pub(super) fn prepare_episode(&self, spec: &EpisodeSpec) -> Result<PreparedEpisode, EngineError> {
+    pub(super) async fn prepare_episode(
+        &self,
+        spec: &EpisodeSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<PreparedEpisode, EngineError> {
         let plm = self.plm()?;
         let tokenizer = plm.tokenizer(spec.max_length)?;
         let labels = self.data.get(spec.data)?.labels.clone();
@@ -188,8 +207,10 @@ impl Engine {
         let mut encoded = Vec::new();
         let mut rows = Vec::new();
         let mut numbers: [Vec<usize>; 3] = Default::default();
+        let total = parts.iter().map(Vec::len).sum();
         for (part, numbers) in parts.iter().zip(&mut numbers) {
             for &(id, row) in part {
+                observer.between_rows(encoded.len(), total).await?;
                 let row = self.data.row(id, row)?;
                 let encoding = tokenizer.encode(&row.text1, row.text2.as_deref())?;
                 let label = labels.iter().position(|label| *label == row.label).map(|label| label as u32);

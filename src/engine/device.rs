@@ -171,7 +171,7 @@ fn scaled(params: TensorSet, factor: f32) -> Result<TensorSet, ModelError> {
     let scale = |(name, tensor): (String, Tensor)| {
         let shape = tensor.shape().to_vec();
         let values = tensor.into_values().into_iter().map(|value| value * factor).collect();
-        Tensor::new(shape, values).map(|tensor| (name, tensor)).map_err(|error| ModelError::Device(error.to_string()))
+        Ok((name, Tensor::new(shape, values).map_err(ModelError::from)?))
     };
     params.into_iter().map(scale).collect()
 }
@@ -203,7 +203,7 @@ pub(super) fn random_encoder(config: &BertConfig, random: &mut impl rand::Rng) -
         params.insert(name, init.normal(&shape, 0.2)?);
     }
     for norm in norms {
-        let ones = Tensor::new([hidden], vec![1.0; hidden]).map_err(|error| ModelError::Device(error.to_string()))?;
+        let ones = Tensor::new([hidden], vec![1.0; hidden]).map_err(ModelError::from)?;
         params.insert(format!("{norm}.weight"), ones);
         params.insert(format!("{norm}.bias"), init.zeros(&[hidden])?);
     }

@@ -63,6 +63,9 @@ pub enum EngineError {
     /// A run that is none of the experiment's.
     #[error("the experiment has no run {0}")]
     NoPlannedRun(String),
+    /// A run that trains nothing of its own has nothing to start from.
+    #[error("{0} trains nothing of its own")]
+    NothingTrained(String),
     /// A test row that is not there.
     #[error("the run has {rows} test rows; there is no number {place}")]
     NoTestRow {
@@ -109,6 +112,28 @@ pub enum EngineError {
         width: usize,
         /// Its layers.
         layers: usize,
+    },
+    /// An adapter of another family of PLMs.
+    #[error("adapter {adapter} is for a {adapter_family} model; {plm} is a {family} model")]
+    OtherFamily {
+        /// Name of the adapter.
+        adapter: String,
+        /// `model_type` of its PLM.
+        adapter_family: String,
+        /// Name of the PLM.
+        plm: String,
+        /// Its `model_type`.
+        family: String,
+    },
+    /// A new adapter wider than the PLM, or of no width.
+    #[error("a bottleneck of {bottleneck} is out of range: {plm} is {hidden} wide, so it is 1 to {hidden}")]
+    Bottleneck {
+        /// What was asked for.
+        bottleneck: usize,
+        /// Name of the PLM.
+        plm: String,
+        /// Width of its hidden states.
+        hidden: usize,
     },
     /// An adapter that is not (or no longer) loaded.
     #[error("there is no adapter number {}", .0.0)]

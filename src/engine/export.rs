@@ -1,9 +1,9 @@
 //! Files to take away.
 
-use super::training::without_head;
+use super::training::{Started, without_head};
 use super::{Engine, EngineError, recipe};
-use crate::format::{self, AdapterFile, AdapterForm, HeadConfig, NamedBytes, PlmSignature, Weights, archive};
-use crate::protocol::{AdapterId, Export, FileBytes, RunStart};
+use crate::format::{self, AdapterFile, HeadConfig, NamedBytes, Weights, archive};
+use crate::protocol::{AdapterId, Export, FileBytes};
 use crate::tensors::TensorSet;
 
 impl Engine {
@@ -46,14 +46,14 @@ impl Engine {
     /// When there is no such run, it has no epoch behind it, or it trained no adapter.
     pub fn trained(&self, id: crate::protocol::RunId) -> Result<AdapterFile, EngineError> {
         let (asked, params, labels) = self.runs.best(id)?;
-        self.trained_file(&asked.name, &asked.start, params, labels)
+        self.trained_file(&asked.name, self.runs.started(id)?, params, labels)
     }
 
-    /// Adapter and head out of `params`, as a file that means what `start` means.
+    /// Adapter and head out of `params`, as a file of the kind that the run started from.
     pub(super) fn trained_file(
         &self,
         name: &str,
-        start: &RunStart,
+        started: &Started,
         params: &TensorSet,
         labels: &[String],
     ) -> Result<AdapterFile, EngineError> {
@@ -71,13 +71,7 @@ impl Engine {
             .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
             .collect();
         let head = format::Head::new(HeadConfig::new(labels.to_vec()), plm.card.hidden, head)?;
-        let (signature, form) = match *start {
-            RunStart::Adapter(id) => {
-                let from = self.adapters.get(id)?;
-                (from.file.plm.clone(), from.file.config.form.clone())
-            }
-            _ => (PlmSignature::bert(Some(plm.card.name.clone()), plm.card.hidden), AdapterForm::seq_bn()),
-        };
+        let (signature, form) = (started.signature.clone(), started.form.clone());
         Ok(AdapterFile::new(super::adapters::cleaned(name), signature, form, adapter, Some(head))?)
     }
 }

@@ -36,7 +36,7 @@ impl Engine {
     ) -> Result<LineReport, EngineError> {
         let [reference, stored, aligned] = self.aligned_pair(&ask.align, ask.other, observer).await?;
         let form = self.adapters.get(ask.align.reference)?.form()?;
-        let episode = self.prepare_episode(&ask.episode)?;
+        let episode = self.prepare_episode(&ask.episode, observer).await?;
         let (rows, labels) = episode.seen();
         let classes = episode.run_data.classes;
         let targets = DMatrix::from_fn(rows.len(), classes, |row, class| f64::from(u8::from(labels[row] == class)));

@@ -2,12 +2,13 @@
 
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
-use crate::merge::{self, LocationParams, METHODS, Range, Scale, Settings, Value};
+use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
 use crate::protocol::{
     AdapterId, EnsembleDistance, Interference, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale,
     ParameterCard, ParameterRange, Phase, Texts,
 };
 use crate::tensors::TensorSet;
+use crate::tensors::adapter::Location;
 
 /// Every method, as the page shows it.
 pub(super) fn method_cards() -> Vec<MethodCard> {
@@ -63,32 +64,37 @@ impl Engine {
         } else {
             None
         };
-        observer.at(Phase::Merge, 0, 2).await?;
         let mut inputs = self.inputs(&spec.adapters, features.as_ref())?;
         inputs.reference = index;
         inputs.weights.clone_from(&spec.weights);
-        let mut merged = method.merge(&inputs, &settings)?;
-        merge::scale_output(&mut merged, &inputs, scale(spec.scale))?;
-        observer.at(Phase::Merge, 1, 2).await?;
-        let distances =
-            if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
         let shares = inputs.shares()?;
+        let places = inputs.locations()?;
+        let mut params = TensorSet::new();
         let mut locations = Vec::new();
-        for location in inputs.locations()? {
-            let at: Vec<_> = merged.alignments.iter().filter(|alignment| alignment.location == location).collect();
+        // No location's merge depends on another's: one after the other, so that a cancel is heard between them.
+        for (done, &location) in places.iter().enumerate() {
+            observer.at(Phase::Merge, done, places.len()).await?;
+            let own: Vec<TensorSet> = inputs.adapters.iter().map(|input| only(input.params, location)).collect();
+            let adapters = inputs.adapters.iter().zip(&own).map(|(input, params)| Input { params, ..*input });
+            let inputs = Inputs { adapters: adapters.collect(), ..inputs.clone() };
+            let mut merged = method.merge(&inputs, &settings)?;
+            merge::scale_output(&mut merged, &inputs, scale(spec.scale))?;
+            let distances =
+                if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
+            let at = &merged.alignments;
             let mean = |value: &dyn Fn(&merge::Alignment) -> Option<f64>| {
                 let values: Option<Vec<f64>> = at.iter().map(|alignment| value(alignment)).collect();
                 values.filter(|values| !values.is_empty()).map(|v| (v.iter().sum::<f64>() / v.len() as f64) as f32)
             };
-            let params = (0..shares.len()).map(|input| inputs.params(input, location));
-            let mut params: Vec<LocationParams> = params.collect::<Result<_, _>>()?;
-            let stored = interference(&shares, &params);
-            for alignment in &at {
-                if let Some(own) = params.get_mut(alignment.input) {
+            let stored = (0..shares.len()).map(|input| inputs.params(input, location));
+            let mut compared: Vec<LocationParams> = stored.collect::<Result<_, _>>()?;
+            let stored = interference(&shares, &compared);
+            for alignment in at {
+                if let Some(own) = compared.get_mut(alignment.input) {
                     own.clone_from(&alignment.aligned);
                 }
             }
-            let aligned = if at.is_empty() { None } else { interference(&shares, &params) };
+            let aligned = if at.is_empty() { None } else { interference(&shares, &compared) };
             locations.push(MergeLocation {
                 name: location.to_string(),
                 cost_before: mean(&|alignment| alignment.cost_before),
@@ -96,11 +102,20 @@ impl Engine {
                 diagonal_share: mean(&|alignment| alignment.diagonal_share),
                 stored,
                 aligned,
-                ensemble: distances.iter().find(|distance| distance.location == location).map(ensemble),
+                ensemble: distances.first().map(ensemble),
+            });
+            merged.params.iter().for_each(|(name, tensor)| {
+                params.insert(name, tensor.clone());
             });
         }
-        Ok((merged.params, locations))
+        Ok((params, locations))
     }
+}
+
+/// The tensors of `params` at `location`.
+fn only(params: &TensorSet, location: Location) -> TensorSet {
+    let own = params.iter().filter(|(name, _)| Location::parse_param(name).is_some_and(|(at, _)| at == location));
+    own.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
 }
 
 /// The inputs' track where they agree, else none.

@@ -47,6 +47,9 @@ use burn::tensor::Device;
 /// Name and version, for reports and recipes.
 pub const VERSION: &str = concat!("mera-lab ", env!("CARGO_PKG_VERSION"));
 
+/// What computes, and its version, for recipes: with another one numbers may differ in their last digits.
+const BURN: &str = "burn 0.22.1";
+
 /// Everything that is loaded.
 pub struct Engine {
     gpu: Box<dyn OpenGpu>,
@@ -94,9 +97,9 @@ impl Engine {
             Command::Tokenize(ask) => Outcome::Tokenize(self.plm()?.tokens(&ask.text1, ask.text2.as_deref())?),
             Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
             Command::OpenData(open) => Outcome::OpenData(self.open_data(&open)?),
-            Command::EditAdapter(edit) => Outcome::EditAdapter(self.adapters.edit(edit)?),
+            Command::EditAdapter(edit) => Outcome::EditAdapter(self.edit_adapter(edit)?),
             Command::RemoveAdapter(remove) => Outcome::RemoveAdapter(self.adapters.remove(remove.id)?),
-            Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0)?),
+            Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0, observer).await?),
             Command::Align(align) => Outcome::Align(self.align(align, observer).await?),
             Command::ShowWeights(show) => Outcome::ShowWeights(self.show_weights(show, observer).await?),
             Command::ShowNeuron(show) => Outcome::ShowNeuron(self.show_neuron(show, observer).await?),
@@ -170,4 +173,14 @@ fn fetched(files: Vec<FileSource>) -> Result<Vec<FileBytes>, EngineError> {
         FileSource::Hub { id, .. } => Err(EngineError::NotFetched(id)),
     };
     files.into_iter().map(bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn recipes_name_the_burn_that_is_linked() {
+        let [name, version] = [0, 1].map(|part| super::BURN.split(' ').nth(part).unwrap());
+        let locked = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(include_str!("../../Cargo.lock").replace("\r\n", "\n").contains(&locked), "{locked}");
+    }
 }

@@ -36,6 +36,17 @@ impl dyn Observer + '_ {
         self.progress(Progress { phase, done: done as f64, total: total as f64, point: None, run: 0, rate: None })
     }
 
+    /// Before the row `done` of `total` is encoded: that rows are being read, every few hundred rows.
+    pub(super) fn between_rows(&mut self, done: usize, total: usize) -> Ready<'_> {
+        // Of the longest texts a browser encodes so many in a small part of a second.
+        const EVERY: usize = 500;
+        if done > 0 && done.is_multiple_of(EVERY) {
+            self.at(Phase::Read, done, total)
+        } else {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
     /// A step of training, of the `run`th of those that were asked for, and its learning rate where it tries several.
     pub(super) fn trained(
         &mut self,

@@ -1,9 +1,10 @@
 //! The pretrained language model.
 
+use super::adapters::fits_plm;
 use super::{Engine, EngineError, Observer, fetched, texts};
-use crate::format::{safetensors, sha256_hex};
+use crate::format::{AdapterFile, safetensors, sha256_hex};
 use crate::model::{BertConfig, Encoder, ModelError};
-use crate::protocol::{OpenPlm, Phase, PlmCard, Token};
+use crate::protocol::{OpenPlm, Phase, PlmCard, Problem, Token};
 use crate::text::Tokenizer;
 
 /// Encoder and tokenizer.
@@ -71,12 +72,12 @@ impl Engine {
         let sha256 = sha256_hex(weights);
         observer.at(Phase::Read, 2, 3).await?;
         let params = safetensors::read(weights)
-            .map_err(|error| in_plm(ModelError::Config(format!("model.safetensors: {error}"))))?;
+            .map_err(|error| in_plm(ModelError::Weights { file: "model.safetensors", error: error.to_string() }))?;
         observer.at(Phase::Upload, 0, 1).await?;
         let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
         let encoder = encoder.keeping(KEPT_BYTES);
         let config = encoder.config();
-        let card = PlmCard {
+        let mut card = PlmCard {
             name: open.name.clone(),
             family: config.model_type.clone(),
             layers: config.num_hidden_layers,
@@ -88,7 +89,13 @@ impl Engine {
             parameters: report.applied.iter().filter_map(|name| params.get(name)).map(|tensor| tensor.len()).sum(),
             sha256,
             unused: report.unused,
+            misfits: Vec::new(),
         };
+        let misfit = |adapter: &AdapterFile| {
+            let error = fits_plm(adapter, &card).err()?;
+            Some(Problem { path: adapter.path.clone(), message: error.to_string() })
+        };
+        card.misfits = self.adapters.iter().filter_map(|(_, adapter)| misfit(&adapter.file)).collect();
         let identity = sha256_hex((card.sha256.clone() + &others).as_bytes());
         // What was computed with another model is stale.
         self.texts = texts::ObservedTexts::default();

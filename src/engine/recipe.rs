@@ -1,25 +1,25 @@
 //! `recipe.json`: everything that went into an adapter, so that anyone can make it again.
 
-use super::training::start_name;
-use super::{Engine, EngineError, LoadedAdapter, Origin, VERSION, WholeReport, WholeRun};
+use super::{BURN, Engine, EngineError, LoadedAdapter, Origin, VERSION, WholeReport, WholeRun};
+use crate::merge::{self, Settings};
 use crate::protocol::{DataId, EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
 use serde_json::{Value, json};
 
 /// How `adapter` came about.
 pub(super) fn of_adapter(engine: &Engine, adapter: &LoadedAdapter) -> Value {
-    json!({ "engine": VERSION, "plm": plm(engine), "adapter": origin(engine, adapter) })
+    json!({ "engine": VERSION, "burn": BURN, "plm": plm(engine), "adapter": origin(engine, adapter) })
 }
 
 /// How the run `id` came about.
 pub(super) fn of_run(engine: &Engine, id: RunId) -> Result<Value, EngineError> {
     let (asked, ..) = engine.runs.best(id)?;
     let report = engine.runs.report(id)?;
-    let start = start(engine, &asked.start)?;
     Ok(json!({
         "engine": VERSION,
+        "burn": BURN,
         "plm": plm(engine),
         "device": engine.kind.label(),
-        "start": start,
+        "start": engine.runs.started(id)?.recipe,
         "episode": episode(engine, &asked.episode),
         "training": asked.settings,
         "result": report.map(|report| json!({
@@ -36,9 +36,10 @@ pub(super) fn of_run(engine: &Engine, id: RunId) -> Result<Value, EngineError> {
 pub(super) fn of_whole(engine: &Engine, asked: &WholeRun, report: &WholeReport) -> Result<Value, EngineError> {
     Ok(json!({
         "engine": VERSION,
+        "burn": BURN,
         "plm": plm(engine),
         "device": engine.kind.label(),
-        "start": start(engine, &asked.start)?,
+        "start": of_start(engine, &asked.start)?,
         "data": data(engine, asked.data),
         "rows": report.rows,
         "dev": asked.dev.map(|id| data(engine, id)),
@@ -76,7 +77,7 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, Stri
     json!({
         "name": name,
         "method": spec.method,
-        "settings": spec.settings,
+        "settings": settings(spec),
         "inputs": inputs,
         "weights": spec.weights,
         "reference": reference,
@@ -89,10 +90,21 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, Stri
     })
 }
 
-fn start(engine: &Engine, start: &RunStart) -> Result<Value, EngineError> {
+/// Every setting of the merge's method, those at their defaults or of a preset too.
+fn settings(spec: &MergeSpec) -> Value {
+    let given = spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let settings = merge::method(&spec.method).ok().and_then(|method| Settings::parse(method.card(), given).ok());
+    let named = |(name, value): (&str, merge::Value)| (name.to_owned(), json!(value));
+    // What merged is known and took them.
+    settings.map_or_else(|| json!(spec.settings), |settings| Value::Object(settings.iter().map(named).collect()))
+}
+
+/// What a run starts from.
+pub(super) fn of_start(engine: &Engine, start: &RunStart) -> Result<Value, EngineError> {
     Ok(match *start {
         RunStart::Adapter(id) => origin(engine, engine.adapters.get(id)?),
-        _ => json!({ "made": start_name(start, &engine.adapters) }),
+        RunStart::Scratch { bottleneck } => json!({ "made": format!("a new adapter of bottleneck {bottleneck}") }),
+        RunStart::HeadOnly => json!({ "made": "no adapter" }),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use crate::experiment::report::{COSTS, costs, grouped, spread};
-use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
+use crate::experiment::summary::{Difference, Group, MethodSummary, Summary, counted};
 use crate::experiment::{Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ const WIDTH: f64 = 760.0;
 /// `report.html`.
 pub(super) fn html(records: &[Record]) -> String {
     let summary = summarize(records);
+    let counted = counted(records);
     // Older records do not name theirs.
     let plms: BTreeSet<&str> =
         summary.groups.iter().map(|group| group.plm.as_str()).filter(|plm| !plm.is_empty()).collect();
@@ -34,18 +35,18 @@ pub(super) fn html(records: &[Record]) -> String {
     );
     for group in &summary.groups {
         // Writing to a string does not fail.
-        let _ = section(&mut page, &summary, group, records);
+        let _ = section(&mut page, &summary, group, &counted);
     }
     page + "</body>\n</html>\n"
 }
 
-fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Record]) -> std::fmt::Result {
+fn section(page: &mut String, summary: &Summary, group: &Group, counted: &[&Record]) -> std::fmt::Result {
     let title = grouped(summary, group);
     writeln!(page, "<h2>{}</h2>", escaped(&title))?;
     if let Some(majority) = group.majority {
         writeln!(page, "<p>Always the most frequent class: {majority:.3}.</p>")?;
     }
-    for picture in [Some(comparison(&title, group, records)), paired(group, records)].into_iter().flatten() {
+    for picture in [Some(comparison(&title, group, counted)), paired(group, counted)].into_iter().flatten() {
         let drawing = svg::document(&picture.scene(WIDTH), Scheme::Light);
         writeln!(page, "<figure><figcaption>{}</figcaption>{drawing}</figure>", escaped(&picture.title))?;
     }
@@ -82,29 +83,29 @@ fn section(page: &mut String, summary: &Summary, group: &Group, records: &[Recor
     Ok(())
 }
 
-/// The records of a method, one a seed.
+/// The records of a method among those that count, one a seed.
 fn of_method<'a>(
     group: &'a Group,
     method: &'a MethodSummary,
-    records: &'a [Record],
+    counted: &'a [&'a Record],
 ) -> impl Iterator<Item = &'a Record> {
-    records.iter().filter(|record| {
+    counted.iter().copied().filter(|record| {
         (&record.plm, &record.target, record.k) == (&group.plm, &group.target, group.k)
             && (&record.method, record.tracks) == (&method.method, method.tracks)
     })
 }
 
 /// Each method less the best one, seed by seed; none where there is nothing to compare.
-fn paired(group: &Group, records: &[Record]) -> Option<Comparison> {
+fn paired(group: &Group, counted: &[&Record]) -> Option<Comparison> {
     let (best, others) = group.methods.split_first()?;
     let best_by_seed: BTreeMap<u64, f64> =
-        of_method(group, best, records).map(|record| (record.seed, record.accuracy)).collect();
+        of_method(group, best, counted).map(|record| (record.seed, record.accuracy)).collect();
     let methods = others.iter().filter(|method| method.method != "majority").map(|method| {
-        let differences = of_method(group, method, records)
+        let differences = of_method(group, method, counted)
             .filter_map(|record| Some(record.accuracy - best_by_seed.get(&record.seed)?));
         Method {
             name: method.name.clone(),
-            role: role(of_method(group, method, records)),
+            role: role(of_method(group, method, counted)),
             values: differences.collect(),
         }
     });
@@ -118,12 +119,12 @@ fn paired(group: &Group, records: &[Record]) -> Option<Comparison> {
     })
 }
 
-/// The accuracies of a group's methods, a dot a seed, in the group's order.
+/// The accuracies of a group's methods in the records that count, a dot a seed, in the group's order.
 #[must_use]
-pub fn comparison(title: &str, group: &Group, records: &[Record]) -> Comparison {
+pub fn comparison(title: &str, group: &Group, counted: &[&Record]) -> Comparison {
     let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| {
-        let values = of_method(group, method, records).map(|record| record.accuracy).collect();
-        Method { name: method.name.clone(), role: role(of_method(group, method, records)), values }
+        let values = of_method(group, method, counted).map(|record| record.accuracy).collect();
+        Method { name: method.name.clone(), role: role(of_method(group, method, counted)), values }
     });
     Comparison {
         title: format!("Accuracy on test: {title}"),
@@ -184,6 +185,21 @@ mod tests {
             "seconds":1.0,"step_seconds":0.25,"peak_memory":2097152,"hash":"{method}{seed}"}}"#
         );
         serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn pictures_show_what_the_table_counts() {
+        let first = record("sum", 13, 0.8);
+        let other = Record { hash: "another".to_owned(), accuracy: 0.2, ..first.clone() };
+        let records = [first, other, record("single:a", 13, 0.7)];
+        let summary = summarize(&records);
+        let group = &summary.groups[0];
+        assert_eq!(summary.overlaid, 1);
+        let dots = comparison("", group, &counted(&records)).methods;
+        for (drawn, told) in dots.iter().zip(&group.methods) {
+            assert_eq!((&drawn.name, &drawn.values), (&told.name, &vec![told.accuracy.mean]));
+        }
+        assert_eq!(html(&records).matches("r=\"3.2\"").count(), 2 + 1);
     }
 
     #[test]

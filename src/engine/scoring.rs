@@ -21,7 +21,8 @@ impl Engine {
         ask: &ScoreAdapters,
         observer: &mut dyn Observer,
     ) -> Result<AdapterScores, EngineError> {
-        let mut scores = self.scores_on(&self.prepare_episode(&ask.episode)?, &ask.adapters, observer).await?;
+        let episode = self.prepare_episode(&ask.episode, observer).await?;
+        let mut scores = self.scores_on(&episode, &ask.adapters, observer).await?;
         Ok(AdapterScores { none: scores.remove(0), scores })
     }
 

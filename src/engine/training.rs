@@ -1,8 +1,8 @@
 //! Few-shot runs: started, paused, taken up again, asked.
 
 use super::data::PreparedEpisode;
-use super::{Adapters, Engine, EngineError, Observer};
-use crate::format::{archive, safetensors};
+use super::{Engine, EngineError, Observer, recipe};
+use crate::format::{AdapterForm, PlmSignature, archive, safetensors};
 use crate::model::{adapter, head};
 use crate::protocol::{
     Checkpoint, Matrix, Phase, Predict, Prediction, Resume, RunId, RunReport, RunStart, RunStatus, Scores,
@@ -31,11 +31,22 @@ pub struct Runs {
 
 pub(super) struct Run {
     asked: Train,
+    started: Started,
     few_shot: FewShotRun,
     episode: PreparedEpisode,
     seconds: f64,
     step_seconds: Vec<f64>,
     report: Option<RunReport>,
+}
+
+/// What is written of the start of a run beside what it trained: known to the run itself, for its adapter may be removed.
+pub(super) struct Started {
+    /// The PLM that the adapter is for.
+    pub(super) signature: PlmSignature,
+    /// How it computes.
+    pub(super) form: AdapterForm,
+    /// How it came about.
+    pub(super) recipe: serde_json::Value,
 }
 
 impl Runs {
@@ -57,6 +68,11 @@ impl Runs {
         Ok((&run.asked, &best.params, &run.episode.labels))
     }
 
+    /// What the run `id` started from.
+    pub(super) fn started(&self, id: RunId) -> Result<&Started, EngineError> {
+        Ok(&self.get(id)?.started)
+    }
+
     pub(super) fn clear(&mut self) {
         self.runs.clear();
     }
@@ -75,7 +91,7 @@ impl Runs {
 
 impl Engine {
     pub(super) async fn train(&mut self, train: Train, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
-        let run = self.new_run(train)?;
+        let run = self.new_run(train, observer).await?;
         let id = self.runs.add(run);
         self.go_on(id, observer).await
     }
@@ -88,7 +104,7 @@ impl Engine {
         let id = match (resume.run.filter(|id| self.runs.runs.contains_key(id)), resume.checkpoint) {
             (Some(id), _) => id,
             (None, checkpoint) => {
-                let mut run = self.new_run(resume.train)?;
+                let mut run = self.new_run(resume.train, observer).await?;
                 if let Some(checkpoint) = checkpoint {
                     let (snapshot, seconds) = unpack(&checkpoint.bytes)?;
                     run.few_shot.restore(snapshot)?;
@@ -117,8 +133,8 @@ impl Engine {
             }
             RunStart::Scratch { bottleneck } => {
                 let mut random = generator(seed, Purpose::Weights, 1);
-                let width = bottleneck.clamp(1, card.hidden);
-                (adapter::initial(card.layers, card.hidden, width, &mut random)?, Architecture::default())
+                self.check_bottleneck(bottleneck)?;
+                (adapter::initial(card.layers, card.hidden, bottleneck, &mut random)?, Architecture::default())
             }
             RunStart::HeadOnly => (TensorSet::new(), Architecture::default()),
         };
@@ -128,12 +144,37 @@ impl Engine {
         Ok((params, architecture))
     }
 
-    fn new_run(&self, train: Train) -> Result<Run, EngineError> {
-        let episode = self.prepare_episode(&train.episode)?;
+    /// That a new adapter of `bottleneck` neurons a location is no wider than the PLM.
+    pub(super) fn check_bottleneck(&self, bottleneck: usize) -> Result<(), EngineError> {
+        let card = &self.plm()?.card;
+        if (1..=card.hidden).contains(&bottleneck) {
+            return Ok(());
+        }
+        Err(EngineError::Bottleneck { bottleneck, plm: card.name.clone(), hidden: card.hidden })
+    }
+
+    /// What a run from `start` has to remember of it.
+    pub(super) fn started(&self, start: &RunStart) -> Result<Started, EngineError> {
+        let (signature, form) = match *start {
+            RunStart::Adapter(id) => {
+                let from = self.adapters.get(id)?;
+                (from.file.plm.clone(), from.file.config.form.clone())
+            }
+            RunStart::Scratch { .. } | RunStart::HeadOnly => {
+                let card = &self.plm()?.card;
+                (PlmSignature::bert(Some(card.name.clone()), card.hidden), AdapterForm::seq_bn())
+            }
+        };
+        Ok(Started { signature, form, recipe: recipe::of_start(self, start)? })
+    }
+
+    async fn new_run(&self, train: Train, observer: &mut dyn Observer) -> Result<Run, EngineError> {
+        let episode = self.prepare_episode(&train.episode, observer).await?;
         let (params, architecture) = self.start_of(&train.start, train.settings.seed, episode.labels.len())?;
         let settings = run_settings(&train.settings);
         let few_shot = FewShotRun::new(architecture, &params, episode.run_data.clone(), settings, &self.device)?;
-        Ok(Run { asked: train, few_shot, episode, seconds: 0.0, step_seconds: Vec::new(), report: None })
+        let started = self.started(&train.start)?;
+        Ok(Run { asked: train, started, few_shot, episode, seconds: 0.0, step_seconds: Vec::new(), report: None })
     }
 
     /// Steps until the run is over or somebody cancels, then judges it on test.
@@ -250,15 +291,6 @@ impl Run {
 pub(super) fn without_head(params: &TensorSet) -> TensorSet {
     let adapter = params.iter().filter(|(name, _)| Location::parse_param(name).is_some());
     adapter.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
-}
-
-/// The name of an adapter, for a run's recipe.
-pub(super) fn start_name(start: &RunStart, adapters: &Adapters) -> String {
-    match start {
-        RunStart::Adapter(id) => adapters.get(*id).map(|adapter| adapter.file.name.clone()).unwrap_or_default(),
-        RunStart::Scratch { bottleneck } => format!("a new adapter of bottleneck {bottleneck}"),
-        RunStart::HeadOnly => "no adapter".to_owned(),
-    }
 }
 
 pub(super) fn run_settings(settings: &TrainSettings) -> RunSettings {

@@ -3,7 +3,7 @@
 
 use super::{Engine, EngineError, Observer, recipe};
 use crate::format::AdapterFile;
-use crate::protocol::{DataId, Phase, RunStart, Scores, TrainPoint, TrainSettings};
+use crate::protocol::{DataId, RunStart, Scores, TrainPoint, TrainSettings};
 use crate::text::{Dataset, EncodedRow, Tokenizer};
 use crate::train::{self, Batching, FewShotRun, RunData, RunSettings};
 
@@ -102,7 +102,7 @@ impl Engine {
         }
         step_seconds.sort_by(f64::total_cmp);
         let best = run.best().ok_or_else(|| EngineError::Unfinished(asked.name.clone()))?;
-        let file = self.trained_file(&asked.name, &asked.start, &best.params, &labels)?;
+        let file = self.trained_file(&asked.name, &self.started(&asked.start)?, &best.params, &labels)?;
         let mut report = WholeReport {
             file,
             recipe: serde_json::Value::Null,
@@ -128,14 +128,10 @@ pub(super) async fn encode(
     labels: &[String],
     observer: &mut dyn Observer,
 ) -> Result<Vec<EncodedRow>, EngineError> {
-    /// Rows between two reports.
-    const EVERY: usize = 500;
     let ids = data.label_ids_among(labels)?;
     let mut encoded = Vec::with_capacity(count);
     for (row, label) in data.rows.iter().zip(ids).take(count) {
-        if encoded.len().is_multiple_of(EVERY) {
-            observer.at(Phase::Read, encoded.len(), count).await?;
-        }
+        observer.between_rows(encoded.len(), count).await?;
         encoded.push(EncodedRow { encoding: tokenizer.encode(&row.text1, row.text2.as_deref())?, label });
     }
     Ok(encoded)

@@ -2,6 +2,8 @@
 
 use super::method::{self, Kind};
 use super::spec::{Experiment, ScaleSetting, Tracks, TrainedPart, Variant, WeightsSetting};
+use crate::merge::error::did_you_mean;
+use crate::merge::settings::nearest;
 use crate::merge::{Settings, SettingsError};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
@@ -329,14 +331,4 @@ fn named<'a>(
         }
     }
     once(short, &names.collect::<Vec<_>>())
-}
-
-/// The most similar of `known` to `text`, unless none is similar at all.
-pub(super) fn nearest(text: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
-    let similar = known.into_iter().map(|name| (strsim::jaro_winkler(text, name), name));
-    similar.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
-}
-
-fn did_you_mean(nearest: &Option<&'static str>) -> String {
-    nearest.map(|name| format!(": did you mean \"{name}\"?")).unwrap_or_default()
 }

@@ -84,7 +84,9 @@ pub fn find(id: &str) -> Result<Kind, SpecError> {
     }
     match OTHERS.iter().find(|(known, _)| *known == id) {
         Some((_, kind)) => Ok(*kind),
-        None => Err(SpecError::UnknownMethod { name: id.to_owned(), nearest: super::check::nearest(id, ids()) }),
+        None => {
+            Err(SpecError::UnknownMethod { name: id.to_owned(), nearest: crate::merge::settings::nearest(id, ids()) })
+        }
     }
 }
 

@@ -10,8 +10,7 @@ use super::record::Record;
 use super::spec::Tracks;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of intervals that hold the true mean.
 pub const CONFIDENCE: f64 = 0.95;
@@ -121,24 +120,28 @@ pub struct Difference {
     pub high: Option<f64>,
 }
 
+/// The records that count, by hash: of a PLM, target, method, tracks, k and seed one.
+#[must_use]
+pub fn counted(records: &[Record]) -> Vec<&Record> {
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    // So that which of two counts does not depend on their order.
+    sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
+    let mut taken = BTreeSet::new();
+    sorted.retain(|run| taken.insert((&run.plm, &run.target, &run.method, run.tracks, run.k, run.seed)));
+    sorted
+}
+
 /// What `records` say, each hash of which stands there once.
 #[must_use]
 pub fn summarize(records: &[Record]) -> Summary {
     let mut by_group: BTreeMap<(&str, &str, usize), Methods> = BTreeMap::new();
-    let mut sorted: Vec<&Record> = records.iter().collect();
-    // So that which of two counts does not depend on their order.
-    sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
-    let mut counted = 0;
-    for record in sorted {
+    let counted = counted(records);
+    for &record in &counted {
         let methods = by_group.entry((&record.plm, &record.target, record.k)).or_default();
-        let runs = methods.entry((&record.method, record.tracks)).or_default();
-        if let Entry::Vacant(free) = runs.entry(record.seed) {
-            free.insert(record);
-            counted += 1;
-        }
+        methods.entry((&record.method, record.tracks)).or_default().insert(record.seed, record);
     }
     let groups = by_group.iter().map(|(&place, methods)| group(place, methods)).collect();
-    Summary { records: counted, overlaid: records.len() - counted, confidence: CONFIDENCE, groups }
+    Summary { records: counted.len(), overlaid: records.len() - counted.len(), confidence: CONFIDENCE, groups }
 }
 
 impl Spread {

@@ -203,7 +203,8 @@ pub enum MergeError {
     },
 }
 
-/// `, did you mean "..."?`, or nothing.
-pub(super) fn did_you_mean(nearest: &Option<&'static str>) -> String {
+/// `: did you mean "..."?`, or nothing.
+#[must_use]
+pub fn did_you_mean(nearest: &Option<&'static str>) -> String {
     nearest.map(|name| format!(": did you mean \"{name}\"?")).unwrap_or_default()
 }

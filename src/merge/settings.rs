@@ -260,7 +260,8 @@ impl fmt::Display for Value {
 }
 
 /// The most similar of `known` to `text`, unless none is similar at all.
-pub(super) fn nearest(text: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+#[must_use]
+pub fn nearest(text: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let similar = known.into_iter().map(|name| (strsim::jaro_winkler(text, name), name));
     similar.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }

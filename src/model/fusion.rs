@@ -155,6 +155,5 @@ pub fn initial<R: Rng>(adapters: &[FrozenAdapter], rng: &mut R) -> Result<Tensor
 
 fn near_identity(hidden: usize) -> Result<Stored, ModelError> {
     let value = |index: usize| if index / hidden == index % hidden { 1.0 } else { 1e-6 };
-    Stored::new([hidden, hidden], (0..hidden * hidden).map(value).collect())
-        .map_err(|error| ModelError::Device(error.to_string()))
+    Ok(Stored::new([hidden, hidden], (0..hidden * hidden).map(value).collect())?)
 }

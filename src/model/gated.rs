@@ -70,7 +70,7 @@ impl Sublayer for Gated<'_> {
 pub fn initial(adapters: &[FrozenAdapter]) -> Result<TensorSet, ModelError> {
     let ones = |(location, _)| {
         let ones = Stored::new([adapters.len()], vec![1.0; adapters.len()]);
-        Ok((gates(location), ones.map_err(|error| ModelError::Device(error.to_string()))?))
+        Ok((gates(location), ones?))
     };
     places(adapters)?.into_iter().map(ones).collect()
 }

@@ -24,6 +24,8 @@ pub use head::{Head, HeadActivation};
 pub use lora::Lora;
 pub use params::{Initializer, RunParams};
 
+use crate::tensors::ShapeError;
+
 /// What became of the tensors of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -39,6 +41,14 @@ pub enum ModelError {
     /// `config.json` is no JSON of the expected shape.
     #[error("config.json: {0}")]
     Config(String),
+    /// A file of weights that can't be read.
+    #[error("{file}: {error}")]
+    Weights {
+        /// Its name.
+        file: &'static str,
+        /// What is wrong with it.
+        error: String,
+    },
     /// A family of models that is not supported.
     #[error("config.json: model_type is \"{found}\"; supported is \"bert\"")]
     Family {
@@ -71,6 +81,19 @@ pub enum ModelError {
         /// By the config.
         expected: Vec<usize>,
     },
+    /// A weight that is no number.
+    #[error("model.safetensors: tensor {name} holds {value} at index {index}; weights are finite")]
+    NotFinite {
+        /// As the file calls it.
+        name: String,
+        /// NaN or an infinity.
+        value: String,
+        /// Place in row-major order.
+        index: usize,
+    },
+    /// Values that do not fill a tensor.
+    #[error("a tensor can't be made: {0}")]
+    Values(#[from] ShapeError),
     /// Parameters of runs that can't be stacked.
     #[error("parameters of runs differ: {name} has shape {left:?} in one and {right:?} in another")]
     Stack {

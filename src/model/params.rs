@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use crate::tensors::adapter::Location;
-use crate::tensors::{Tensor as Stored, TensorSet};
+use crate::tensors::{ShapeError, Tensor as Stored, TensorSet};
 use burn::tensor::{Device, Tensor, TensorData};
 use indexmap::IndexMap;
 use rand::Rng;
@@ -94,7 +94,7 @@ impl RunParams {
                     Layout::Matrix => Stored::new([input, output], values.to_vec())
                         .and_then(|matrix| Stored::new([output, input], transposed(&matrix))),
                 };
-                run.insert(name.clone(), stored.map_err(|error| ModelError::Device(error.to_string()))?);
+                run.insert(name.clone(), stored?);
             }
         }
         Ok(runs)
@@ -229,6 +229,16 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelEr
     data.try_into_vec::<f32>().map_err(|error| ModelError::Device(format!("{error:?}")))
 }
 
+/// Values in a tensor of `shape`.
+///
+/// # Errors
+/// When they are more than memory can be asked for.
+fn count(shape: &[usize]) -> Result<usize, ModelError> {
+    let bytes = shape.iter().try_fold(size_of::<f32>(), |product, &n| product.checked_mul(n));
+    let bytes = bytes.filter(|&bytes| isize::try_from(bytes).is_ok());
+    bytes.map(|bytes| bytes / size_of::<f32>()).ok_or_else(|| ShapeError { shape: shape.to_vec(), values: 0 }.into())
+}
+
 /// Initial weights, drawn on the CPU from the run's own generator so that every device starts from the same numbers.
 pub struct Initializer<'a, R: Rng>(pub &'a mut R);
 
@@ -238,7 +248,7 @@ impl<R: Rng> Initializer<'_, R> {
     /// # Errors
     /// When the product of `shape` overflows.
     pub fn normal(&mut self, shape: &[usize], deviation: f32) -> Result<Stored, ModelError> {
-        let count = shape.iter().product();
+        let count = count(shape)?;
         let uniform = |rng: &mut R| ((rng.next_u32() >> 8) as f64 + 0.5) / f64::from(1u32 << 24);
         let mut values = Vec::with_capacity(count);
         while values.len() < count {
@@ -247,7 +257,7 @@ impl<R: Rng> Initializer<'_, R> {
             values.extend([(radius * cosine) as f32 * deviation, (radius * sine) as f32 * deviation]);
         }
         values.truncate(count);
-        Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
+        Ok(Stored::new(shape, values)?)
     }
 
     /// A tensor of values uniform between `-bound` and `bound`.
@@ -256,8 +266,8 @@ impl<R: Rng> Initializer<'_, R> {
     /// When the product of `shape` overflows.
     pub fn uniform(&mut self, shape: &[usize], bound: f32) -> Result<Stored, ModelError> {
         let draw = |_| (((self.0.next_u32() >> 8) as f32 + 0.5) / (1u32 << 23) as f32 - 1.0) * bound;
-        let values = (0..shape.iter().product()).map(draw).collect();
-        Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
+        let values = (0..count(shape)?).map(draw).collect();
+        Ok(Stored::new(shape, values)?)
     }
 
     /// A tensor of zeros.
@@ -265,6 +275,24 @@ impl<R: Rng> Initializer<'_, R> {
     /// # Errors
     /// When the product of `shape` overflows.
     pub fn zeros(&mut self, shape: &[usize]) -> Result<Stored, ModelError> {
-        Stored::new(shape, vec![0.0; shape.iter().product()]).map_err(|error| ModelError::Device(error.to_string()))
+        Ok(Stored::new(shape, vec![0.0; count(shape)?])?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::random::{Purpose, generator};
+
+    #[test]
+    fn a_shape_is_checked_before_memory_is_asked_for() {
+        let mut random = generator(1, Purpose::Weights, 0);
+        let mut init = Initializer(&mut random);
+        for shape in [[usize::MAX, 2], [1 << (usize::BITS - 4), 4]] {
+            for made in [init.normal(&shape, 1.0), init.uniform(&shape, 1.0), init.zeros(&shape)] {
+                assert_eq!(made, Err(ModelError::Values(ShapeError { shape: shape.to_vec(), values: 0 })));
+            }
+        }
+        assert_eq!(init.zeros(&[2, 3]).unwrap().len(), 6);
     }
 }

@@ -1,6 +1,6 @@
 //! The pretrained language model and its tokenizer.
 
-use super::FileSource;
+use super::{FileSource, Problem};
 use serde::{Deserialize, Serialize};
 
 /// Load a pretrained language model: `config.json`, `tokenizer.json`, `model.safetensors`.
@@ -37,6 +37,9 @@ pub struct PlmCard {
     pub sha256: String,
     /// Tensors of the file that the model has no place for.
     pub unused: Vec<String>,
+    /// Adapters that were loaded before it and do not fit it; they stay loaded, for the model that they are for.
+    #[serde(default)]
+    pub misfits: Vec<Problem>,
 }
 
 /// Look at what the tokenizer makes of a text.

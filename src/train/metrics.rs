@@ -11,6 +11,13 @@ pub struct Scores {
     pub loss: f32,
 }
 
+/// Whether one result on dev is better than another, both as accuracy and loss: the more accurate, of equals the one
+/// with the lower loss.
+#[must_use]
+pub fn better_on_dev<T: PartialOrd>((accuracy, loss): (T, T), (other_accuracy, other_loss): (T, T)) -> bool {
+    accuracy > other_accuracy || (accuracy == other_accuracy && loss < other_loss)
+}
+
 /// How often class `row` was answered with class `column`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confusion {

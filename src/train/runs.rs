@@ -7,7 +7,7 @@
 
 use super::TrainError;
 use super::evaluation::{EVALUATION_ROWS, Evaluation, evaluate};
-use super::metrics::Scores;
+use super::metrics::{Scores, better_on_dev};
 use super::schedule::LinearSchedule;
 use super::settings::{RunData, RunSettings};
 use super::trainer::{Architecture, DropoutMasks, LabelledInput, Step, Trainer};
@@ -365,7 +365,7 @@ impl Lane {
 
     fn is_better(&self, scores: Option<&Scores>) -> bool {
         match (scores, self.best.as_ref().and_then(|best| best.scores)) {
-            (Some(new), Some(old)) => (new.accuracy, -new.loss) > (old.accuracy, -old.loss),
+            (Some(new), Some(old)) => better_on_dev((new.accuracy, new.loss), (old.accuracy, old.loss)),
             _ => true,
         }
     }

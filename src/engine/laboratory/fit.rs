@@ -11,6 +11,7 @@ use crate::experiment::{PlannedRun, Work};
 use crate::protocol::{Phase, RateCurve, RunDetail};
 use crate::tensors::TensorSet;
 use crate::text::{Fill, Shape};
+use crate::train::metrics::better_on_dev;
 use crate::train::{
     Architecture, Best, Body, Confusion, EVALUATION_ROWS, Evaluation, FewShotRuns, RunSettings, RunStart, RunStatus,
     Scores, StepReport, TrainError, Trainer, evaluate,
@@ -113,7 +114,7 @@ impl Engine {
         Ok(judged)
     }
 
-    /// Trains `lanes`, the first of which is the `done.0`th of `done.1`, in one pass.
+    /// Trains `lanes` in one pass; `before` of `all` have been trained.
     async fn train_pass(
         &self,
         candidates: &[Candidate],
@@ -272,7 +273,7 @@ impl Lane {
 fn best_lane(lanes: &[Lane], candidate: usize) -> Result<(&Lane, &Best), TrainError> {
     let own = || lanes.iter().filter(|lane| lane.candidate == candidate);
     let ranked = own().filter_map(|lane| Some((lane, lane.best.as_ref()?, lane.best.as_ref()?.scores?)));
-    let better = |a: &Scores, b: &Scores| (a.accuracy, -a.loss) > (b.accuracy, -b.loss);
+    let better = |a: &Scores, b: &Scores| better_on_dev((a.accuracy, a.loss), (b.accuracy, b.loss));
     let best = ranked.reduce(|best, other| if better(&other.2, &best.2) { other } else { best });
     best.map(|(lane, best, _)| (lane, best)).ok_or_else(|| {
         let diverged = own().find_map(|lane| match lane.status {

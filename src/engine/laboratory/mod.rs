@@ -25,6 +25,7 @@ use super::data::PreparedEpisode;
 use super::{Engine, EngineError, Observer};
 use crate::experiment::{Plan, PlannedRun, Record, Work, record};
 use crate::protocol::{AdapterId, DataId, EpisodeSpec, FinishedRun, RunDetail, RunExperiment, ShowTestRows, TestRows};
+use crate::train::metrics::better_on_dev;
 use fit::{Candidate, Judged};
 use start::Start;
 use std::collections::BTreeMap;
@@ -172,7 +173,7 @@ impl Engine {
                 continue;
             }
             let began = observer.seconds();
-            let episode = self.episode(laboratory, &run)?;
+            let episode = self.episode(laboratory, &run, observer).await?;
             if run.work == Work::Majority {
                 let mut judged = fit::majority(&episode)?;
                 judged.seconds = observer.seconds() - began;
@@ -226,12 +227,12 @@ impl Engine {
         }
         let scored = observer.seconds() - began;
         let looked_at = candidates.into_iter().map(|candidate| (place, candidate)).collect();
-        let of_dev = |record: &Record| (record.dev_accuracy, -record.dev_loss.unwrap_or(f64::INFINITY));
+        let of_dev = |record: &Record| (record.dev_accuracy, record.dev_loss.unwrap_or(f64::INFINITY));
         let runs = self.run_together(laboratory, looked_at, observer).await?;
         let seconds = scored + runs.iter().map(|(_, run)| run.record.seconds).sum::<f64>();
         let of_singles = runs.into_iter().map(|(_, finished)| finished);
         // The first of equals.
-        let best = of_singles.reduce(|a, b| if of_dev(&b.record) > of_dev(&a.record) { b } else { a });
+        let best = of_singles.reduce(|a, b| if better_on_dev(of_dev(&b.record), of_dev(&a.record)) { b } else { a });
         let Finished { record, detail } = best.ok_or(crate::merge::MergeError::NoInputs)?;
         let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
         let (method, tracks, hash) = (run.method.clone(), run.tracks, run.hash.clone());
@@ -249,18 +250,23 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>, EngineError> {
         let ids = laboratory.ids(set)?;
-        let episode = self.episode(laboratory, run)?;
+        let episode = self.episode(laboratory, run, observer).await?;
         self.scores_on(&episode, &ids, observer).await
     }
 
     /// The episode of `run`, encoded. Those of one target and k are kept: their runs follow each other.
-    fn episode(&self, laboratory: &mut Laboratory, run: &PlannedRun) -> Result<Rc<PreparedEpisode>, EngineError> {
+    async fn episode(
+        &self,
+        laboratory: &mut Laboratory,
+        run: &PlannedRun,
+        observer: &mut dyn Observer,
+    ) -> Result<Rc<PreparedEpisode>, EngineError> {
         let spec = laboratory.episode_of(run)?;
         laboratory.episodes.retain(|(drawn, _)| EpisodeSpec { seed: spec.seed, ..*drawn } == spec);
         if let Some((_, episode)) = laboratory.episodes.iter().find(|(drawn, _)| *drawn == spec) {
             return Ok(episode.clone());
         }
-        let episode = Rc::new(self.prepare_episode(&spec)?);
+        let episode = Rc::new(self.prepare_episode(&spec, observer).await?);
         laboratory.episodes.push((spec, episode.clone()));
         Ok(episode)
     }

@@ -76,6 +76,11 @@ impl Engine {
             }
         }
         let plan = Plan::new(experiment, plm, identities)?;
+        if let Some(bottleneck) = plan.experiment().training.bottleneck
+            && plan.runs().iter().any(|run| run.work == Work::Scratch)
+        {
+            self.check_bottleneck(bottleneck)?;
+        }
         let largest = self.plm()?.encoder.largest_table() as u64 * 4;
         let fits = self.max_binding_bytes.is_none_or(|binding| largest <= binding);
         let plan = if fits { plan } else { plan.with_embeddings_frozen() };

@@ -44,7 +44,7 @@ impl Engine {
         let start: Start = match &run.work {
             // Nothing is trained, or another run's.
             Work::Majority | Work::BestSingle(_) | Work::BestSingleByScore(_) => {
-                return Err(MergeError::NoInputs.into());
+                return Err(EngineError::NothingTrained(run.method.clone()));
             }
             Work::Head => self.start_of(&RunStart::HeadOnly, seed, labels)?.into(),
             Work::Scratch => {

@@ -318,7 +318,7 @@ fn what_precedes_the_first_adapter_is_computed_once_a_row() {
     let (mut engine, plan) = loaded(EXPERIMENT);
     let spec = EpisodeSpec { data: plan.targets[0].0, test: None, test_rows: None, k: 4, seed: 13, max_length: 48 };
     let card = ask(&mut engine, plan);
-    let episode = engine.prepare_episode(&spec).unwrap();
+    let episode = pollster::block_on(engine.prepare_episode(&spec, &mut Quiet)).unwrap();
     let encodings = episode.run_data.encoded.iter().map(|row| (&row.encoding.ids, &row.encoding.type_ids));
     let rows = encodings.collect::<std::collections::BTreeSet<_>>().len();
     let mut run = |method: &str, seed: u64| {

@@ -16,9 +16,9 @@ pub struct BertConfig {
     pub num_attention_heads: usize,
     /// Width of the feed-forward block.
     pub intermediate_size: usize,
-    /// `gelu` (exact), `gelu_new` or `relu`.
-    #[serde(default = "gelu")]
-    pub hidden_act: String,
+    /// Non-linearity of the feed-forward block.
+    #[serde(default)]
+    pub hidden_act: HiddenAct,
     /// Longest sequence.
     pub max_position_embeddings: usize,
     /// Segments.
@@ -35,9 +35,32 @@ pub struct BertConfig {
     pub position_embedding_type: String,
 }
 
-fn gelu() -> String {
-    "gelu".into()
+/// Non-linearity of the feed-forward block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum HiddenAct {
+    /// With the exact error function.
+    #[default]
+    Gelu,
+    /// Approximated by tanh.
+    GeluNew,
+    /// `max(x, 0)`.
+    Relu,
 }
+
+impl TryFrom<String> for HiddenAct {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Ok(match name.as_str() {
+            "gelu" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluNew,
+            "relu" => Self::Relu,
+            _ => return Err(format!("hidden_act is {name}; supported is gelu, gelu_new or relu")),
+        })
+    }
+}
+
 fn two() -> usize {
     2
 }
@@ -75,9 +98,6 @@ impl BertConfig {
     fn validate(&self) -> Result<(), ModelError> {
         let setting =
             |field, found: &dyn ToString, supported| ModelError::Setting { field, found: found.to_string(), supported };
-        if !["gelu", "gelu_new", "gelu_pytorch_tanh", "relu"].contains(&self.hidden_act.as_str()) {
-            return Err(setting("hidden_act", &self.hidden_act, "gelu, gelu_new or relu"));
-        }
         if self.position_embedding_type != "absolute" {
             return Err(setting("position_embedding_type", &self.position_embedding_type, "absolute"));
         }
@@ -120,6 +140,8 @@ mod tests {
         insta::assert_snapshot!(error("bert", "roberta"), @r#"config.json: model_type is "roberta"; supported is "bert""#);
         insta::assert_snapshot!(error("attention_heads\":2", "attention_heads\":3"), @"config.json: num_attention_heads is 3; supported is a divisor of hidden_size");
         insta::assert_snapshot!(error("\"vocab_size\":10,", ""), @"config.json: missing field `vocab_size` at line 2 column 84");
+        let act = error("model_type", "hidden_act\":\"swish\",\"model_type").to_string();
+        assert!(act.starts_with("config.json: hidden_act is swish; supported is gelu, gelu_new or relu"), "{act}");
         insta::assert_snapshot!(error(":10", ":99999999"), @"config.json: vocab_size is 99999999; supported is from 1 to 1048576");
     }
 }

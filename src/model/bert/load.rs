@@ -9,7 +9,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeSet;
 
-/// Takes tensors by name, checks their shape, and remembers which were taken.
+/// Takes tensors by name, checks their shape and values, and remembers which were taken.
 struct Source<'a> {
     params: &'a TensorSet,
     prefix: &'static str,
@@ -46,6 +46,9 @@ impl Source<'_> {
         let tensor = self.params.get(&name).ok_or_else(|| ModelError::Missing { name: name.clone() })?;
         if tensor.shape() != expected {
             return Err(ModelError::Shape { name, found: tensor.shape().to_vec(), expected: expected.to_vec() });
+        }
+        if let Some(index) = tensor.first_not_finite() {
+            return Err(ModelError::NotFinite { name, index, value: tensor.values()[index].to_string() });
         }
         self.applied.insert(name);
         Ok(tensor)

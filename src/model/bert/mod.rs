@@ -10,7 +10,7 @@ mod kept;
 mod load;
 mod trained;
 
-pub use config::BertConfig;
+pub use config::{BertConfig, HiddenAct};
 
 use super::adapter::Sublayer;
 use super::gelu::gelu;
@@ -313,10 +313,10 @@ impl Layer {
 
     fn feed_forward(&self, config: &BertConfig, hidden: Tensor<3>) -> Tensor<3> {
         let inner = by_rows(&self.intermediate, hidden);
-        let inner = match config.hidden_act.as_str() {
-            "relu" => relu(inner),
-            "gelu_new" | "gelu_pytorch_tanh" => gelu_approximate(inner),
-            _ => gelu(inner),
+        let inner = match config.hidden_act {
+            HiddenAct::Relu => relu(inner),
+            HiddenAct::GeluNew => gelu_approximate(inner),
+            HiddenAct::Gelu => gelu(inner),
         };
         by_rows(&self.output, inner)
     }

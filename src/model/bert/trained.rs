@@ -109,7 +109,7 @@ fn put_linear(params: &RunParams, names: &[String], own: &mut Linear) -> Result<
     let output = columns / names.len().max(1);
     let side_by_side = |part: &str, rows: usize| {
         let parts = names.iter().map(|name| take(params, &format!("{name}.{part}"), [1, rows, output]));
-        Ok(Tensor::cat(parts.collect::<Result<Vec<_>, ModelError>>()?, 2))
+        parts.collect::<Result<Vec<_>, ModelError>>().map(|parts| Tensor::cat(parts, 2))
     };
     let weight = side_by_side("weight", input)?.reshape([input, columns]);
     let bias = side_by_side("bias", 1)?.reshape([columns]);
@@ -153,5 +153,5 @@ async fn norm_params(params: &mut TensorSet, name: &str, norm: &LayerNorm) -> Re
 }
 
 fn stored<const D: usize>(shape: [usize; D], values: Vec<f32>) -> Result<Stored, ModelError> {
-    Stored::new(shape, values).map_err(|error| ModelError::Device(error.to_string()))
+    Ok(Stored::new(shape, values)?)
 }

@@ -49,6 +49,9 @@ impl Lab {
             self.computed.set(None);
             self.runs.set(vec![]);
         }
+        for Problem { path, message } in card.misfits.clone() {
+            self.problem(path, message);
+        }
         self.plm.set(Some(card));
         Ok(())
     }
