@@ -236,7 +236,7 @@ fn align(held: &Held<'_>, choices: &Choices) -> Line {
         Solver::Sinkhorn { .. } => "Sinkhorn",
     };
     let shares: Vec<f64> =
-        report.pairs.iter().flat_map(|pair| &pair.locations).map(|l| f64::from(l.diagonal_share)).collect();
+        report.pairs.iter().flat_map(|pair| &pair.locations).filter_map(|l| Some(l.diagonal_share?.into())).collect();
     let mut text = format!("{by}, {how}");
     if !shares.is_empty() {
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
@@ -328,7 +328,7 @@ mod tests {
             plan: Matrix::default(),
             cost_before: None,
             cost_after: 0.0,
-            diagonal_share: share,
+            diagonal_share: Some(share),
             converged: true,
             iterations: 1,
         };
