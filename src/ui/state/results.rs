@@ -1,8 +1,7 @@
 //! Finished runs side by side: a table, values by method, differences paired by episode.
 
 use crate::protocol::*;
-use crate::viz::sort_by;
-use std::fmt::Write;
+use crate::viz::{Table, sort_by};
 
 /// What must be equal for runs to be compared: everything but their seeds, by which they are paired, and what is trained,
 /// which is in their names.
@@ -129,38 +128,42 @@ pub fn groups(runs: &[RunReport], task: &Task) -> Vec<Group> {
 /// The table of all runs with a score, as CSV (RFC 4180).
 #[must_use]
 pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
-    let mut out = String::from(
-        "name,data,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,\
-         trainable_parameters,inference_parameters,seconds\r\n",
-    );
-    for run in judged(runs) {
-        let Some(test) = run.test else { continue };
-        let episode = &run.asked.episode;
+    let headers = [
+        "name",
+        "data",
+        "k",
+        "episode_seed",
+        "training_seed",
+        "accuracy",
+        "macro_f1",
+        "test_loss",
+        "dev_accuracy",
+        "best_epoch",
+        "trainable_parameters",
+        "inference_parameters",
+        "seconds",
+    ];
+    let row = |run: &RunReport| {
+        let test = run.test?;
+        let Train { name, episode, settings, .. } = &run.asked;
         let set = data.iter().find(|card| card.id == episode.data).map_or("", |card| card.name.as_str());
-        let dev = run.dev.map_or(String::new(), |dev| dev.accuracy.to_string());
-        let _ = write!(
-            out,
-            "{},{},{},{},{},{},{},{},{dev},{},{},{},{:.3}\r\n",
-            field(&run.asked.name),
-            field(set),
-            episode.k,
-            episode.seed,
-            run.asked.settings.seed,
-            test.accuracy,
-            test.macro_f1,
-            test.loss,
-            run.best_epoch,
-            run.trainable_parameters,
-            run.inference_parameters,
-            run.seconds,
-        );
-    }
-    out
-}
-
-/// A field of CSV: quoted where it has to be.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+        Some(vec![
+            name.as_str().into(),
+            set.into(),
+            episode.k.to_string().into(),
+            episode.seed.to_string().into(),
+            settings.seed.to_string().into(),
+            test.accuracy.into(),
+            test.macro_f1.into(),
+            test.loss.into(),
+            run.dev.map_or(f32::NAN, |dev| dev.accuracy).into(),
+            run.best_epoch.to_string().into(),
+            run.trainable_parameters.to_string().into(),
+            run.inference_parameters.to_string().into(),
+            format!("{:.3}", run.seconds).into(),
+        ])
+    };
+    Table { headers: headers.map(str::to_owned).to_vec(), rows: runs.iter().filter_map(row).collect() }.csv()
 }
 
 fn judged(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
