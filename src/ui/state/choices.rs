@@ -14,6 +14,8 @@ pub struct Choices {
     pub step: Step,
     /// What to run on.
     pub device: DeviceChoice,
+    /// The model: its name where it is served with the page, else its repository on the hub; the sample's where `None`.
+    pub model: Option<String>,
     /// Adapters that take no part in alignment and merge.
     pub left_out: BTreeSet<String>,
     /// The adapter that others are aligned to; the first where `None`.

@@ -188,7 +188,7 @@ pub struct Held<'a> {
 #[must_use]
 pub fn line(step: Step, held: &Held<'_>, choices: &Choices) -> Line {
     let mut line = match step {
-        Step::Model => model(held),
+        Step::Model => model(held, choices),
         Step::Adapters => adapters(held),
         Step::Align => align(held, choices),
         Step::Merge => merge(held, choices),
@@ -201,8 +201,8 @@ pub fn line(step: Step, held: &Held<'_>, choices: &Choices) -> Line {
     line
 }
 
-fn model(held: &Held<'_>) -> Line {
-    match (held.plm, held.sample_plm) {
+fn model(held: &Held<'_>, choices: &Choices) -> Line {
+    match (held.plm, choices.model.as_deref().or(held.sample_plm)) {
         (Some(plm), _) => Line::new(Standing::Ready, format!("{} · {} × {} · ready", plm.name, plm.layers, plm.hidden)),
         (None, Some(name)) => Line::new(Standing::Sample, format!("{name} · not loaded yet")),
         (None, None) => Line::new(Standing::Open, "choose a model"),
@@ -390,8 +390,10 @@ mod tests {
     fn the_sample_says_that_it_is_the_sample() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
         let held = Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
-        let choices = Choices::new();
+        let mut choices = Choices::new();
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
+        choices.model = Some("owner/name".into());
+        assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "owner/name · not loaded yet"));
         assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));
         assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Open, "drop a data set with labels"));
         let held = Held { sample_task: Some("nli"), ..held };
