@@ -291,7 +291,9 @@ fn align_prints_plans() {
     let found: Vec<&str> = locations.iter().map(|location| location["name"].as_str().unwrap()).collect();
     assert_eq!(found, ["layer.0.output", "layer.1.output"]);
     for location in locations {
-        assert_eq!(location["cost_before"], Value::Null, "8 and 4 neurons have no order in common");
+        for paired_by_place in ["cost_before", "diagonal_share"] {
+            assert_eq!(location[paired_by_place], Value::Null, "8 and 4 neurons have no order in common");
+        }
         let plan: Vec<Vec<f64>> = serde_json::from_value(location["plan"].clone()).unwrap();
         assert_eq!((plan.len(), plan[0].len()), (4, 8), "rows are the neurons of the second");
         for row in &plan {
@@ -303,6 +305,7 @@ fn align_prints_plans() {
         (&same["locations"][0]["diagonal_share"], &same["locations"][0]["cost_after"]),
         (&json!(1.0), &json!(0.0))
     );
+    assert!(out(&["align", "--by", "weights", &path(A), &path(C)]).lines().nth(1).unwrap().ends_with(" -"));
     assert!(out(&["align", "--by", "weights", "--solver", "sinkhorn", &path(A), &path(B)]).contains("layer.1.output"));
 }
 

@@ -21,13 +21,13 @@ pub(super) struct Align {
     #[arg(long, value_enum, default_value_t)]
     solver: Solver,
     /// Of Sinkhorn: regularisation, as a share of the largest cost
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = protocol::Solver::EPSILON)]
     epsilon: f64,
     /// Of Sinkhorn: the most rounds
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = protocol::Solver::ITERATIONS)]
     iterations: usize,
     /// Of Sinkhorn: error of the marginals at which to stop
-    #[arg(long, default_value_t = 1e-6)]
+    #[arg(long, default_value_t = protocol::Solver::TOLERANCE)]
     tolerance: f64,
     /// Folder of the PLM, for activations
     #[arg(long, value_name = "DIR", required_if_eq("by", "activations"))]
@@ -95,13 +95,9 @@ impl Align {
         say(&format!("{:<20} {:>12} {:>12} {:>10}", "location", "cost before", "cost after", "in place"))?;
         for at in &locations {
             let before = at.cost_before.map_or("-".to_owned(), |cost| format!("{cost:.6}"));
+            let in_place = at.diagonal_share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
             let unfinished = if at.converged { "" } else { "  (not converged)" };
-            say(&format!(
-                "{:<20} {before:>12} {:>12.6} {:>9.1}%{unfinished}",
-                at.name,
-                at.cost_after,
-                at.diagonal_share * 100.0
-            ))?;
+            say(&format!("{:<20} {before:>12} {:>12.6} {in_place:>10}{unfinished}", at.name, at.cost_after))?;
         }
         Ok(())
     }

@@ -34,6 +34,14 @@ struct Live {
     _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
 /// Where news of one call goes.
 struct Sink {
     progress: Rc<dyn Fn(Progress)>,
@@ -141,13 +149,7 @@ impl Inner {
         for effect in effects {
             match effect {
                 Effect::Spawn => self.spawn(),
-                Effect::Kill => {
-                    if let Some(live) = self.worker.borrow_mut().take() {
-                        live.worker.set_onmessage(None);
-                        live.worker.set_onerror(None);
-                        live.worker.terminate();
-                    }
-                }
+                Effect::Kill => *self.worker.borrow_mut() = None,
                 Effect::Send(job) => self.send(job),
                 Effect::Cancel(job) => self.post(&Request::Cancel(job)),
                 Effect::Progress(job, progress) => {

@@ -273,7 +273,7 @@ fn location_alignment(alignment: &Alignment) -> LocationAlignment {
         plan: matrix(&alignment.solution.plan),
         cost_before: alignment.cost_before.map(|cost| cost as f32),
         cost_after: alignment.cost_after as f32,
-        diagonal_share: alignment.diagonal_share.unwrap_or(0.0) as f32,
+        diagonal_share: alignment.diagonal_share.map(|share| share as f32),
         converged,
         iterations,
     }
@@ -283,4 +283,16 @@ fn location_alignment(alignment: &Alignment) -> LocationAlignment {
 fn matrix(matrix: &DMatrix<f64>) -> Matrix {
     let values = matrix.row_iter().flat_map(|row| row.iter().map(|value| *value as f32).collect::<Vec<_>>());
     Matrix { rows: matrix.nrows(), columns: matrix.ncols(), values: values.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sinkhorn_has_the_same_defaults_wherever_it_is_asked_for() {
+        let asked =
+            SinkhornOptions { epsilon: Solver::EPSILON, iterations: Solver::ITERATIONS, tolerance: Solver::TOLERANCE };
+        assert_eq!(asked, SinkhornOptions::default());
+    }
 }

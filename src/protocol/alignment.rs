@@ -28,6 +28,15 @@ pub enum Solver {
     },
 }
 
+impl Solver {
+    /// Of Sinkhorn, unless told otherwise.
+    pub const EPSILON: f64 = 0.01;
+    /// Of Sinkhorn, unless told otherwise.
+    pub const ITERATIONS: usize = 2000;
+    /// Of Sinkhorn, unless told otherwise.
+    pub const TOLERANCE: f64 = 1e-6;
+}
+
 /// Where the texts come from whose activations are compared. Dropout is off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Texts {
@@ -85,8 +94,9 @@ pub struct LocationAlignment {
     pub cost_before: Option<f32>,
     /// Mean distance under the plan.
     pub cost_after: f32,
-    /// Share of the mass on the diagonal, 0 to 1: 1 when already aligned, one over the number of neurons by chance.
-    pub diagonal_share: f32,
+    /// Share of the mass on the diagonal, 0 to 1: 1 when already aligned, one over the number of neurons by chance;
+    /// `None` where their numbers differ.
+    pub diagonal_share: Option<f32>,
     /// Whether the solver reached its tolerance.
     pub converged: bool,
     /// Rounds it took.

@@ -4,7 +4,7 @@ use super::lab::Lab;
 use super::state::choices::AVERAGE;
 use super::state::words;
 use crate::protocol::*;
-use crate::viz::{Grid, Role, Run};
+use crate::viz::{Grid, Palette, Role, Run, Scheme};
 use leptos::prelude::*;
 
 /// A matrix as a grid.
@@ -51,12 +51,7 @@ pub fn start_role(lab: Lab, start: &RunStart) -> Role {
     }
 }
 
-/// The same colour for the style sheet.
+/// The same colour for the style sheet, which knows it by name in either theme.
 pub fn css(role: Role) -> String {
-    match role {
-        Role::Adapter(place) => format!("var(--adapter-{})", place % 8),
-        Role::Merged => "var(--merged)".into(),
-        Role::Accent => "var(--accent)".into(),
-        _ => "var(--ink-2)".into(),
-    }
+    Palette::Page(Scheme::Light).css(role)
 }

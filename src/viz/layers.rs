@@ -25,8 +25,8 @@ pub struct LayerStrip {
 pub struct LayerRow {
     /// For example `layer.3.output`.
     pub name: String,
-    /// Share of the plan's mass on the diagonal, 0 to 1.
-    pub diagonal_share: f32,
+    /// Share of the plan's mass on the diagonal, 0 to 1; `None` where there is no diagonal.
+    pub diagonal_share: Option<f32>,
     /// Mean distance of neurons paired as stored; `None` where they can't be.
     pub cost_before: Option<f32>,
     /// Mean distance under the plan.
@@ -98,8 +98,8 @@ impl Picture for LayerStrip {
         for (index, layer) in self.layers.iter().enumerate() {
             let x = left + pitch * (index as f64 + 0.5);
             let half = (0.3 * pitch).min(18.0);
-            if layer.diagonal_share.is_finite() {
-                let top = height_of(f64::from(layer.diagonal_share.clamp(0.0, 1.0)));
+            if let Some(share) = layer.diagonal_share.filter(|share| share.is_finite()) {
+                let top = height_of(f64::from(share.clamp(0.0, 1.0)));
                 marks.push(Mark::rect(x - half, top, 2.0 * half, upper.bottom() - top).fill(Role::Accent));
             }
             let before = layer.cost_before.filter(|c| c.is_finite());
@@ -153,7 +153,7 @@ impl LayerRow {
         let name = if self.name.parse::<usize>().is_ok() { format!("layer {}", self.name) } else { self.name.clone() };
         format!(
             "{name}: {} on the diagonal, mean distance {} as stored, {} aligned",
-            Unit::Percent.write(f64::from(self.diagonal_share)),
+            Unit::Percent.write(self.diagonal_share.map_or(f64::NAN, f64::from)),
             before,
             Unit::Plain.write(f64::from(self.cost_after))
         )
@@ -163,7 +163,7 @@ impl LayerRow {
 impl LayerStrip {
     fn summary(&self) -> String {
         let shares: Vec<f64> =
-            self.layers.iter().map(|l| f64::from(l.diagonal_share)).filter(|s| s.is_finite()).collect();
+            self.layers.iter().filter_map(|l| Some(f64::from(l.diagonal_share?))).filter(|s| s.is_finite()).collect();
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         let chance =
             self.chance.map_or(String::new(), |c| format!(" (by chance {})", Unit::Percent.write(f64::from(c))));
@@ -185,7 +185,12 @@ impl LayerStrip {
         let headers = ["place", "diagonal share", "cost as stored", "cost aligned"];
         let row = |l: &LayerRow| {
             let before = l.cost_before.unwrap_or(f32::NAN);
-            vec![l.name.as_str().into(), l.diagonal_share.into(), before.into(), l.cost_after.into()]
+            vec![
+                l.name.as_str().into(),
+                l.diagonal_share.unwrap_or(f32::NAN).into(),
+                before.into(),
+                l.cost_after.into(),
+            ]
         };
         Table { headers: headers.map(str::to_owned).to_vec(), rows: self.layers.iter().map(row).collect() }
     }

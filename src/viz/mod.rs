@@ -237,7 +237,7 @@ pub(crate) mod tests {
         };
         let layer = |i: usize| LayerRow {
             name: format!("layer.{i}.output"),
-            diagonal_share: 0.25 * i as f32,
+            diagonal_share: (i < 2).then_some(0.25 * i as f32),
             cost_before: (i > 0).then_some(1.2),
             cost_after: 0.9,
         };
@@ -469,7 +469,7 @@ pub(crate) mod tests {
                 scale,
                 quantity: "q".into(),
             };
-            let layer = |v: &f32| LayerRow { name: "l".into(), diagonal_share: *v, cost_before: Some(*v), cost_after: *v };
+            let layer = |v: &f32| LayerRow { name: "l".into(), diagonal_share: Some(*v), cost_before: Some(*v), cost_after: *v };
             let pictures: Vec<Box<dyn Picture>> = vec![
                 Box::new(map(Scale::Range)),
                 Box::new(map(Scale::Sequential { max: None })),

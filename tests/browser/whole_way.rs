@@ -60,7 +60,7 @@ async fn whole_way(choice: DeviceChoice) -> Numbers {
         texts: texts.clone(),
     };
     let report = ask(&mut engine, align).await;
-    let diagonal_shares = report.pairs[0].locations.iter().map(|location| location.diagonal_share).collect();
+    let diagonal_shares = report.pairs[0].locations.iter().map(|location| location.diagonal_share.unwrap()).collect();
     let spec = MergeSpec {
         method: "mera_acts".into(),
         settings: Default::default(),

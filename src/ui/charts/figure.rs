@@ -4,6 +4,8 @@
 #![allow(unreachable_pub)]
 
 use super::{export, measure, motion, table::TableView, use_scheme};
+use crate::protocol::FileBytes;
+use crate::ui::browser;
 use crate::viz::{Arrow, Hit, Palette, Picture, Scene, svg};
 use leptos::ev::{KeyboardEvent, MouseEvent, PointerEvent};
 use leptos::prelude::*;
@@ -210,9 +212,10 @@ enum Kind {
 
 impl Kind {
     fn save(self, name: &str, scene: &Scene, scheme: crate::viz::Scheme) -> Result<(), wasm_bindgen::JsValue> {
-        match self {
-            Kind::Svg => export::download(&format!("{name}.svg"), "image/svg+xml", &svg::document(scene, scheme)),
-            Kind::Csv => export::download(&format!("{name}.csv"), "text/csv", &scene.table.csv()),
-        }
+        let (extension, text) = match self {
+            Kind::Svg => ("svg", svg::document(scene, scheme)),
+            Kind::Csv => ("csv", scene.table.csv()),
+        };
+        browser::download(&FileBytes { path: format!("{name}.{extension}"), bytes: text.into_bytes() })
     }
 }

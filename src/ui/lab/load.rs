@@ -3,10 +3,17 @@
 use super::Lab;
 use super::work::input;
 use crate::protocol::*;
-use crate::ui::state::sample::SampleAdapter;
+use crate::ui::state::sample::{Sample, SampleAdapter};
 use crate::ui::state::{Step, hub, intake};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+
+/// A model of the hub, by what people paste to name it.
+fn hub_plm(text: &str) -> Result<OpenPlm, String> {
+    let source = hub::parse(text)?;
+    let name = if let FileSource::Hub { id, .. } = &source { id.clone() } else { text.to_owned() };
+    Ok(OpenPlm { name, files: vec![source] })
+}
 
 impl Lab {
     /// Loads a model that is served with the page.
@@ -20,7 +27,8 @@ impl Lab {
 
     /// Loads it with the sample adapters for it, in the place of those for another model.
     async fn load_named_plm(self, name: &str) -> Result<(), Failure> {
-        let Some(sample) = self.sample.get_untracked() else { return self.load_served_plm().await };
+        let sample = self.sample.get_untracked();
+        let sample = sample.ok_or_else(|| input("No model is served with this page: choose your own."))?;
         self.load_plm(sample.plm_named(name).open()).await?;
         let other = self.loaded.with_untracked(|cards| {
             let others = cards.iter().filter(|card| sample.is_for_another(name, card));
@@ -32,16 +40,18 @@ impl Lab {
         if sample.plm.name == name && other.is_empty() { Ok(()) } else { self.load_sample().await }
     }
 
-    async fn load_served_plm(self) -> Result<(), Failure> {
-        let sample = self.sample.get_untracked();
-        let sample = sample.ok_or_else(|| input("No model is served with this page: choose your own."))?;
-        self.load_plm(sample.plm.open()).await
-    }
-
     async fn load_plm(self, open: OpenPlm) -> Result<(), Failure> {
         let label = format!("Loading {}", open.name);
         let source = open.clone();
         let card = self.work(&label, Some(Step::Model), open).await?;
+        let model = match source.files.as_slice() {
+            [FileSource::Hub { id, revision }] => Some(hub::write(id, revision)),
+            [FileSource::Url { .. }, ..] => {
+                Some(source.name.clone()).filter(|name| Some(name) != self.served().first())
+            }
+            _ => None,
+        };
+        self.choices.update(|choices| choices.model = model);
         self.sources.update_value(|sources| sources.plm = Some(source));
         if self.plm.with_untracked(Option::is_some) {
             // What hung on the model before it is gone with it.
@@ -56,23 +66,47 @@ impl Lab {
         Ok(())
     }
 
-    /// Loads the served model where none is loaded yet.
+    /// Loads the chosen model where none is loaded yet.
     pub(super) async fn need_plm(self) -> Result<(), Failure> {
-        if self.plm.with_untracked(Option::is_some) { Ok(()) } else { self.load_served_plm().await }
+        if self.plm.with_untracked(Option::is_some) { Ok(()) } else { self.load_chosen_plm().await }
+    }
+
+    /// Loads the chosen model.
+    pub(super) async fn load_chosen_plm(self) -> Result<(), Failure> {
+        let open = self.chosen_plm().map_err(input)?;
+        if self.served().contains(&open.name) {
+            self.load_named_plm(&open.name).await
+        } else {
+            self.load_plm(open).await
+        }
+    }
+
+    /// What the chosen model is opened from.
+    fn chosen_plm(self) -> Result<OpenPlm, String> {
+        let served = self.served();
+        match self.choices.with_untracked(|choices| choices.model.clone()).or_else(|| served.first().cloned()) {
+            None => Err("No model is served with this page: choose your own.".into()),
+            Some(name) if !served.contains(&name) => hub_plm(&name),
+            Some(name) => self
+                .sample
+                .with_untracked(|sample| sample.as_ref().map(|sample| sample.plm_named(&name).open()))
+                .ok_or(name),
+        }
+    }
+
+    /// Names of the models that are served with the page, the sample's first.
+    fn served(self) -> Vec<String> {
+        self.sample.with_untracked(|sample| sample.as_ref().map(Sample::served).unwrap_or_default())
     }
 
     /// Loads a model from the hub.
     pub fn open_hub_plm(self, text: &str) {
-        match hub::parse(text) {
-            Ok(source) => {
-                let FileSource::Hub { id, .. } = &source else { return };
-                let open = OpenPlm { name: id.clone(), files: vec![source] };
-                spawn_local(async move {
-                    if let Err(failure) = self.load_plm(open).await {
-                        self.failed("model", &failure);
-                    }
-                });
-            }
+        match hub_plm(text) {
+            Ok(open) => spawn_local(async move {
+                if let Err(failure) = self.load_plm(open).await {
+                    self.failed("model", &failure);
+                }
+            }),
             Err(line) => self.problem("Hub", line),
         }
     }
@@ -130,10 +164,10 @@ impl Lab {
         self.sources.update_value(|sources| sources.data.extend(found));
     }
 
-    /// What the model is opened from: the loaded one, or where none is loaded yet the served one.
+    /// What the model is opened from: the loaded one, or where none is loaded yet the chosen one.
     pub(crate) fn plm_source(self) -> Option<OpenPlm> {
         let loaded = self.sources.with_value(|sources| sources.plm.clone());
-        loaded.or_else(|| self.sample.with_untracked(|sample| sample.as_ref().map(|sample| sample.plm.open())))
+        loaded.or_else(|| self.chosen_plm().ok())
     }
 
     /// The file that a data set came from; `None` where that was an archive.

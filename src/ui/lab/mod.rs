@@ -317,7 +317,15 @@ impl Lab {
             return;
         }
         let (choices, problems) = address::read(hash);
+        let other = self.choices.with_untracked(|now| now.model != choices.model);
         self.choices.update(|now| *now = Choices { device: now.device, ..choices });
+        if other && self.plm.with_untracked(Option::is_some) {
+            leptos::task::spawn_local(async move {
+                if let Err(failure) = self.load_chosen_plm().await {
+                    self.failed("model", &failure);
+                }
+            });
+        }
         problems.into_iter().for_each(|line| self.problem("", line));
     }
 

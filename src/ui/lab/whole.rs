@@ -71,8 +71,9 @@ impl Lab {
         self.choices.update(|choices| {
             choices.merge = Default::default();
             choices.start = Start::Merged;
-            // What one sees aligned is then what is merged.
+            // What one sees aligned is then what is merged: the method compares by activations, and takes over the solver.
             choices.align.by = AlignBy::Activations;
+            choices.align.sinkhorn = false;
         });
         self.stage(0, Stage::Running);
         self.lead(Step::Model);

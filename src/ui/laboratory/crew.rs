@@ -75,7 +75,7 @@ impl Laboratory {
         if self.crew.with_untracked(|crew| crew.experiment == name) {
             self.pool.update_value(Pool::stop);
             self.jobs.with_value(|jobs| jobs.values().for_each(|(client, job)| client.cancel(*job)));
-            self.change(&name, |one| one.status = Status::Pausing);
+            self.change(&name, |one| one.status = Status::Stopping);
         }
     }
 

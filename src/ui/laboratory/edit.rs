@@ -114,23 +114,18 @@ impl Laboratory {
             one.status = Status::Draft;
         });
         spawn_local(async move {
-            match self.lab.ask(WriteExperiment(sheet.clone())).await {
-                Ok(toml) => {
-                    // The next change, or a file written by hand, has its own.
-                    let current = self.named(&name).is_some_and(|one| one.unwritten && one.sheet == sheet);
-                    if current {
-                        self.change(&name, |one| {
-                            one.bundle.toml = toml;
-                            one.unwritten = false;
-                        });
-                        self.read(&name).await;
+            let written = self.lab.ask(WriteExperiment(sheet.clone())).await;
+            // The next change, or a file written by hand, has its own.
+            let current = self.named(&name).is_some_and(|one| one.unwritten && one.sheet == sheet);
+            let toml = written.map_err(|failure| self.lab.problem(&*name, failure.message)).ok();
+            if current {
+                self.change(&name, |one| {
+                    if let Some(toml) = toml {
+                        one.bundle.toml = toml;
                     }
-                }
-                Err(failure) => {
-                    self.lab.problem(&*name, failure.message);
-                    self.change(&name, |one| one.unwritten = false);
-                    self.read(&name).await;
-                }
+                    one.unwritten = false;
+                });
+                self.read(&name).await;
             }
         });
     }

@@ -58,6 +58,7 @@ macro_rules! name {
 
 const FIELDS: &[Field] = &[
     words!("device", c => c.device, "auto" = DeviceChoice::Auto, "webgpu" = DeviceChoice::WebGpu, "cpu" = DeviceChoice::Cpu),
+    name!("model", model),
     name!("reference", reference),
     words!("by", c => c.align.by, "weights" = AlignBy::Weights, "activations" = AlignBy::Activations),
     words!("solver", c => c.align.sinkhorn, "exact" = false, "sinkhorn" = true),
@@ -234,6 +235,7 @@ mod tests {
         let mut choices = Choices::new();
         choices.step = Step::Merge;
         choices.device = DeviceChoice::Cpu;
+        choices.model = Some("owner/name@v1".into());
         choices.left_out.insert("a & b".into());
         choices.reference = Some("100% real/é".into());
         choices.align.by = AlignBy::Activations;

@@ -14,6 +14,8 @@ pub struct Choices {
     pub step: Step,
     /// What to run on.
     pub device: DeviceChoice,
+    /// The model: its name where it is served with the page, else its repository on the hub; the sample's where `None`.
+    pub model: Option<String>,
     /// Adapters that take no part in alignment and merge.
     pub left_out: BTreeSet<String>,
     /// The adapter that others are aligned to; the first where `None`.
@@ -54,9 +56,9 @@ impl Default for AlignChoices {
         Self {
             by: AlignBy::Weights,
             sinkhorn: false,
-            epsilon: 0.05,
-            iterations: 1000,
-            tolerance: 1e-6,
+            epsilon: Solver::EPSILON,
+            iterations: Solver::ITERATIONS,
+            tolerance: Solver::TOLERANCE,
             own_texts: String::new(),
         }
     }
@@ -278,7 +280,15 @@ impl Choices {
             return Err("This needs texts: drop a data set, or give your own under Align.".into());
         }
         let prefix = format!("{}.", self.merge.method);
-        let settings = self.merge.settings.iter();
+        let own = self.merge.settings.iter();
+        let mut settings: BTreeMap<String, String> =
+            own.filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()))).collect();
+        for parameter in method.into_iter().flat_map(|card| &card.parameters) {
+            let default = self.setting(&self.merge.method, parameter);
+            if default != parameter.default {
+                settings.entry(parameter.name.clone()).or_insert(default);
+            }
+        }
         let weight = |card: &&AdapterCard| self.merge.weights.get(&card.name).copied().unwrap_or(1.0);
         let weights: Vec<f64> = inputs.iter().map(weight).collect();
         if weights.iter().sum::<f64>() <= 0.0 {
@@ -287,15 +297,38 @@ impl Choices {
         let equal = weights.iter().all(|weight| *weight == weights[0]);
         Ok(MergeSpec {
             method: self.merge.method.clone(),
-            settings: settings
-                .filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone())))
-                .collect(),
+            settings,
             adapters: inputs.iter().map(|card| card.id).collect(),
             weights: if equal { vec![] } else { weights },
             reference: self.reference(adapters).map(|card| card.id),
             scale: self.merge.scale,
             texts,
         })
+    }
+
+    /// What a setting of a merge method is where the person has not set it: a method that solves for a plan does so as
+    /// *Align* does, unless a preset says how.
+    #[must_use]
+    pub fn setting(&self, method: &str, parameter: &ParameterCard) -> String {
+        let AlignChoices { sinkhorn, epsilon, iterations, tolerance, .. } = self.align;
+        let as_aligned = sinkhorn && !self.merge.settings.contains_key(&format!("{method}.preset"));
+        match parameter.name.as_str() {
+            "solver" if as_aligned => "sinkhorn".into(),
+            "epsilon" if as_aligned => epsilon.to_string(),
+            "iterations" if as_aligned => iterations.to_string(),
+            "tolerance" if as_aligned => tolerance.to_string(),
+            _ => parameter.default.clone(),
+        }
+    }
+
+    /// Where the chosen method compares neurons by something else than what *Align* shows: in one line.
+    #[must_use]
+    pub fn merges_otherwise(&self) -> Option<&'static str> {
+        match (self.merge.method.as_str(), self.align.by) {
+            ("mera_wts", AlignBy::Activations) => Some("It aligns by weights; Align shows the plans by activations."),
+            ("mera_acts", AlignBy::Weights) => Some("It aligns by activations; Align shows the plans by weights."),
+            _ => None,
+        }
     }
 
     /// The plain average of the same adapters.
@@ -422,6 +455,44 @@ pub(super) mod tests {
         choices.merge.weights.insert("a".into(), 0.0);
         choices.merge.weights.insert("b".into(), 0.0);
         assert!(choices.merge(&adapters, &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_merge_solves_for_its_plans_as_align_does_unless_told_otherwise() {
+        let parameter = |name: &str, default: &str| ParameterCard {
+            name: name.into(),
+            meaning: String::new(),
+            range: ParameterRange::Flag,
+            default: default.into(),
+        };
+        let card = MethodCard {
+            id: "mera_wts".into(),
+            title: String::new(),
+            description: String::new(),
+            paper: String::new(),
+            needs: vec![],
+            parameters: vec![parameter("solver", "exact"), parameter("epsilon", "0.01"), parameter("fit", "false")],
+            laws: vec![],
+        };
+        let mut choices = Choices::new();
+        choices.merge.method = "mera_wts".into();
+        let settings = |choices: &Choices| {
+            let adapters = [adapter(1, "a"), adapter(2, "b")];
+            let spec = choices.merge(&adapters, &[], std::slice::from_ref(&card)).unwrap();
+            spec.settings.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(settings(&choices), Vec::<String>::new());
+        choices.align.sinkhorn = true;
+        assert_eq!(settings(&choices), ["solver=sinkhorn"]);
+        choices.align.epsilon = 0.05;
+        choices.merge.settings.insert("mera_wts.solver".into(), "exact".into());
+        assert_eq!(settings(&choices), ["epsilon=0.05", "solver=exact"]);
+        choices.merge.settings = [("mera_wts.preset".into(), "transformer_fusion".into())].into();
+        assert_eq!(settings(&choices), ["preset=transformer_fusion"]);
+        choices.align.by = AlignBy::Activations;
+        assert!(choices.merges_otherwise().is_some());
+        choices.merge.method = "mera_acts".into();
+        assert_eq!(choices.merges_otherwise(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The steps that the data takes, and what each says of itself in one line.
 
-use super::{Choices, words};
+use super::{Choices, Start, words};
 use crate::protocol::*;
 
 /// A step of the recipe.
@@ -188,12 +188,12 @@ pub struct Held<'a> {
 #[must_use]
 pub fn line(step: Step, held: &Held<'_>, choices: &Choices) -> Line {
     let mut line = match step {
-        Step::Model => model(held),
+        Step::Model => model(held, choices),
         Step::Adapters => adapters(held),
         Step::Align => align(held, choices),
         Step::Merge => merge(held, choices),
         Step::FewShot => few_shot(held, choices),
-        Step::Results => results(held),
+        Step::Results => results(held, choices),
     };
     if held.running == Some(step) {
         line.standing = Standing::Running;
@@ -201,8 +201,8 @@ pub fn line(step: Step, held: &Held<'_>, choices: &Choices) -> Line {
     line
 }
 
-fn model(held: &Held<'_>) -> Line {
-    match (held.plm, held.sample_plm) {
+fn model(held: &Held<'_>, choices: &Choices) -> Line {
+    match (held.plm, choices.model.as_deref().or(held.sample_plm)) {
         (Some(plm), _) => Line::new(Standing::Ready, format!("{} · {} × {} · ready", plm.name, plm.layers, plm.hidden)),
         (None, Some(name)) => Line::new(Standing::Sample, format!("{name} · not loaded yet")),
         (None, None) => Line::new(Standing::Open, "choose a model"),
@@ -236,7 +236,7 @@ fn align(held: &Held<'_>, choices: &Choices) -> Line {
         Solver::Sinkhorn { .. } => "Sinkhorn",
     };
     let shares: Vec<f64> =
-        report.pairs.iter().flat_map(|pair| &pair.locations).map(|l| f64::from(l.diagonal_share)).collect();
+        report.pairs.iter().flat_map(|pair| &pair.locations).filter_map(|l| Some(l.diagonal_share?.into())).collect();
     let mut text = format!("{by}, {how}");
     if !shares.is_empty() {
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
@@ -262,6 +262,21 @@ fn align(held: &Held<'_>, choices: &Choices) -> Line {
 pub fn current_merge<'a>(held: &Held<'a>, choices: &Choices) -> Option<&'a MergeReport> {
     let wanted = choices.merge(held.adapters, held.data, held.methods).ok()?;
     held.merges.iter().rev().find(|merge| merge.spec == wanted)
+}
+
+/// What the chosen start amounts to now; `None` where it has yet to be made.
+fn start(held: &Held<'_>, choices: &Choices) -> Option<RunStart> {
+    let adapter = match &choices.start {
+        Start::Merged => current_merge(held, choices)?.adapter.id,
+        Start::Average => {
+            let wanted = choices.average(held.adapters, held.data).ok()?;
+            held.merges.iter().find(|merge| merge.spec == wanted)?.adapter.id
+        }
+        Start::Single(name) => held.adapters.iter().find(|card| card.name == *name)?.id,
+        Start::Scratch => return Some(RunStart::Scratch { bottleneck: choices.bottleneck }),
+        Start::HeadOnly => return Some(RunStart::HeadOnly),
+    };
+    Some(RunStart::Adapter(adapter))
 }
 
 fn merge(held: &Held<'_>, choices: &Choices) -> Line {
@@ -294,23 +309,30 @@ fn few_shot(held: &Held<'_>, choices: &Choices) -> Line {
     };
     let data = held.data.iter().find(|card| card.id == spec.data).map_or("", |card| card.name.as_str());
     let text = format!("{data} · {} a class · seed {}", spec.k, spec.seed);
-    let standing = if held.runs.iter().any(|run| run.asked.episode == spec && run.asked.settings == choices.train) {
-        Standing::Ready
-    } else if held.runs.is_empty() {
-        Standing::Open
-    } else {
-        Standing::Stale
-    };
-    Line::new(standing, text)
+    Line::new(runs(held, choices), text)
 }
 
-fn results(held: &Held<'_>) -> Line {
+/// How the runs stand: out of date as soon as none is what would be trained now.
+fn runs(held: &Held<'_>, choices: &Choices) -> Standing {
+    let (episode, start) = (choices.episode(held.data), start(held, choices));
+    let as_chosen = |run: &RunReport| {
+        let Train { start: from, episode: drawn, settings, .. } = &run.asked;
+        (Some(from), Some(drawn), *settings) == (start.as_ref(), episode.as_ref(), choices.train)
+    };
+    match held.runs.is_empty() {
+        true => Standing::Open,
+        false if held.runs.iter().any(as_chosen) => Standing::Ready,
+        false => Standing::Stale,
+    }
+}
+
+fn results(held: &Held<'_>, choices: &Choices) -> Line {
     let judged: Vec<(&str, f32)> =
         held.runs.iter().filter_map(|run| Some((run.asked.name.as_str(), run.test?.accuracy))).collect();
     match judged.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
         None => Line::new(Standing::Open, "nothing to compare yet"),
         Some((name, accuracy)) => Line::new(
-            Standing::Ready,
+            runs(held, choices),
             format!("{} · best {name}, {}", words::plural(judged.len(), "run"), words::score(*accuracy)),
         ),
     }
@@ -319,6 +341,7 @@ fn results(held: &Held<'_>) -> Line {
 #[cfg(test)]
 mod tests {
     use super::super::choices::tests::{adapter, data};
+    use super::super::results::tests::run;
     use super::*;
 
     fn alignment(asked: Align) -> AlignmentReport {
@@ -328,7 +351,7 @@ mod tests {
             plan: Matrix::default(),
             cost_before: None,
             cost_after: 0.0,
-            diagonal_share: share,
+            diagonal_share: Some(share),
             converged: true,
             iterations: 1,
         };
@@ -367,8 +390,10 @@ mod tests {
     fn the_sample_says_that_it_is_the_sample() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
         let held = Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
-        let choices = Choices::new();
+        let mut choices = Choices::new();
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
+        choices.model = Some("owner/name".into());
+        assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "owner/name · not loaded yet"));
         assert_eq!(line(Step::Adapters, &held, &choices), Line::new(Standing::Sample, "a, b"));
         assert_eq!(line(Step::FewShot, &held, &choices), Line::new(Standing::Open, "drop a data set with labels"));
         let held = Held { sample_task: Some("nli"), ..held };
@@ -405,6 +430,33 @@ mod tests {
         assert_eq!(line(Step::Merge, &held, &choices).standing, Standing::Ready);
         choices.merge.weights.insert("a".into(), 0.5);
         assert_eq!(line(Step::Merge, &held, &choices).standing, Standing::Stale);
+    }
+
+    #[test]
+    fn runs_and_results_go_stale_with_what_they_start_from() {
+        let (adapters, sets) = ([adapter(1, "a"), adapter(2, "b")], [data(0, "d")]);
+        let mut choices = Choices::new();
+        choices.merge.method = "mera_wts".into();
+        let spec = choices.merge(&adapters, &sets, &[]).unwrap();
+        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, locations: vec![] }];
+        let runs = [run("merged", 8, 13, Some(0.5))].map(|mut run| {
+            run.asked = choices.train("merged", RunStart::Adapter(AdapterId(3)), &sets).unwrap();
+            run
+        });
+        let held = Held { adapters: &adapters, data: &sets, merges: &merges, runs: &runs, ..Held::default() };
+        let standings =
+            |choices: &Choices| [Step::FewShot, Step::Results].map(|step| line(step, &held, choices).standing);
+        assert_eq!(standings(&choices), [Standing::Ready; 2]);
+        for change in [
+            |choices: &mut Choices| choices.merge.method = "ties".into(),
+            |choices: &mut Choices| choices.merge.scale = OutputScale::Sum,
+            |choices: &mut Choices| choices.start = Start::Single("a".into()),
+            |choices: &mut Choices| choices.train.epochs += 1,
+        ] {
+            let mut changed = choices.clone();
+            change(&mut changed);
+            assert_eq!(standings(&changed), [Standing::Stale; 2]);
+        }
     }
 
     #[test]

@@ -1,28 +1,60 @@
 //! Finished runs side by side: a table, values by method, differences paired by episode.
 
 use crate::protocol::*;
-use crate::viz::sort_by;
-use std::fmt::Write;
+use crate::viz::{Table, sort_by};
 
-/// What must be equal for runs to be compared; the seed of the draw is what they are paired by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What must be equal for runs to be compared: everything but their seeds, by which they are paired, and what is trained,
+/// which is in their names.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// Support and dev.
-    pub data: DataId,
-    /// Test.
-    pub test: Option<DataId>,
-    /// Examples a class.
-    pub k: usize,
-    /// Rows it is judged on at most.
-    pub test_rows: Option<usize>,
+    /// What is drawn, for any seed.
+    pub episode: EpisodeSpec,
+    settings: TrainSettings,
 }
 
 impl Task {
-    /// The task of an episode.
+    /// The task of a run.
     #[must_use]
-    pub fn of(episode: &EpisodeSpec) -> Self {
-        Self { data: episode.data, test: episode.test, k: episode.k, test_rows: episode.test_rows }
+    pub fn of(asked: &Train) -> Self {
+        let Train { episode, settings, .. } = asked;
+        Self { episode: seedless(episode), settings: TrainSettings { seed: 0, trained: Trained::All, ..*settings } }
     }
+
+    /// Whether the episode is one of the task's.
+    #[must_use]
+    pub fn draws(&self, episode: &EpisodeSpec) -> bool {
+        self.episode == seedless(episode)
+    }
+
+    /// What sets the task apart from others on the same data with as many examples, in words: `epochs 12`.
+    #[must_use]
+    pub fn apart_from(&self, others: &[Self]) -> Vec<String> {
+        let differs = |place: usize, value: &str| others.iter().any(|other| other.settings()[place].1 != value);
+        let all = self.settings().into_iter().enumerate();
+        all.filter(|(place, (_, value))| differs(*place, value))
+            .map(|(_, (name, value))| format!("{name} {value}"))
+            .collect()
+    }
+
+    fn settings(&self) -> [(&'static str, String); 9] {
+        let TrainSettings { epochs, batch_size, learning_rate, warmup, weight_decay, clip, dropout, patience, .. } =
+            self.settings;
+        [
+            ("tokens", self.episode.max_length.to_string()),
+            ("epochs", epochs.to_string()),
+            ("learning rate", learning_rate.to_string()),
+            ("batch", batch_size.to_string()),
+            ("warm-up", warmup.to_string()),
+            ("weight decay", weight_decay.to_string()),
+            ("clip", clip.to_string()),
+            ("dropout", dropout.to_string()),
+            ("patience", patience.to_string()),
+        ]
+    }
+}
+
+fn seedless(episode: &EpisodeSpec) -> EpisodeSpec {
+    EpisodeSpec { seed: 0, ..episode.clone() }
 }
 
 /// The tasks that runs have been judged on, in order of appearance.
@@ -30,7 +62,7 @@ impl Task {
 pub fn tasks(runs: &[RunReport]) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     for run in judged(runs) {
-        let task = Task::of(&run.asked.episode);
+        let task = Task::of(&run.asked);
         if !tasks.contains(&task) {
             tasks.push(task);
         }
@@ -43,8 +75,8 @@ pub fn tasks(runs: &[RunReport]) -> Vec<Task> {
 pub struct Group {
     /// Name of the runs.
     pub name: String,
-    /// `(seed of the draw, score)`, the last run where one was repeated; by seed.
-    pub scores: Vec<(u64, Scores)>,
+    /// `((seed of the draw, seed of training), score)`, the last run where one was repeated; by seed.
+    pub scores: Vec<((u64, u64), Scores)>,
 }
 
 impl Group {
@@ -61,10 +93,10 @@ impl Group {
         values.iter().sum::<f64>() / values.len().max(1) as f64
     }
 
-    /// Accuracy minus the other's, for each seed that both have.
+    /// Accuracy minus the other's, for each pair of seeds that both have.
     #[must_use]
     pub fn minus(&self, other: &Group) -> Vec<f64> {
-        let of = |seed: u64| other.scores.iter().find(|(theirs, _)| *theirs == seed);
+        let of = |seed| other.scores.iter().find(|(theirs, _)| *theirs == seed);
         self.scores
             .iter()
             .filter_map(|(seed, mine)| Some(f64::from(mine.accuracy) - f64::from(of(*seed)?.1.accuracy)))
@@ -74,11 +106,11 @@ impl Group {
 
 /// Runs on `task` by name, in order of appearance.
 #[must_use]
-pub fn groups(runs: &[RunReport], task: Task) -> Vec<Group> {
+pub fn groups(runs: &[RunReport], task: &Task) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for run in judged(runs).filter(|run| Task::of(&run.asked.episode) == task) {
+    for run in judged(runs).filter(|run| Task::of(&run.asked) == *task) {
         let Some(scores) = run.test else { continue };
-        let seed = run.asked.episode.seed;
+        let seed = (run.asked.episode.seed, run.asked.settings.seed);
         match groups.iter_mut().find(|group| group.name == run.asked.name) {
             Some(group) => match group.scores.iter_mut().find(|(theirs, _)| *theirs == seed) {
                 Some(entry) => entry.1 = scores,
@@ -96,38 +128,42 @@ pub fn groups(runs: &[RunReport], task: Task) -> Vec<Group> {
 /// The table of all runs with a score, as CSV (RFC 4180).
 #[must_use]
 pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
-    let mut out = String::from(
-        "name,data,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,\
-         trainable_parameters,inference_parameters,seconds\r\n",
-    );
-    for run in judged(runs) {
-        let Some(test) = run.test else { continue };
-        let episode = &run.asked.episode;
+    let headers = [
+        "name",
+        "data",
+        "k",
+        "episode_seed",
+        "training_seed",
+        "accuracy",
+        "macro_f1",
+        "test_loss",
+        "dev_accuracy",
+        "best_epoch",
+        "trainable_parameters",
+        "inference_parameters",
+        "seconds",
+    ];
+    let row = |run: &RunReport| {
+        let test = run.test?;
+        let Train { name, episode, settings, .. } = &run.asked;
         let set = data.iter().find(|card| card.id == episode.data).map_or("", |card| card.name.as_str());
-        let dev = run.dev.map_or(String::new(), |dev| dev.accuracy.to_string());
-        let _ = write!(
-            out,
-            "{},{},{},{},{},{},{},{},{dev},{},{},{},{:.3}\r\n",
-            field(&run.asked.name),
-            field(set),
-            episode.k,
-            episode.seed,
-            run.asked.settings.seed,
-            test.accuracy,
-            test.macro_f1,
-            test.loss,
-            run.best_epoch,
-            run.trainable_parameters,
-            run.inference_parameters,
-            run.seconds,
-        );
-    }
-    out
-}
-
-/// A field of CSV: quoted where it has to be.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+        Some(vec![
+            name.as_str().into(),
+            set.into(),
+            episode.k.to_string().into(),
+            episode.seed.to_string().into(),
+            settings.seed.to_string().into(),
+            test.accuracy.into(),
+            test.macro_f1.into(),
+            test.loss.into(),
+            run.dev.map_or(f32::NAN, |dev| dev.accuracy).into(),
+            run.best_epoch.to_string().into(),
+            run.trainable_parameters.to_string().into(),
+            run.inference_parameters.to_string().into(),
+            format!("{:.3}", run.seconds).into(),
+        ])
+    };
+    Table { headers: headers.map(str::to_owned).to_vec(), rows: runs.iter().filter_map(row).collect() }.csv()
 }
 
 fn judged(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
@@ -135,10 +171,10 @@ fn judged(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn run(name: &str, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
+    pub(crate) fn run(name: &str, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
         let episode = EpisodeSpec { data: DataId(0), test: None, test_rows: None, k, seed, max_length: 128 };
         RunReport {
             run: RunId(0),
@@ -168,8 +204,8 @@ mod tests {
             run("average", 16, 1, Some(0.0)),
             run("paused", 4, 1, None),
         ];
-        assert_eq!(tasks(&runs).iter().map(|task| task.k).collect::<Vec<_>>(), [4, 16]);
-        let groups = groups(&runs, tasks(&runs)[0]);
+        assert_eq!(tasks(&runs).iter().map(|task| task.episode.k).collect::<Vec<_>>(), [4, 16]);
+        let groups = groups(&runs, &tasks(&runs)[0]);
         assert_eq!(groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["merged", "average"]);
         assert_eq!(groups[0].minus(&groups[1]), [0.25]);
         assert_eq!(groups[0].mean(), 0.625);
@@ -178,7 +214,21 @@ mod tests {
     #[test]
     fn a_repeated_run_counts_once() {
         let runs = [run("a", 4, 1, Some(0.5)), run("a", 4, 1, Some(0.75))];
-        assert_eq!(groups(&runs, tasks(&runs)[0])[0].accuracies(), [0.75]);
+        assert_eq!(groups(&runs, &tasks(&runs)[0])[0].accuracies(), [0.75]);
+    }
+
+    #[test]
+    fn runs_of_other_settings_are_another_task_that_says_so() {
+        let mut runs = ["long", "short", "seed", "up"].map(|name| run(name, 4, 1, Some(0.5)));
+        runs[1].asked.settings.epochs = 12;
+        runs[1].asked.episode.max_length = 64;
+        runs[2].asked.settings.seed = 14;
+        runs[3].asked.settings.trained = Trained::Up;
+        let tasks = tasks(&runs);
+        let names = |task| groups(&runs, task).into_iter().map(|group| group.name).collect::<Vec<_>>();
+        assert_eq!(tasks.iter().map(names).collect::<Vec<_>>(), [vec!["long", "seed", "up"], vec!["short"]]);
+        assert_eq!(tasks[1].apart_from(&tasks), ["tokens 64", "epochs 12"]);
+        assert!(tasks[0].draws(&runs[3].asked.episode) && !tasks[0].draws(&runs[1].asked.episode));
     }
 
     #[test]

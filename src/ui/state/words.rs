@@ -1,5 +1,7 @@
 //! Numbers as a person reads them: with their unit, and no more digits than mean something.
 
+pub use crate::viz::significant;
+
 /// Thousands separated by a thin space: `22 713 216`.
 #[must_use]
 pub fn count(n: usize) -> String {
@@ -44,20 +46,6 @@ pub fn points(difference: f64) -> String {
     format!("{sign}{:.1}", difference.abs() * 100.0)
 }
 
-/// To so many significant digits, without an exponent between 1e-4 and 1e6.
-#[must_use]
-pub fn significant(x: f64, digits: usize) -> String {
-    if x == 0.0 || !x.is_finite() {
-        return if x == 0.0 { "0".into() } else { "—".into() };
-    }
-    let magnitude = x.abs().log10().floor() as i32;
-    if !(-4..6).contains(&magnitude) {
-        return format!("{x:.*e}", digits.saturating_sub(1));
-    }
-    let decimals = (digits as i32 - 1 - magnitude).max(0) as usize;
-    format!("{x:.decimals$}")
-}
-
 /// A length of time.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
@@ -96,9 +84,9 @@ pub fn time_left(seconds: f64) -> String {
 pub fn bytes(n: f64) -> String {
     match n {
         n if n < 1e3 => format!("{n:.0} B"),
-        n if n < 1e6 => format!("{} kB", significant(n / 1e3, 3)),
-        n if n < 1e9 => format!("{} MB", significant(n / 1e6, 3)),
-        n => format!("{} GB", significant(n / 1e9, 3)),
+        n if n < 1e6 => format!("{:.1} kB", n / 1e3),
+        n if n < 1e9 => format!("{:.1} MB", n / 1e6),
+        n => format!("{:.1} GB", n / 1e9),
     }
 }
 
@@ -134,6 +122,8 @@ mod tests {
         assert_eq!(short(48), "48");
         assert_eq!(significant(0.012_345, 2), "0.012");
         assert_eq!(significant(123.4, 2), "123");
+        assert_eq!(significant(9.996, 3), "10", "rounded up it has a digit more before the point");
+        assert_eq!(short(99_990), "100 k");
         assert_eq!(points(-0.0123), "−1.2");
         assert_eq!(score(0.8749), "87.5 %");
         assert_eq!(bytes(90_900_000.0), "90.9 MB");

@@ -201,7 +201,8 @@ fn Strip() -> impl IntoView {
         let locations = locations.get().unwrap_or_default();
         LayerStrip {
             title: "How far each layer is from already aligned".into(),
-            chance: locations.first().map(|first| 1.0 / first.plan.columns.max(1) as f32),
+            chance: (locations.first().filter(|first| first.diagonal_share.is_some()))
+                .map(|first| 1.0 / first.plan.columns.max(1) as f32),
             layers: locations
                 .iter()
                 .map(|location| LayerRow {
@@ -239,13 +240,15 @@ fn Facts(sight: Memo<Option<Sight>>) -> impl IntoView {
             let l = sight.location;
             let before = l.cost_before.map_or("—".to_owned(), |cost| words::significant(f64::from(cost), 3));
             let chance = words::percent(1.0 / l.plan.columns.max(1) as f64);
+            let unequal = if l.plan.rows == l.plan.columns { "" } else { "The two have different numbers of neurons, so places do not pair them" };
             view! {
-                <dl class="facts inline-facts" data-testid="align-facts" data-location=l.name.clone() data-diagonal=l.diagonal_share
+                <dl class="facts inline-facts" data-testid="align-facts" data-location=l.name.clone() data-diagonal=l.diagonal_share.map(|x| x.to_string())
                     data-cost-before=l.cost_before.map(|x| x.to_string()) data-cost-after=l.cost_after.to_string()>
                     <dt title="Share of the plan's mass that stays in its place: 100 % when already aligned">"On the diagonal"</dt>
-                    <dd>{words::percent(f64::from(l.diagonal_share))}<small>{format!(" chance {chance}")}</small></dd>
+                    <dd title=unequal>{l.diagonal_share.map_or("—".to_owned(), |share| words::percent(share.into()))}
+                        {l.diagonal_share.map(|_| view! { <small>{format!(" chance {chance}")}</small> })}</dd>
                     <dt title="Mean distance of neurons that are paired by their place in the file. By activations it is taken over all texts, read once through each adapter, so it grows with their number">"Mean distance as stored"</dt>
-                    <dd title=if l.cost_before.is_none() { "The two have different numbers of neurons, so places do not pair them" } else { "" }>{before}</dd>
+                    <dd title=unequal>{before}</dd>
                     <dt title="Mean distance of neurons that the plan pairs">"under the plan"</dt>
                     <dd>{words::significant(f64::from(l.cost_after), 3)}</dd>
                     {(!l.converged).then(|| view! { <dt>"Solver"</dt><dd class="bad">{format!("not converged after {} rounds", l.iterations)}</dd> })}
@@ -400,8 +403,8 @@ fn Weights(
         |w, moved| if moved { &w.aligned } else { &w.stored },
     );
     let mean = map(
-        |moved| if moved { "Merged: their mean after alignment" } else { "Plain average: their mean as stored" },
-        |_, _| Side::new(Dim::Reference, "merged").role(Role::Merged),
+        |moved| if moved { "Mean of these two, after alignment" } else { "Mean of these two, as stored" },
+        |_, _| Side::new(Dim::Reference, "mean").role(Role::Merged),
         |w, moved| if moved { &w.merged } else { &w.average },
     );
     let no_average =
@@ -418,7 +421,7 @@ fn Weights(
                 <Show when=no_average fallback=move || view! {
                     <Figure picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
                 }>
-                    <p class="empty">"No plain average: the two have different numbers of neurons."</p>
+                    <p class="empty">"No mean as stored: the two have different numbers of neurons."</p>
                 </Show>
             </div>
         </Show>

@@ -2,13 +2,14 @@
 
 use super::episode::{EpisodeFields, EpisodeTable};
 use super::predictions::Predictions;
+use super::{Download, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
-use crate::ui::state::{Start, words};
+use crate::ui::state::{Start, Step, words};
 use crate::viz::{Curves, Hit, Panel, Run, Unit};
 use leptos::prelude::*;
 
@@ -167,6 +168,7 @@ pub fn Picture() -> impl IntoView {
     let anything = move || lab.live.with(Option::is_some) || lab.runs.with(|runs| !runs.is_empty());
     view! {
         <div class="heading"><h2>"Few-shot learning"</h2></div>
+        <Stale step=Step::FewShot again="Train again" redo=move |()| lab.train()/>
         <LiveFacts/>
         <Show when=anything>
             <Figure picture=curves highlight=focus on_highlight=move |hit| focus.set(hit) file_name="training"/>
@@ -244,8 +246,7 @@ fn RunRow(run: RunReport) -> impl IntoView {
             <td class="buttons">
                 {paused.then(|| view! { <button class="small" disabled=move || lab.busy() on:click=move |_| lab.resume(id)>"Resume"</button> })}
                 <button class="small" data-testid="download-curve" title="Loss and accuracy, step by step, as CSV" on:click=move |_| lab.export(Export::Curve(id))>"Curve"</button>
-                <button class="small" data-testid="download-run" title="Adapter and head as a zip that Python's adapters library loads, with the recipe"
-                    on:click=move |_| lab.export(Export::Run(id))>"Download"</button>
+                {(run.asked.start != RunStart::HeadOnly).then(|| view! { <Download run=id/> })}
                 <button class="icon small" aria-label=format!("Forget {}", run.asked.name) on:click=move |_| lab.forget_run(id)>"×"</button>
             </td>
         </tr>

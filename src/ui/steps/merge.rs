@@ -9,7 +9,7 @@ use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slide
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;
-use crate::ui::state::{Standing, Step, names, number, words};
+use crate::ui::state::{Choices, Standing, Step, names, number, words};
 use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
 use leptos::prelude::*;
 
@@ -51,6 +51,7 @@ pub fn Controls() -> impl IntoView {
                 }
             }).collect_view()}
         </fieldset>
+        {move || lab.choices.with(Choices::merges_otherwise).map(|line| view! { <p class="quiet-words">{line}</p> })}
         {move || {
             let id = method.get();
             let card = lab.methods.get().into_iter().find(|card| card.id == id && !card.parameters.is_empty());
@@ -105,13 +106,15 @@ fn Weight(card: AdapterCard) -> impl IntoView {
 fn Setting(method: String, parameter: ParameterCard) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let key = StoredValue::new(format!("{method}.{}", parameter.name));
-    let default = StoredValue::new(parameter.default.clone());
+    let card = StoredValue::new(parameter.clone());
+    let method = StoredValue::new(method);
+    let default = move |c: &Choices| method.with_value(|method| card.with_value(|card| c.setting(method, card)));
     let text = Signal::derive(move || {
-        lab.choices.with(|c| c.merge.settings.get(&key.get_value()).cloned()).unwrap_or_else(|| default.get_value())
+        lab.choices.with(|c| c.merge.settings.get(&key.get_value()).cloned().unwrap_or_else(|| default(c)))
     });
     let set = move |value: String| {
         lab.choices.update(|c| {
-            if value == default.get_value() {
+            if value == default(c) {
                 c.merge.settings.remove(&key.get_value());
             } else {
                 c.merge.settings.insert(key.get_value(), value);

@@ -13,6 +13,7 @@ mod results;
 
 pub use predictions::Probabilities;
 
+use crate::protocol::{Export, RunId};
 use crate::ui::lab::Lab;
 use crate::ui::state::{Standing, Step};
 use leptos::prelude::*;
@@ -53,6 +54,16 @@ fn Stale(step: Step, #[prop(into)] again: String, #[prop(into)] redo: Callback<(
                 <button disabled=move || lab.busy() on:click=move |_| redo.run(())>{again.clone()}</button>
             </p>
         </Show>
+    }
+}
+
+/// Hands out what a run has trained; a head alone is nothing that a file is made of.
+#[component]
+fn Download(run: RunId) -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    view! {
+        <button class="small" data-testid="download-run" title="Adapter and head as a zip that Python's adapters library loads, with the recipe"
+            disabled=move || lab.busy() on:click=move |_| lab.export(Export::Run(run))>"Download"</button>
     }
 }
 

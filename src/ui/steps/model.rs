@@ -43,7 +43,8 @@ pub fn Controls() -> impl IntoView {
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let card = Memo::new(move |_| {
-        lab.plm.get().or_else(|| lab.sample.with(|sample| sample.as_ref().and_then(|sample| sample.plm.card.clone())))
+        let sample = || lab.sample.with(|sample| sample.as_ref().and_then(|sample| sample.plm.card.clone()));
+        lab.plm.get().or_else(|| sample().filter(|_| lab.choices.with(|choices| choices.model.is_none())))
     });
     let picture = move || {
         card.get().map(|card| {
@@ -66,10 +67,11 @@ pub fn Picture() -> impl IntoView {
     };
     view! {
         <div class="heading">
-            <h2>{move || match (lab.plm.get(), lab.sample.get()) {
-                (Some(plm), _) => plm.name,
-                (None, Some(sample)) => sample.plm.name,
-                (None, None) => "No model yet".into(),
+            <h2>{move || {
+                let loaded = lab.plm.with(|plm| plm.as_ref().map(|plm| plm.name.clone()));
+                let chosen = loaded.or_else(|| lab.choices.with(|choices| choices.model.clone()));
+                let sample = || lab.sample.with(|sample| sample.as_ref().map(|sample| sample.plm.name.clone()));
+                chosen.or_else(sample).unwrap_or_else(|| "No model yet".into())
             }}</h2>
         </div>
         {move || card.get().map(|card| view! {

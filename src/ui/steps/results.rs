@@ -1,6 +1,7 @@
 //! Runs compared: dots for seeds, differences paired by episode, a table, what is confused with what.
 
 use super::predictions::RunSelect;
+use super::{Download, Stale};
 use crate::protocol::*;
 use crate::ui::browser;
 use crate::ui::charts::Figure;
@@ -8,7 +9,7 @@ use crate::ui::components::fields::Select;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::results::{self, Group, Task};
-use crate::ui::state::words;
+use crate::ui::state::{Step, words};
 use crate::viz::{Comparison, Confusion, Method, Role, Unit, sort_by};
 use leptos::prelude::*;
 
@@ -16,7 +17,7 @@ use leptos::prelude::*;
 fn task(lab: Lab, chosen: RwSignal<usize>) -> Memo<Option<Task>> {
     Memo::new(move |_| {
         let tasks = lab.runs.with(|runs| results::tasks(runs));
-        tasks.get(chosen.get()).or(tasks.last()).copied()
+        tasks.get(chosen.get()).or(tasks.last()).cloned()
     })
 }
 
@@ -53,7 +54,7 @@ pub fn Picture() -> impl IntoView {
     let chosen = RwSignal::new(usize::MAX);
     let task = task(lab, chosen);
     let groups = Memo::new(move |_| {
-        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, task))).unwrap_or_default()
+        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &task))).unwrap_or_default()
     });
     let role = move |name: &str| {
         let start =
@@ -62,8 +63,7 @@ pub fn Picture() -> impl IntoView {
     };
     let majority = Memo::new(move |_| {
         let task = task.get()?;
-        lab.episode
-            .with(|drawn| drawn.as_ref().filter(|(spec, _)| Task::of(spec) == task).map(|(_, card)| card.majority))
+        lab.episode.with(|drawn| drawn.as_ref().filter(|(spec, _)| task.draws(spec)).map(|(_, card)| card.majority))
     });
     let comparison = move || Comparison {
         title: "Accuracy on the test set".into(),
@@ -99,7 +99,11 @@ pub fn Picture() -> impl IntoView {
     };
     let tasks = Signal::derive(move || {
         let tasks = lab.runs.with(|runs| results::tasks(runs));
-        tasks.iter().enumerate().map(|(place, task)| (place.to_string(), task_words(lab, task))).collect::<Vec<_>>()
+        tasks
+            .iter()
+            .enumerate()
+            .map(|(place, task)| (place.to_string(), task_words(lab, task, &tasks)))
+            .collect::<Vec<_>>()
     });
     let chosen_text = Signal::derive(move || {
         let last = tasks.with(Vec::len).saturating_sub(1);
@@ -113,6 +117,7 @@ pub fn Picture() -> impl IntoView {
                     on_change=move |value: String| chosen.set(value.parse().unwrap_or(usize::MAX))/>
             </Show>
         </div>
+        <Stale step=Step::Results again="Compare again" redo=move |()| lab.compare_all()/>
         <Show when=move || groups.with(|groups| !groups.is_empty()) fallback=|| view! {
             <p class="empty">"Nothing to compare yet. Train under Few-shot, or press Compare all."</p>
         }>
@@ -131,15 +136,14 @@ pub fn Picture() -> impl IntoView {
     }
 }
 
-fn task_words(lab: Lab, task: &Task) -> String {
-    let name = lab.data.with(|all| all.iter().find(|card| card.id == task.data).map(|card| card.name.clone()));
-    let judges = task.test_rows.map(|most| format!(" · judged on {most} rows at most"));
-    format!(
-        "{} · {} a class{}",
-        name.unwrap_or_else(|| "a removed data set".into()),
-        task.k,
-        judges.unwrap_or_default()
-    )
+/// What a task is, and what sets it apart from the others.
+fn task_words(lab: Lab, task: &Task, others: &[Task]) -> String {
+    let EpisodeSpec { data, test_rows, k, .. } = &task.episode;
+    let name = lab.data.with(|all| all.iter().find(|card| card.id == *data).map(|card| card.name.clone()));
+    let mut words = vec![name.unwrap_or_else(|| "a removed data set".into()), format!("{k} a class")];
+    words.extend(test_rows.map(|most| format!("judged on {most} rows at most")));
+    words.extend(task.apart_from(others));
+    words.join(" · ")
 }
 
 #[component]
@@ -149,7 +153,7 @@ fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
         let Some(task) = task.get() else { return vec![] };
         let order = |name: &str| groups.with(|groups| groups.iter().position(|group| group.name == name));
         let mut rows: Vec<RunReport> = lab.runs.with(|runs| {
-            runs.iter().filter(|run| run.test.is_some() && Task::of(&run.asked.episode) == task).cloned().collect()
+            runs.iter().filter(|run| run.test.is_some() && Task::of(&run.asked) == task).cloned().collect()
         });
         let place = |run: &RunReport| (order(&run.asked.name), run.asked.episode.seed);
         sort_by(&mut rows, |a, b| place(a).cmp(&place(b)));
@@ -179,9 +183,7 @@ fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
                             <td class="n" title=words::count(run.trainable_parameters)>{words::short(run.trainable_parameters)}</td>
                             <td class="n" title=words::count(run.inference_parameters)>{words::short(run.inference_parameters)}</td>
                             <td class="n">{words::duration(run.seconds)}</td>
-                            <td class="buttons"><button class="small" data-testid="download-run"
-                                title="Adapter and head as a zip that Python's adapters library loads, with the recipe"
-                                disabled=move || lab.busy() on:click=move |_| lab.export(Export::Run(id))>"Download"</button></td>
+                            <td class="buttons">{(run.asked.start != RunStart::HeadOnly).then(|| view! { <Download run=id/> })}</td>
                         </tr>
                     }
                 }).collect_view()}

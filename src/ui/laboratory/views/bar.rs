@@ -81,7 +81,7 @@ pub fn Bar() -> impl IntoView {
                     <Show when=is(&[Status::Running])>
                         <button data-testid="pause-experiment" title="Runs that have begun are finished first" on:click=move |_| laboratory.pause()>"Pause"</button>
                     </Show>
-                    <Show when=is(&[Status::Paused, Status::Pausing])>
+                    <Show when=move || status.get().can_resume()>
                         <button class="primary" data-testid="resume-experiment" on:click=move |_| laboratory.resume()>"Resume"</button>
                     </Show>
                     <Show when=is(&[Status::Queued, Status::Preparing, Status::Running, Status::Pausing])>

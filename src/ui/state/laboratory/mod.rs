@@ -45,6 +45,8 @@ pub enum Status {
     Running,
     /// No new run is begun; those that have begun go on.
     Pausing,
+    /// Runs that have begun are given up.
+    Stopping,
     /// It can be gone on with.
     Paused,
     /// Every run is done or has failed.
@@ -61,6 +63,7 @@ impl Status {
             Status::Preparing => "preparing",
             Status::Running => "running",
             Status::Pausing => "pausing",
+            Status::Stopping => "stopping",
             Status::Paused => "paused",
             Status::Done => "done",
         }
@@ -75,15 +78,22 @@ impl Status {
             Status::Preparing => "preparing",
             Status::Running => "running",
             Status::Pausing => "pausing",
+            Status::Stopping => "stopping",
             Status::Paused => "paused",
             Status::Done => "done",
         }
     }
 
+    /// Whether it can be gone on with: what is being stopped has to have stopped first.
+    #[must_use]
+    pub fn can_resume(self) -> bool {
+        matches!(self, Status::Paused | Status::Pausing)
+    }
+
     /// Whether workers are at it.
     #[must_use]
     pub fn is_active(self) -> bool {
-        matches!(self, Status::Preparing | Status::Running | Status::Pausing)
+        matches!(self, Status::Preparing | Status::Running | Status::Pausing | Status::Stopping)
     }
 }
 
@@ -216,6 +226,12 @@ pub(crate) mod tests {
 
     fn steps(live: &LiveRun) -> Vec<Vec<usize>> {
         live.curves.iter().map(|curve| curve.points.iter().map(|point| point.step).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_being_stopped_is_not_gone_on_with() {
+        assert!(Status::Stopping.is_active() && !Status::Stopping.can_resume());
+        assert!(Status::Pausing.is_active() && Status::Pausing.can_resume());
     }
 
     #[test]
