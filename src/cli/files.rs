@@ -99,16 +99,7 @@ impl OutputFolder {
             fs::write(made.path().join(name), bytes).map_err(failed())?;
         }
         if self.occupied {
-            for stale in OURS.iter().filter(|name| files.iter().all(|(new, _)| new != *name)) {
-                match fs::remove_file(self.path.join(stale)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed()(error)),
-                    _ => {}
-                }
-            }
-            for (name, _) in files {
-                fs::rename(made.path().join(name), self.path.join(name)).map_err(failed())?;
-            }
-            return Ok(());
+            return self.replace(made.path(), files).map_err(failed());
         }
         open_up(made.path()).map_err(failed())?;
         if self.path.exists() {
@@ -116,6 +107,37 @@ impl OutputFolder {
         }
         fs::rename(made.path(), &self.path).map_err(failed())
     }
+
+    /// Moves the old adapter's files aside and the new ones, from the folder `made`, into their place; where a move
+    /// fails, those before it are taken back.
+    fn replace(&self, made: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()> {
+        let aside = tempfile::Builder::new().prefix(".mera-").tempdir_in(parent(&self.path))?;
+        let new: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        let stale = OURS.into_iter().filter(|name| !new.contains(name));
+        let old = new.iter().copied().chain(stale).filter(|name| self.path.join(name).exists());
+        let mut moves: Vec<_> = old.map(|name| (self.path.join(name), aside.path().join(name))).collect();
+        moves.extend(new.iter().map(|name| (made.join(name), self.path.join(name))));
+        for (done, (from, to)) in moves.iter().enumerate() {
+            let Err(error) = move_file(from, to) else { continue };
+            for (from, to) in moves[..done].iter().rev() {
+                if fs::rename(to, from).is_err() {
+                    let kept = aside.keep();
+                    return Err(std::io::Error::other(format!("{error}; the old files are in {}", kept.display())));
+                }
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// A folder that has a file's name is not ours to move.
+fn move_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    if from.is_dir() {
+        let name = from.file_name().unwrap_or_default().display();
+        return Err(std::io::Error::other(format!("{name} in it is a folder")));
+    }
+    fs::rename(from, to)
 }
 
 /// Writes one file beside its place, then moves it there.
@@ -148,4 +170,42 @@ fn open_up(folder: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn open_up(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_replacement_that_fails_half_way_leaves_the_old_files() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("adapter");
+        fs::create_dir_all(folder.join("recipe.json")).unwrap();
+        for name in ["adapter_config.json", "head_config.json", "notes.txt"] {
+            fs::write(folder.join(name), "old").unwrap();
+        }
+        let files = ["adapter_config.json", "adapter.safetensors", "recipe.json"];
+        let files = files.map(|name| (name.to_owned(), b"new".to_vec()));
+        let write = || OutputFolder::new(&folder, true).unwrap().write(&files);
+        let error = write().unwrap_err().to_string();
+        assert!(error.ends_with("adapter: can't be written: recipe.json in it is a folder"), "{error}");
+        let content = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let old = Some("old".to_owned());
+        assert_eq!(
+            ["adapter_config.json", "head_config.json", "notes.txt"].map(content),
+            [(); 3].map(|()| old.clone())
+        );
+        assert_eq!(content("adapter.safetensors"), None);
+
+        fs::remove_dir(folder.join("recipe.json")).unwrap();
+        write().unwrap();
+        let new = Some("new".to_owned());
+        assert_eq!(
+            ["adapter_config.json", "adapter.safetensors", "recipe.json"].map(content),
+            [(); 3].map(|()| new.clone())
+        );
+        assert_eq!([content("head_config.json"), content("notes.txt")], [None, old]);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
 }

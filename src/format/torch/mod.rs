@@ -28,10 +28,11 @@ use view::{TensorRef, view};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// Largest `data.pkl` read; that of a 12-layer PLM has 30 kB.
+/// Largest `data.pkl` read, in a file however large; that of a 12-layer PLM has 30 kB.
 pub const MAX_PICKLE: usize = 64 << 20;
 
-/// Times its own length that a file's tensors may take in memory: int8 to f32 is 4, tied weights stored once double.
+/// Times its own length that a file's tensors, or one of its records, may take in memory: int8 to f32 is 4, tied
+/// weights stored once double.
 const MAX_EXPANSION: usize = 8;
 
 /// What any file may take in memory, however small.
@@ -49,12 +50,12 @@ const LEGACY: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 
 pub fn read(bytes: &[u8]) -> Result<TensorSet, FormatError> {
     let limit = bytes.len().saturating_mul(MAX_EXPANSION).max(MIN_ALLOWANCE);
     let mut archive = Archive::open(bytes)?;
-    if let Some(order) = archive.optional_record("byteorder", MAX_PICKLE)?
+    if let Some(order) = archive.optional_record("byteorder", limit)?
         && order.trim_ascii() != b"little"
     {
         return Err(FormatError::ByteOrder { found: String::from_utf8_lossy(&order).into_owned() });
     }
-    let tensors = unpickle::state_dict(&archive.record("data.pkl", MAX_PICKLE)?)?;
+    let tensors = unpickle::state_dict(&archive.record("data.pkl", MAX_PICKLE.min(limit))?)?;
     check_size(&tensors, limit)?;
 
     // One storage at a time is in memory beside the tensors: they are visited by storage and put back in order.
@@ -244,11 +245,34 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_pickle_nested_a_million_deep_costs_no_stack() {
+    fn a_deeply_nested_pickle_costs_no_stack() {
         let mut pickle = vec![op::PROTO, 2, op::NONE];
-        pickle.resize(1_000_000, op::TUPLE1);
+        pickle.resize(200_000, op::TUPLE1);
         pickle.push(op::STOP);
-        assert_snapshot!(read(&archive(&[("data.pkl", &pickle)])).unwrap_err(), @"the pickle is wrong at byte 1000001: it holds no dictionary of tensors");
+        assert_snapshot!(read(&archive(&[("data.pkl", &pickle)])).unwrap_err(), @"the pickle is wrong at byte 200001: it holds no dictionary of tensors");
+    }
+
+    #[test]
+    fn a_pickle_that_unpacks_out_of_proportion_is_refused() {
+        let mut pickle = vec![op::PROTO, 2];
+        pickle.resize(8 << 20, op::NONE);
+        let small = archive(&[("data.pkl", &pickle)]);
+        assert!(small.len() < 1 << 16, "{}", small.len());
+        assert_snapshot!(read(&small).unwrap_err(), @"data.pkl in the zip archive unpacks to more than 1048576 bytes");
+        let order = archive(&[("byteorder", &pickle), ("data.pkl", b"\x80\x02}.")]);
+        assert_snapshot!(read(&order).unwrap_err(), @"byteorder in the zip archive unpacks to more than 1048576 bytes");
+    }
+
+    #[test]
+    fn a_pickle_of_endless_values_is_refused() {
+        let endless = |instruction| {
+            let mut pickle = vec![op::PROTO, 2];
+            pickle.resize(1_000_000, instruction);
+            read(&archive(&[("data.pkl", &pickle)])).unwrap_err()
+        };
+        assert_snapshot!(endless(op::NONE), @"the pickle is wrong at byte 262145: it has more than 262144 instructions, more than weights need");
+        assert_snapshot!(endless(op::EMPTY_DICT), @"the pickle is wrong at byte 262145: it has more than 262144 instructions, more than weights need");
+        assert_snapshot!(endless(op::MARK), @"the pickle is wrong at byte 262145: it has more than 262144 instructions, more than weights need");
     }
 
     #[test]

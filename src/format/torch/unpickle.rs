@@ -2,7 +2,8 @@
 //!
 //! Names are looked up in [`CALLABLES`] and [`super::STORAGES`] the moment they are read; any other ends the reading,
 //! called or not. Containers live in arenas and refer to each other by index, so a pickle nested a million deep costs
-//! no stack, and every instruction costs a bounded amount of memory. Opcodes: Python's Lib/pickletools.py.
+//! no stack. Every instruction costs a bounded amount of memory, and [`MAX_INSTRUCTIONS`] bounds how many there are.
+//! Opcodes: Python's Lib/pickletools.py.
 
 use super::super::elements::Element;
 use super::super::error::FormatError;
@@ -16,6 +17,10 @@ const MAX_AXES: usize = 16;
 
 /// Longest name of a tensor or storage, in bytes.
 const MAX_NAME: usize = 4096;
+
+/// Most instructions of a pickle. A tensor takes some sixty, a PLM of 24 layers has 400 of them; each instruction costs
+/// up to some 150 bytes, so that all together cost at most 40 MB.
+const MAX_INSTRUCTIONS: usize = 1 << 18;
 
 /// The tensors of a pickled `{name: tensor}`, in order.
 pub(super) fn state_dict(pickle: &[u8]) -> Result<Vec<(String, TensorRef)>, FormatError> {
@@ -105,7 +110,7 @@ struct Machine<'a> {
 
 impl Machine<'_> {
     fn run(&mut self) -> Result<Value, FormatError> {
-        loop {
+        for _ in 0..MAX_INSTRUCTIONS {
             let [opcode] = self.take()?;
             match opcode {
                 op::PROTO => {
@@ -207,6 +212,7 @@ impl Machine<'_> {
                 other => return Err(self.wrong(format!("instruction {other:#04x} is not one that state dicts use"))),
             }
         }
+        Err(self.wrong(format!("it has more than {MAX_INSTRUCTIONS} instructions, more than weights need")))
     }
 
     fn wrong(&self, reason: impl Into<String>) -> FormatError {

@@ -69,19 +69,21 @@ pub(super) fn view(name: &str, tensor: &TensorRef, storage: &[u8]) -> Result<Ten
         let start = tensor.offset * element.size();
         element.decode(storage.get(start..start + count * element.size()).unwrap_or_default())
     } else {
-        gather(&element.decode(storage), tensor, count)
+        element.decode(&gather(storage, tensor, count))
     };
     let tensor = Tensor::new(tensor.shape.clone(), values).map_err(|_| outside(Some(needed)))?;
     Ok(tensor.stored_as(element.dtype()))
 }
 
-/// The `count` elements of a strided view, in row-major order. The view must lie within `storage`.
-fn gather(storage: &[f32], tensor: &TensorRef, count: usize) -> Vec<f32> {
+/// The bytes of the `count` elements of a strided view, in row-major order. The view must lie within `storage`: what is
+/// copied is in proportion to the view, however large the storage.
+fn gather(storage: &[u8], tensor: &TensorRef, count: usize) -> Vec<u8> {
+    let size = tensor.storage.element.size();
     let mut index = vec![0usize; tensor.shape.len()];
     let mut at = tensor.offset;
-    let mut values = Vec::with_capacity(count);
+    let mut bytes = Vec::with_capacity(count * size);
     for _ in 0..count {
-        values.push(storage.get(at).copied().unwrap_or_default());
+        bytes.extend_from_slice(storage.get(at * size..(at + 1) * size).unwrap_or_default());
         for axis in (0..index.len()).rev() {
             index[axis] += 1;
             if index[axis] < tensor.shape[axis] {
@@ -92,5 +94,5 @@ fn gather(storage: &[f32], tensor: &TensorRef, count: usize) -> Vec<f32> {
             index[axis] = 0;
         }
     }
-    values
+    bytes
 }
