@@ -14,38 +14,95 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
-import ray
 from tasks import arguments, listed, share_out
 
 
-class Killed(Exception):
-    """`mera` was ended by a signal, as by the out-of-memory killer: worth another try."""
-
-
 def do(mera, experiment, hashes, device, threads):
-    """The lines of the records of these runs. Runs on a node."""
+    """The lines of the records of these runs, what `mera` said on standard error, and how it ended: 0, 1 where runs
+    are missing, or the signal that killed it, below 0. Runs on a node."""
     with tempfile.TemporaryDirectory(prefix="mera-") as folder:
         command = [mera, "run", experiment, "-o", folder, "--device", device, "--only", *hashes]
         environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
         ended = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if ended.returncode < 0:
-            raise Killed(f"mera was ended by signal {-ended.returncode}")
-        if ended.returncode > 0:
-            raise RuntimeError(ended.stderr.strip())
-        return Path(folder, "records.jsonl").read_text(encoding="utf-8").splitlines()
+        records = Path(folder, "records.jsonl")
+        text = records.read_text(encoding="utf-8") if records.exists() else ""
+        # A line without its end was cut off while it was written.
+        whole = text[: text.rfind("\n") + 1]
+        return whole.splitlines(), ended.stderr.strip(), ended.returncode
 
 
-def keep(file, lines, there):
-    """Appends the records whose hash is not there yet, and puts them on the disk."""
-    for line in lines:
-        hash = json.loads(line)["hash"]
-        if hash not in there:
-            there.add(hash)
-            file.write(line + "\n")
-    file.flush()
-    os.fsync(file.fileno())
+def mend(path):
+    """Makes a file of records ready to be written on: a last line that was cut off goes, one that only lacks its end
+    gets it. Makes the folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        file.seek(0)
+        text = file.read()
+        last = text.rfind(b"\n") + 1
+        try:
+            json.loads(text[last:])
+            file.write(b"\n")
+        except ValueError:
+            file.truncate(last)
+
+
+def keep(path, lines, there):
+    """Appends the records whose hash is not there yet; when they are on the disk, their hashes are."""
+    new = {hash: line for line in lines if (hash := json.loads(line)["hash"]) not in there}
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in new.values())
+        file.flush()
+        os.fsync(file.fileno())
+    there.update(new)
+
+
+@contextmanager
+def written(path):
+    """Ends this program with one line where the disk says no: there is no sense in computing what can't be kept."""
+    try:
+        yield
+    except OSError as error:
+        sys.exit(f"error: {path}: {error.strerror}; what it has stays, and the same call does what is left")
+
+
+def gather(asked, tasks, there, count):
+    """Has the tasks done and their records kept; gives how many runs have failed."""
+    # Here, so that all else works without Ray.
+    import ray
+
+    experiment, path = os.path.abspath(asked.experiment), Path(asked.output, "records.jsonl")
+    ray.init(address=asked.address, log_to_driver=False)
+    on_a_node = ray.remote(do).options(num_cpus=asked.cpus, num_gpus=asked.gpus, max_retries=asked.retries)
+    waiting = {}
+
+    def submit(task, retries):
+        waiting[on_a_node.remote(asked.mera, experiment, task, asked.device, asked.cpus)] = task, retries
+
+    for task in tasks:
+        submit(task, asked.retries)
+    failed = 0
+    while waiting:
+        [ready], _ = ray.wait(list(waiting))
+        task, retries = waiting.pop(ready)
+        try:
+            lines, said, code = ray.get(ready)
+        except ray.exceptions.RayError as error:  # one task's failure is no reason to drop the others' work
+            lines, said, code = [], str(getattr(error, "cause", None) or error), 1
+        with written(path):
+            keep(path, lines, there)
+        print(f"{len(there)} of {count} runs are done", flush=True)
+        missing = [hash for hash in task if hash not in there]
+        if missing and code < 0 and retries > 0:
+            # As by the out-of-memory killer: worth another try.
+            submit(missing, retries - 1)
+        elif missing:
+            failed += len(missing)
+            said = f"mera was ended by signal {-code}" if code < 0 else said
+            print(f"{len(missing)} of {len(task)} runs of a task failed: {said}", file=sys.stderr, flush=True)
+    return failed
 
 
 def main():
@@ -56,33 +113,18 @@ def main():
     parser.add_argument("--retries", type=int, default=3, help="of a task that was killed (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="of `mera run` (default: %(default)s)")
     asked = parser.parse_args()
-    experiment, output = os.path.abspath(asked.experiment), Path(asked.output)
 
-    runs = listed(asked.mera, experiment, output)
+    output = Path(asked.output)
+    runs = listed(asked.mera, os.path.abspath(asked.experiment), output)
     there = {run["hash"] for run in runs if run["done"]}
     tasks = share_out(runs, asked.size)
     print(f"{len(runs)} runs, {len(there)} of them done; {len(tasks)} tasks", flush=True)
-
-    ray.init(address=asked.address, log_to_driver=False)
-    on_a_node = ray.remote(do).options(
-        num_cpus=asked.cpus, num_gpus=asked.gpus, max_retries=asked.retries, retry_exceptions=[Killed]
-    )
-    waiting = {on_a_node.remote(asked.mera, experiment, task, asked.device, asked.cpus): task for task in tasks}
-    output.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    with open(output / "records.jsonl", "a", encoding="utf-8") as file:
-        while waiting:
-            [ready], _ = ray.wait(list(waiting))
-            task = waiting.pop(ready)
-            try:
-                keep(file, ray.get(ready), there)
-                print(f"{len(there)} of {len(runs)} runs are done", flush=True)
-            except Exception as error:  # one task's failure is no reason to drop the others' work
-                failed += len(task)
-                print(f"{len(task)} runs failed: {error}", file=sys.stderr, flush=True)
-    if there:
-        subprocess.run([asked.mera, "summarize", str(output), "-o", str(output)], check=True, stdout=subprocess.DEVNULL)
-    sys.exit(1 if failed else 0)
+    with written(output):
+        mend(output / "records.jsonl")
+    failed = gather(asked, tasks, there, len(runs))
+    summarize = [asked.mera, "summarize", str(output), "-o", str(output)]
+    summarized = not there or subprocess.run(summarize, stdout=subprocess.DEVNULL).returncode == 0
+    sys.exit(1 if failed or not summarized else 0)
 
 
 if __name__ == "__main__":

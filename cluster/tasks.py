@@ -10,13 +10,21 @@ that chooses among single adapters then finds them done. What DIR has records of
 import argparse
 import json
 import subprocess
+import sys
 from itertools import groupby
 
 
 def listed(mera, experiment, output):
     """Every run of the experiment as `mera run --list --json` names it, with `done` where `output` has its record."""
     command = [mera, "run", str(experiment), "-o", str(output), "--list", "--json"]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    try:
+        ended = subprocess.run(command, stdout=subprocess.PIPE)
+    except OSError as error:
+        sys.exit(f"error: {mera}: {error.strerror}")
+    if ended.returncode:
+        # It has said why.
+        sys.exit(ended.returncode)
+    return json.loads(ended.stdout)
 
 
 def share_out(runs, size):
