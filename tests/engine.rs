@@ -3,11 +3,14 @@
 #![cfg(feature = "engine")]
 #![allow(clippy::result_large_err, clippy::unwrap_used, missing_docs)]
 
+#[path = "engine/intake.rs"]
+mod intake;
 mod support;
 
 use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};
-use mera_lab::format::{AdapterFile, PlmSignature};
+use mera_lab::format::{AdapterFile, Head, HeadConfig, PlmSignature};
 use mera_lab::protocol::*;
+use mera_lab::tensors::Tensor;
 use support::fixture;
 
 fn bytes(path: &str, known_as: &str) -> FileSource {
@@ -293,6 +296,64 @@ fn what_comes_out_goes_in_again() {
 }
 
 #[test]
+fn a_merge_has_the_mean_of_heads_that_answer_the_same() {
+    let (mut engine, _, data) = loaded();
+    let files = ["adapter_config.json", "adapter.safetensors", "head_config.json", "model_head.safetensors"];
+    let files = files.map(|name| bytes(&format!("model/tiny_adapter/seq_bn/{name}"), &format!("one/{name}"))).to_vec();
+    let one = ask(&mut engine, Open { files }).unwrap().adapters.remove(0);
+    let file = engine.adapters().get(one.id).unwrap().file.clone();
+    let head = file.head.clone().unwrap();
+    let other = |engine: &mut Engine, labels: Vec<String>| {
+        let scaled = |(name, tensor): (&str, &Tensor)| {
+            let values = tensor.values().iter().map(|value| value * 3.0).collect();
+            (name.to_owned(), Tensor::new(tensor.shape(), values).unwrap())
+        };
+        let config = HeadConfig { labels, ..head.config.clone() };
+        let head = Head::new(config, 32, head.params.iter().map(scaled).collect()).unwrap();
+        let file =
+            AdapterFile::new("other", file.plm.clone(), file.config.form.clone(), file.params.clone(), Some(head));
+        let files = mera_lab::engine::folder(&file.unwrap(), &serde_json::json!({})).unwrap().into_iter();
+        let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("other/{name}"), bytes });
+        ask(engine, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0)
+    };
+    let spec = |adapters| MergeSpec {
+        method: "average".into(),
+        settings: Default::default(),
+        adapters,
+        weights: vec![1.0, 3.0],
+        reference: None,
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let same = other(&mut engine, one.labels.clone());
+    let with = ask(&mut engine, Merge { name: "with".into(), spec: spec(vec![one.id, same.id]) }).unwrap().adapter;
+    assert_eq!(with.labels, one.labels);
+    let merged = engine.adapters().get(with.id).unwrap().file.head.clone().unwrap();
+    for (name, tensor) in merged.params.iter() {
+        for (mean, first) in tensor.values().iter().zip(head.params.get(name).unwrap().values()) {
+            assert!((mean - 2.5 * first).abs() < 1e-6, "{name}: {mean} is not the mean of {first} and three times it");
+        }
+    }
+    let note = format!("its head is the mean of those of {}, other", one.name);
+    assert_eq!(
+        (&with.remarks, engine.recipe(with.id).unwrap()["adapter"]["head"].as_str()),
+        (&vec![note.clone()], Some(&*note))
+    );
+
+    let labels: Vec<String> = (0..one.labels.len()).map(|label| format!("label {label}")).collect();
+    let unlike = other(&mut engine, labels.clone());
+    let without =
+        ask(&mut engine, Merge { name: "without".into(), spec: spec(vec![one.id, unlike.id]) }).unwrap().adapter;
+    let note =
+        format!("no head: {} answers {}; other_2 answers {}", one.name, one.labels.join(", "), labels.join(", "));
+    assert_eq!((&without.remarks, &without.labels), (&vec![note], &vec![]));
+
+    // A run begins with a new head either way.
+    let mut run = |id| ask(&mut engine, train(&data, RunStart::Adapter(id))).unwrap().curve;
+    assert_eq!(run(with.id), run(without.id));
+}
+
+#[test]
 fn a_run_outlives_what_it_started_from() {
     let (mut engine, adapters, data) = loaded();
     let spec = MergeSpec {
@@ -310,81 +371,6 @@ fn a_run_outlives_what_it_started_from() {
     ask(&mut engine, RemoveAdapter { id: merged }).unwrap();
     assert!(engine.adapters().get(merged).is_err());
     assert_eq!(ask(&mut engine, Export::Run(run)).unwrap(), before);
-}
-
-#[test]
-fn data_under_other_columns_is_asked_about() {
-    let (mut engine, ..) = loaded();
-    let text = "id\tclass\tsentence\n1\tgood\tfine\n2\tbad\tdull\n3\tgood\tgreat\n4\tbad\tpoor\n";
-    let file = FileBytes { path: "own/other.tsv".into(), bytes: text.into() };
-    let opened = ask(&mut engine, Open { files: vec![FileSource::Bytes(file.clone())] }).unwrap();
-    assert_eq!((opened.data.len(), opened.problems.len()), (0, 1));
-    let unmapped = &opened.unmapped[0];
-    assert_eq!((&unmapped.file, unmapped.columns.join(" ")), (&file, "id class sentence".to_owned()));
-    assert_eq!(unmapped.example, ["1", "good", "fine"]);
-    // Without labels there is nothing to learn from.
-    let unlabelled = FileBytes { path: "u.tsv".into(), bytes: "gold\ttext1\n1\tx\n".into() };
-    let opened = ask(&mut engine, Open { files: vec![FileSource::Bytes(unlabelled)] }).unwrap();
-    assert_eq!((opened.data.len(), opened.unmapped.len()), (0, 1));
-
-    let columns = |label: &str, text1: &str| DataColumns { label: label.into(), text1: text1.into(), text2: None };
-    let open = |columns| OpenData { file: file.clone(), columns };
-    let card = ask(&mut engine, open(columns("class", "sentence"))).unwrap();
-    assert_eq!((card.name.as_str(), card.rows, card.pairs), ("other", 4, false));
-    assert_eq!(card.labels, [("bad".to_owned(), 2), ("good".to_owned(), 2)]);
-    let error = ask(&mut engine, open(columns("class", "text"))).unwrap_err();
-    insta::assert_snapshot!(error, @r#"own/other.tsv: there is no column "text"; the columns found are "id", "class", "sentence""#);
-    let error = ask(&mut engine, open(columns("id", "sentence"))).unwrap_err();
-    insta::assert_snapshot!(error, @r#"own/other.tsv: label "1" occurs once, on line 2: correct it, leave the row out, or add examples"#);
-}
-
-#[test]
-fn data_of_one_name_are_told_apart() {
-    let mut engine = Engine::new(NoGpu);
-    let file = |path: &str, text: &str| {
-        FileSource::Bytes(FileBytes { path: path.into(), bytes: format!("label\ttext1\n{text}").into_bytes() })
-    };
-    let cr = ask(&mut engine, Open { files: vec![file("cr/train.tsv", "0\tThe camera broke.\n")] }).unwrap().data;
-    let mr = [file("mr/train.tsv", "0\tA dull film.\n1\tA fine film.\n"), file("sst2/train.tsv", "1\tSplendid.\n")];
-    let mr = ask(&mut engine, Open { files: mr.to_vec() }).unwrap().data;
-    let cards: Vec<_> = cr.iter().chain(&mr).map(|card| (card.name.as_str(), card.rows)).collect();
-    assert_eq!(cards, [("train", 1), ("train_2", 2), ("train_3", 1)]);
-    assert_eq!(engine.data().get(mr[0].id).unwrap().rows[1].text1, "A fine film.");
-}
-
-#[test]
-fn an_adapter_for_another_plm_is_told() {
-    let (mut engine, adapters, _) = loaded();
-    // Adapter a, made to say that it is for another PLM.
-    let a = engine.adapters().get(adapters[0].id).unwrap().file.clone();
-    let other = |folder: &str, change: fn(&mut PlmSignature)| {
-        let mut plm = a.plm.clone();
-        change(&mut plm);
-        let file = AdapterFile::new("a", plm, a.config.form.clone(), a.params.clone(), None).unwrap();
-        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
-        let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
-        files.map(source).collect::<Vec<_>>()
-    };
-    let named = other("named", |plm| plm.model_name = Some("owner/large".into()));
-    let family = other("family", |plm| plm.model_type = "roberta".into());
-    let opened = ask(&mut engine, Open { files: named }).unwrap();
-    insta::assert_snapshot!(opened.adapters[0].remarks.join("\n"), @"trained with owner/large; the model here is called tiny");
-    assert_eq!(adapters[0].remarks, [] as [String; 0]);
-    let opened = ask(&mut engine, Open { files: family.clone() }).unwrap();
-    let refused = opened.problems;
-    assert_eq!(opened.adapters, []);
-    let line = format!("{}: {}", refused[0].path, refused[0].message);
-    insta::assert_snapshot!(line, @"family: adapter a is for a roberta model; tiny is a bert model");
-
-    // Before there is a PLM anything can be opened; the PLM says what does not fit it, and nothing is lost.
-    let mut empty = Engine::new(NoGpu);
-    let opened = ask(&mut empty, Open { files: family }).unwrap();
-    assert_eq!((opened.adapters.len(), opened.problems.len()), (1, 0));
-    let names = ["config.json", "tokenizer.json", "model.safetensors"];
-    let files = names.map(|name| bytes(&format!("model/tiny/{name}"), name)).to_vec();
-    let card = ask(&mut empty, OpenPlm { name: "tiny".into(), files }).unwrap();
-    assert_eq!(card.misfits, refused);
-    assert_eq!(empty.adapters().iter().count(), 1);
 }
 
 #[test]

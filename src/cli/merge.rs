@@ -108,6 +108,9 @@ impl Merge {
         };
         let name = self.name.clone().unwrap_or_else(|| files::base_name(&self.output, &self.method));
         let report = session.ask(protocol::Merge { name, spec })?;
+        for remark in &report.adapter.remarks {
+            super::warn(&format!("note: {remark}"));
+        }
         let id = report.adapter.id;
         let (file, recipe) = (&session.engine.adapters().get(id)?.file, session.engine.recipe(id)?);
         output.write(&folder(file, &recipe)?)?;

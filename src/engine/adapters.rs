@@ -23,6 +23,8 @@ pub enum Origin {
         spec: MergeSpec,
         /// Names and hashes of the inputs, in order.
         inputs: Vec<(String, String)>,
+        /// Where its head is from, or why it has none; nothing where no input has one.
+        head: Option<String>,
     },
     /// Trained here.
     Trained(TrainSettings),
@@ -101,6 +103,10 @@ impl LoadedAdapter {
             let sum: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
             (sum / values.len().max(1) as f64).sqrt() as f32
         };
+        let of_head = match &self.origin {
+            Origin::Merged { head, .. } => head.clone(),
+            Origin::File | Origin::Trained(_) => None,
+        };
         AdapterCard {
             id,
             name: self.file.name.clone(),
@@ -108,7 +114,7 @@ impl LoadedAdapter {
             kind: self.file.config.form.architecture.name().to_owned(),
             origin: match &self.origin {
                 Origin::File => self.file.path.clone(),
-                Origin::Merged { spec, inputs } => {
+                Origin::Merged { spec, inputs, .. } => {
                     let names: Vec<_> = inputs.iter().map(|(name, _)| name.as_str()).collect();
                     format!("{} of {}", spec.method, names.join(", "))
                 }
@@ -125,7 +131,7 @@ impl LoadedAdapter {
                 .map(|at| [Part::DownWeight, Part::UpWeight].map(|part| root_mean_square(at.param(part))))
                 .collect(),
             sha256: self.sha256().to_owned(),
-            remarks: self.file.problems.iter().map(ToString::to_string).collect(),
+            remarks: self.file.problems.iter().map(ToString::to_string).chain(of_head).collect(),
         }
     }
 }

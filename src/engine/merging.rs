@@ -1,5 +1,6 @@
 //! Merging the loaded adapters into a new one.
 
+use super::heads::{self, MergedHead};
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
 use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
@@ -39,8 +40,13 @@ impl Engine {
         });
         let named = named.collect::<Result<Vec<_>, EngineError>>()?;
         let track = common_track(self, &spec.adapters)?;
-        let file = AdapterFile::new(name, signature, form, params, None)?;
-        let origin = Origin::Merged { spec: spec.clone(), inputs: named };
+        let weighted = spec.adapters.iter().enumerate().map(|(index, &id)| {
+            let weight = if spec.weights.is_empty() { Some(&1.0) } else { spec.weights.get(index) };
+            Ok((self.adapters.get(id)?, weight.copied().unwrap_or(0.0)))
+        });
+        let MergedHead { head, note } = heads::merged(&weighted.collect::<Result<Vec<_>, EngineError>>()?)?;
+        let file = AdapterFile::new(name, signature, form, params, head)?;
+        let origin = Origin::Merged { spec: spec.clone(), inputs: named, head: note };
         let adapter = self.adapters.add(file, track, origin);
         Ok(MergeReport { adapter, spec, locations })
     }
@@ -83,7 +89,7 @@ impl Engine {
                 if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
             let at = &merged.alignments;
             let mean = |value: &dyn Fn(&merge::Alignment) -> Option<f64>| {
-                let values: Option<Vec<f64>> = at.iter().map(|alignment| value(alignment)).collect();
+                let values: Option<Vec<f64>> = at.iter().map(value).collect();
                 values.filter(|values| !values.is_empty()).map(|v| (v.iter().sum::<f64>() / v.len() as f64) as f32)
             };
             let stored = (0..shares.len()).map(|input| inputs.params(input, location));

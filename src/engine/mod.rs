@@ -14,6 +14,7 @@ mod data;
 mod device;
 mod error;
 mod export;
+mod heads;
 mod laboratory;
 mod line;
 mod merging;

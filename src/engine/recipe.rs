@@ -66,12 +66,12 @@ fn origin(engine: &Engine, adapter: &LoadedAdapter) -> Value {
     let name = &adapter.file.name;
     match &adapter.origin {
         Origin::File => json!({ "name": name, "file": short(&adapter.file.path), "sha256": adapter.sha256() }),
-        Origin::Merged { spec, inputs } => merged(engine, name, spec, inputs),
+        Origin::Merged { spec, inputs, head } => merged(engine, name, spec, inputs, head.as_deref()),
         Origin::Trained(settings) => json!({ "name": name, "training": settings }),
     }
 }
 
-fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, String)]) -> Value {
+fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, String)], head: Option<&str>) -> Value {
     let reference = spec.reference.and_then(|id| spec.adapters.iter().position(|&other| other == id)).unwrap_or(0);
     let inputs: Vec<Value> = inputs.iter().map(|(name, sha256)| json!({ "name": name, "sha256": sha256 })).collect();
     json!({
@@ -82,6 +82,7 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, Stri
         "weights": spec.weights,
         "reference": reference,
         "scale": spec.scale,
+        "head": head,
         "texts": match &spec.texts {
             Texts::None => Value::Null,
             Texts::Lines(lines) => json!({ "lines": lines }),
