@@ -211,7 +211,7 @@ pub fn Words(
     view! {
         <div class="field" class:bad=move || bad.with(Option::is_some) title=hint>
             <label for=id.clone()>{label}</label>
-            <input id=id.clone() data-testid=testid type="text" autocomplete="off" prop:value=move || { bad.track(); value.get() }
+            <input id=id.clone() data-testid=testid type="text" autocomplete="off" title=hint.clone() prop:value=move || { bad.track(); value.get() }
                 aria-invalid=move || bad.with(Option::is_some).to_string()
                 on:change=move |event| bad.set(on_change(event_target_value(&event)).err())/>
             <small class="field-error" role="alert">{bad}</small>

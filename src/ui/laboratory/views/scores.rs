@@ -52,7 +52,8 @@ pub(super) fn TargetScores(target: usize) -> impl IntoView {
     view! {
         <div class="target-scores">
             <Show when=move || is_here.get() fallback=move || view! {
-                <button class="quiet" data-testid="score-adapters" disabled=move || !laboratory.can_score() on:click=move |_| laboratory.score(target)
+                <button class="wide" data-testid="score-adapters" aria-label=move || own().map(|(_, target)| format!("Score the adapters for {target}"))
+                    disabled=move || !laboratory.can_score() on:click=move |_| laboratory.score(target)
                     title="How well the examples are told apart with each adapter before any training, beside the model alone">"Score the adapters"</button>
             }>
                 <div class="meter wide-meter" role="progressbar" aria-label="Scores" aria-valuemin="0" aria-valuemax="100"
@@ -61,7 +62,7 @@ pub(super) fn TargetScores(target: usize) -> impl IntoView {
                 </div>
                 <div class="row">
                     <span class="quiet-words grow" role="status">{doing}</span>
-                    <button data-testid="stop-scoring" disabled=stopping on:click=move |_| laboratory.stop_scoring()>"Cancel"</button>
+                    <button data-testid="stop-scoring" aria-label="Cancel the scoring" disabled=stopping on:click=move |_| laboratory.stop_scoring()>"Cancel"</button>
                 </div>
             </Show>
             {move || evidence.get().map(|evidence| {
