@@ -406,7 +406,7 @@ fn errors_are_one_line_that_names_the_culprit() {
     let data = write(&folder, "other.tsv", "label\ttext1\nneutral\tThey love it\nmixed\tWhy?\n");
     insta::assert_snapshot!(predict(&adapter, &data));
     insta::assert_snapshot!(predict(&a, &data));
-    insta::assert_snapshot!(predict(&path("model/minilm_adapter"), &data));
+    insta::assert_snapshot!(predict(&path("model/minilm_adapter/bin"), &data));
     insta::assert_snapshot!(predict(&adapter, &write(&folder, "no_text.tsv", "label\ttext\nneutral\tWhy?\n")));
     insta::assert_snapshot!(error(&["predict", "--plm", &a, "--adapter", &a, "--data", &data], &here));
 
