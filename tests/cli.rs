@@ -271,8 +271,10 @@ fn merge_writes_an_adapter_its_recipe_and_a_report() {
 #[test]
 fn a_merge_of_copies_is_the_copy() {
     let folder = TempDir::new().unwrap();
-    let output = folder.path().join("merged");
+    // A word of torch's modules, which names no adapter.
+    let output = folder.path().join("train");
     out(&["merge", "--method", "mera_wts", "-o", output.to_str().unwrap(), &path(A), &path(A), &path(A)]);
+    assert_eq!(support::json(&output.join("adapter_config.json"))["name"], "train_adapter");
     let merged = tensors(&output.join("adapter.safetensors"));
     let original = tensors(&fixture(A).join("adapter.safetensors"));
     let original: Vec<_> = original.iter().collect();
@@ -409,7 +411,7 @@ fn errors_are_one_line_that_names_the_culprit() {
     let data = write(&folder, "other.tsv", "label\ttext1\nneutral\tThey love it\nmixed\tWhy?\n");
     insta::assert_snapshot!(predict(&adapter, &data));
     insta::assert_snapshot!(predict(&a, &data));
-    insta::assert_snapshot!(predict(&path("model/minilm_adapter"), &data));
+    insta::assert_snapshot!(predict(&path("model/minilm_adapter/bin"), &data));
     insta::assert_snapshot!(predict(&adapter, &write(&folder, "no_text.tsv", "label\ttext\nneutral\tWhy?\n")));
     insta::assert_snapshot!(error(&["predict", "--plm", &a, "--adapter", &a, "--data", &data], &here));
 

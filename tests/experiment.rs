@@ -334,6 +334,10 @@ fn a_plm_of_the_hub_is_run_from_where_it_was_fetched_to() {
 #[cfg(unix)]
 #[test]
 fn the_scripts_of_a_cluster_do_each_run_once() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("skipped: cluster/tasks.py needs python3, which is not installed");
+        return;
+    }
     let folder = laboratory();
     let script = |name: &str, arguments: &[&str], element: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster").join(name);

@@ -70,15 +70,23 @@ fn hidden_states() {
 }
 
 #[test]
-fn an_adapter_that_the_library_wrote() {
-    let folder = "model/minilm_adapter";
-    let files = ["adapter_config.json", "pytorch_adapter.bin", "head_config.json", "pytorch_model_head.bin"];
+fn adapters_that_the_library_wrote() {
+    agrees("bin", ["adapter_config.json", "pytorch_adapter.bin", "head_config.json", "pytorch_model_head.bin"]);
+    agrees("safetensors", ["adapter_config.json", "adapter.safetensors", "head_config.json", "model_head.safetensors"]);
+}
+
+/// The adapter and two-layer head in these files of `model/minilm_adapter/{format}`, against the library that wrote them.
+fn agrees(format: &str, files: [&str; 4]) {
+    let folder = format!("model/minilm_adapter/{format}");
     let files = files.map(|file| (file.to_owned(), std::fs::read(fixture(&format!("{folder}/{file}"))).unwrap()));
     let found = mera_lab::format::detect(files.to_vec());
     assert_eq!(found.problems, []);
     let adapter = &found.adapters[0];
+    let head = adapter.head.as_ref().unwrap();
+    assert_eq!(head.config.labels, ["contradiction", "entailment", "neutral"]);
+    assert_eq!(head.params.len(), 4, "two layers");
     let mut params = adapter.params.clone();
-    for (name, tensor) in adapter.head.as_ref().unwrap().params.iter() {
+    for (name, tensor) in head.params.iter() {
         params.insert(name, tensor.clone());
     }
     let device = Device::flex();
@@ -92,11 +100,12 @@ fn an_adapter_that_the_library_wrote() {
     for (index, state) in states.into_iter().enumerate() {
         let expected_values = samples.get(&format!("hidden_states.{index}")).unwrap().values();
         let difference = difference(state, &expected["positions"], expected_values);
-        assert!(difference < 1e-4, "hidden state {index} differs by {difference}");
+        assert!(difference < 1e-4, "{format}: hidden state {index} differs by {difference}");
     }
     let theirs = samples.get("logits").unwrap().values();
+    assert_eq!(logits.len(), theirs.len());
     let difference = logits.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(difference < 1e-4, "logits differ by {difference}");
+    assert!(difference < 1e-4, "{format}: logits differ by {difference}");
 }
 
 /// The reference read the weights where they come from, so this holds their way into our file too.

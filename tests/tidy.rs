@@ -157,7 +157,14 @@ fn the_checks_can_fail() {
     assert_eq!(word("src/train/run.rs", "let start = Instant::now();"), 1);
     assert_eq!(word("src/train/run.rs", "/// Never calls Instant::now.\nfn f() {}"), 0);
     assert_eq!(word("src/ui/mod.rs", "use leptos::prelude::*;"), 0);
+    assert_eq!(word("src/train/run.rs", "#[cfg(test)]\nmod fixtures;\nuse web_sys::Window;\n"), 1);
+    assert_eq!(word("src/train/run.rs", "const HUB: &str = \"https://hub\"; type Now = Instant::now;"), 1);
+    assert_eq!(word("src/train/run.rs", "let quote = '\"'; // Instant::now"), 0);
+    assert_eq!(edge("src/ot/exact.rs", "#[cfg(test)]\nfn f() {}\nuse crate::tensors::Tensor;"), 1);
+    assert_eq!(edge("src/ot/exact.rs", "#[cfg(test)]\n#[allow(x)]\npub(super) mod t {\n use crate::tensors::A; }"), 0);
     assert_eq!(lines_before_tests("a\nb\n#[cfg(test)]\nmod tests {}\n"), 2);
+    assert_eq!(lines_before_tests("a\nb\n#[cfg(test)]\nmod tests;\n"), 2);
+    assert_eq!(lines_before_tests("a\n#[cfg(test)]\nmod fixtures;\nb\n#[cfg(test)]\nmod tests {}\n"), 4);
 }
 
 /// Every import of a room that the importing file's room may not have.
@@ -253,17 +260,45 @@ fn room_of(path: &Path) -> Option<String> {
     (!matches!(first, "lib" | "bin")).then(|| first.to_string())
 }
 
+/// The text up to its tests: a module of them written out, or one named on the file's last line. Another item that only
+/// tests see may stand anywhere, and what follows it counts.
 fn before_tests(text: &str) -> &str {
-    text.split("\n#[cfg(test)]").next().unwrap_or(text)
+    let marker = "#[cfg(test)]\n";
+    let opens_tests = |at: usize| {
+        let item = text[at + marker.len()..].trim();
+        let first = item.lines().find(|line| !line.starts_with("#[")).unwrap_or_default();
+        let module =
+            ["mod ", "pub mod ", "pub(crate) mod ", "pub(super) mod "].iter().any(|word| first.starts_with(word));
+        module && (first.contains('{') || item.ends_with(first))
+    };
+    let mut starts = text.match_indices(marker).map(|(at, _)| at);
+    let tests = starts.find(|&at| (at == 0 || text[..at].ends_with('\n')) && opens_tests(at));
+    &text[..tests.unwrap_or(text.len())]
 }
 
 fn lines_before_tests(text: &str) -> usize {
-    text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count()
+    before_tests(text).lines().count()
 }
 
 /// The text without its line comments: what they speak of is not used.
 fn code_only(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| &line[..comment_start(line)]).collect::<Vec<_>>().join("\n")
+}
+
+/// Where a line's comment begins, the line's length where it has none. In a string, two slashes are no comment.
+fn comment_start(line: &str) -> usize {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, letter) in line.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' if line[..at].ends_with('\'') && line[at + 1..].starts_with('\'') => {}
+            '"' => quoted = !quoted,
+            '/' if !quoted && line[at..].starts_with("//") => return at,
+            _ => {}
+        }
+    }
+    line.len()
 }
 
 fn root() -> PathBuf {

@@ -208,11 +208,15 @@ pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-/// A name that files and paths can bear.
+/// A name that files, paths and torch's modules can bear.
 pub(super) fn cleaned(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(64).collect();
-    if name.is_empty() { "adapter".to_owned() } else { name }
+    match name.as_str() {
+        "" => "adapter".to_owned(),
+        name if format::adapterhub::is_name(name) => name.to_owned(),
+        reserved => format!("{reserved}_adapter"),
+    }
 }
 
 /// Tasks by the names they usually go by, as AdapterHub groups them.
@@ -340,5 +344,6 @@ mod tests {
     fn names_fit_files() {
         assert_eq!(cleaned("nli/multi.v2"), "nli_multi_v2");
         assert_eq!(cleaned(""), "adapter");
+        assert_eq!(["train", "half", "type"].map(cleaned), ["train_adapter", "half_adapter", "type_adapter"]);
     }
 }

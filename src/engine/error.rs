@@ -148,7 +148,9 @@ pub enum EngineError {
     #[error("another adapter is called {0}")]
     NameTaken(String),
     /// A name that a file can't bear.
-    #[error("\"{0}\" can't be the name of an adapter: letters, digits, - and _ only, 1 to 64 of them")]
+    #[error(
+        "\"{0}\" can't be the name of an adapter: letters, digits, - and _ only, 1 to 64 of them, and no word of torch's modules"
+    )]
     BadName(String),
     /// A location that an adapter does not have.
     #[error("adapter {adapter} has nothing at {location}")]

@@ -15,10 +15,11 @@ const PACKAGES: &[&str] =
     &["torch==2.15.*", "transformers==4.57.6", "adapters==1.3.0", "POT==0.9.7", "safetensors==0.8.*"];
 
 /// What writes the golden fixtures: a script, where it is run from, its arguments. What a script reads that another
-/// wrote stands after it.
+/// wrote stands after it. `model/minilm_l3` is not here: it needs onnxruntime and another model's ONNX file.
 const FIXTURES: &[(&str, &str, &[&str])] = &[
     ("tests/fixtures/pot/make.py", ".", &[]),
     ("tests/fixtures/merge/make.py", ".", &[]),
+    ("tests/fixtures/experiment/make.py", ".", &[]),
     ("tests/fixtures/tokenizer/make.py", ".", &["www/models/all-minilm-l6-v2/tokenizer.json"]),
     ("tests/fixtures/adapterhub/make.py", "tests/fixtures/adapterhub", &[]),
     ("tests/fixtures/adapterhub/make_hostile.py", "tests/fixtures/adapterhub", &[]),
@@ -52,7 +53,21 @@ pub fn run(project: &Project, fixtures: bool) -> Result<()> {
     Ok(())
 }
 
-/// What `mera merge` writes, by each method, is loaded by `adapters` and computes what it should.
+/// What `mera merge` writes by each method, with what the method needs besides the adapters.
+const MERGES: &[(&str, &[&str])] = &[
+    ("sum", &[]),
+    ("average", &[]),
+    ("mera_wts", &[]),
+    ("mera_acts", &["--plm", PLM, "--texts", TASK]),
+    ("concat", &[]),
+    ("concat_reduced", &["--plm", PLM, "--texts", TASK]),
+];
+
+/// Rows to learn from and to compute activations on.
+const TASK: &str = "www/samples/task/everyday-nli.tsv";
+
+/// What `mera merge` writes by each method, and what `mera train` writes, head included, is loaded by `adapters` and
+/// computes what it should.
 fn check(project: &Project, python: &Path) -> Result<()> {
     let samples = project.root.join("www/samples/adapters");
     let mut adapters = Vec::new();
@@ -61,16 +76,29 @@ fn check(project: &Project, python: &Path) -> Result<()> {
     }
     adapters.sort();
     ensure!(adapters.len() > 1, "{} holds no adapters to merge", samples.display());
-    for method in ["sum", "average", "mera_wts", "concat"] {
-        let out = project.target.join("oracle-merged").join(method);
-        let mut merge = shell::cargo_command(project, &["run", "--quiet", "--features", "cli", "--bin", "mera", "--"]);
-        merge.args(["merge", "--method", method, "-o"]).arg(&out).args(&adapters);
-        shell::run(&mut merge)?;
-        let mut check = Command::new(python);
-        check.arg(project.root.join("tests/fixtures/interop/check.py")).arg(PLM).arg(&out);
-        shell::run(check.current_dir(&project.root))?;
+    let written = project.target.join("oracle-written");
+    for (method, needs) in MERGES {
+        let mut merge = mera(project);
+        merge.args(["merge", "--method", method]).args(*needs).args(&adapters);
+        write_and_load(project, python, merge, &written.join(method))?;
     }
-    Ok(())
+    let mut train = mera(project);
+    train.args(["train", "--plm", PLM, "--data", TASK, "--epochs", "1"]);
+    write_and_load(project, python, train, &written.join("trained"))
+}
+
+fn mera(project: &Project) -> Command {
+    let mut mera = shell::cargo_command(project, &["run", "--quiet", "--features", "cli", "--bin", "mera", "--"]);
+    mera.current_dir(&project.root);
+    mera
+}
+
+/// Has `command` write an adapter to `out`, in place of what an earlier run left there, and `adapters` load it.
+fn write_and_load(project: &Project, python: &Path, mut command: Command, out: &Path) -> Result<()> {
+    shell::run(command.arg("--force").arg("-o").arg(out))?;
+    let mut check = Command::new(python);
+    check.arg(project.root.join("tests/fixtures/interop/check.py")).arg(PLM).arg(out);
+    shell::run(check.current_dir(&project.root))
 }
 
 /// The environment's Python; what is installed already is not installed again.

@@ -14,7 +14,7 @@ pub use config::{AdapterConfig, AdapterForm, Architecture};
 pub use head::{Head, HeadConfig};
 pub use read::read;
 pub use reduction::ReductionFactor;
-pub use write::{Weights, write_adapterhub};
+pub use write::{Weights, is_name, write_adapterhub};
 
 use super::{FormatError, Problem, SourceFile};
 use crate::tensors::TensorSet;

@@ -24,13 +24,19 @@ pub enum Weights {
     Safetensors,
 }
 
+/// Whether torch's modules take `name` for an adapter: it is not empty, holds no dot and is no word of theirs.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('.') && !RESERVED.contains(&name)
+}
+
 /// The files of `adapter`'s folder, by name. A document that was read is written back unchanged but for the name.
 ///
 /// # Errors
 /// [`FormatError::Name`], [`FormatError::ModelType`], [`FormatError::UnknownTensor`], [`FormatError::Write`].
 pub fn write_adapterhub(adapter: &AdapterFile, weights: Weights) -> Result<Vec<NamedBytes>, FormatError> {
     let name = &adapter.name;
-    if name.is_empty() || name.contains('.') || RESERVED.contains(&&**name) {
+    if !is_name(name) {
         return Err(FormatError::Name { name: name.clone() });
     }
     let family = adapter.plm.family()?;
