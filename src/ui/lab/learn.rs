@@ -50,7 +50,7 @@ impl Lab {
         });
     }
 
-    /// Trains from a start; a run that is there already is left as it is unless `again`.
+    /// Trains from a start; a run that is there already is left as it is where `keep`, else trained again.
     pub(super) async fn train_now(self, start: &Start, keep: bool) -> Result<(), Failure> {
         let trained = self.choices.with_untracked(|choices| choices.train.trained);
         let (from, name) = self.resolve(start).await?;
@@ -149,7 +149,7 @@ impl Lab {
         self.choices.with_untracked(|choices| read(choices, &adapters, &data))
     }
 
-    /// The paused run of the chosen start, where there is one.
+    /// The run that was paused last, whatever it starts from.
     #[must_use]
     pub fn paused(self) -> Option<RunReport> {
         self.runs.with(|runs| runs.iter().rev().find(|run| run.status == RunStatus::Paused).cloned())

@@ -34,9 +34,12 @@ impl Lab {
             return;
         }
         spawn_local(async move {
-            // Adapters of different kinds have none, and nobody asked.
-            let found = self.ask(ShowSimilarity { adapters: adapters.clone() }).await.unwrap_or_default();
-            self.similarity.set(Some((adapters, found)));
+            match self.ask(ShowSimilarity { adapters: adapters.clone() }).await {
+                Ok(found) => self.similarity.set(Some((adapters, found))),
+                // Adapters of different kinds have none, and nobody asked.
+                Err(failure) if failure.kind == FailureKind::Input => self.similarity.set(Some((adapters, vec![]))),
+                Err(_) => {}
+            }
         });
     }
 

@@ -7,9 +7,10 @@ mod make;
 mod whole;
 mod work;
 
-pub use work::{Activity, Live, Plan, Stage};
+pub use work::{Live, Plan, Stage};
 
 use super::browser;
+use super::state::activities::{Activities, Activity};
 use super::state::recipe::{self, Held, Line};
 use super::state::sample::Sample;
 use super::state::{Choices, Step, address};
@@ -129,8 +130,10 @@ pub struct Lab {
     pub runs: RwSignal<Vec<RunReport>>,
     /// The run that is going on.
     pub live: RwSignal<Option<Live>>,
-    /// The long job that is going on.
-    pub activity: RwSignal<Option<Activity>>,
+    /// The long jobs that were asked for and have not ended.
+    activities: RwSignal<Activities>,
+    /// The one of them that the engine is at.
+    pub activity: Memo<Option<Activity>>,
     /// The list of jobs that it is part of.
     pub plan: RwSignal<Option<Plan>>,
     /// Lines to tell.
@@ -206,6 +209,7 @@ impl Lab {
                 device.as_ref().map(|device| device.methods.clone()).unwrap_or_default()
             })
         });
+        let activities = RwSignal::new(Activities::default());
         let lab = Self {
             client: StoredValue::new_local(client),
             page: RwSignal::new(Page::of(&browser::address::hash())),
@@ -229,7 +233,8 @@ impl Lab {
             episode: RwSignal::new(None),
             runs: RwSignal::new(vec![]),
             live: RwSignal::new(None),
-            activity: RwSignal::new(None),
+            activities,
+            activity: Memo::new(move |_| activities.with(|activities| activities.current().cloned())),
             plan: RwSignal::new(None),
             notices: RwSignal::new(vec![]),
             detail: RwSignal::new(None),

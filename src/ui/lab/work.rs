@@ -4,23 +4,11 @@ use super::Lab;
 use crate::protocol::*;
 use crate::ui::browser::now;
 use crate::ui::state::Step;
+use crate::ui::state::activities::Activity;
 use crate::ui::state::progress::Meter;
 use leptos::prelude::*;
-
-/// A long job that is going on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Activity {
-    /// What is being done, for a person.
-    pub label: String,
-    /// The step that it belongs to.
-    pub step: Option<Step>,
-    /// How far it is.
-    pub meter: Meter,
-    /// To cancel it by.
-    pub job: JobId,
-    /// Whether it has been told to stop.
-    pub stopping: bool,
-}
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A run that is going on.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,13 +74,15 @@ impl Lab {
     pub(super) async fn work<A: Ask>(self, label: &str, step: Option<Step>, ask: A) -> Result<A::Answer, Failure> {
         let command: Command = ask.into();
         let meter = Meter::new(&command, now());
+        let trains = matches!(command, Command::Train(_) | Command::Resume(_));
+        // No progress comes before the call has been posted, which is what names the job.
+        let own = Rc::new(Cell::new(None));
+        let heard = own.clone();
         let call = self.client().post::<A>(command, move |progress| {
-            self.activity.update(|activity| {
-                if let Some(activity) = activity {
-                    activity.meter.hear(&progress);
-                }
-            });
-            if progress.phase == Phase::Train {
+            if let Some(job) = heard.get() {
+                self.activities.update(|activities| activities.hear(job, &progress));
+            }
+            if trains && progress.phase == Phase::Train {
                 self.live.update(|live| {
                     let Some(live) = live else { return };
                     live.total = Some(progress.total).filter(|total| *total > 0.0);
@@ -105,13 +95,11 @@ impl Lab {
             }
         });
         let job = call.job();
-        self.activity.set(Some(Activity { label: label.to_owned(), step, meter, job, stopping: false }));
+        own.set(Some(job));
+        let activity = Activity { label: label.to_owned(), step, meter, job, stopping: false };
+        self.activities.update(|activities| activities.add(activity));
         let answer = call.await;
-        self.activity.update(|activity| {
-            if activity.as_ref().is_some_and(|activity| activity.job == job) {
-                *activity = None;
-            }
-        });
+        self.activities.update(|activities| activities.end(job));
         answer
     }
 
@@ -130,16 +118,11 @@ impl Lab {
         }
     }
 
-    /// Stops what is going on, and what was to follow.
+    /// Stops all that is going on, and what was to follow.
     pub fn cancel(self) {
         self.stop.set(true);
-        let job = self.activity.with_untracked(|activity| activity.as_ref().map(|activity| activity.job));
-        if let Some(job) = job {
-            self.activity.update(|activity| {
-                if let Some(activity) = activity {
-                    activity.stopping = true;
-                }
-            });
+        let jobs = self.activities.try_update(|activities| activities.stop()).unwrap_or_default();
+        for job in jobs {
             self.client().cancel(job);
         }
     }

@@ -4,6 +4,7 @@
 //! Nothing here remembers whether a result is stale. A result carries what was asked for; it is stale where that is
 //! not what the [`Choices`] would ask for now.
 
+pub mod activities;
 pub mod address;
 pub mod choices;
 pub mod columns;
