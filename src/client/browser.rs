@@ -151,7 +151,8 @@ impl Inner {
                 Effect::Spawn => self.spawn(),
                 Effect::Kill => *self.worker.borrow_mut() = None,
                 Effect::Send(job) => self.send(job),
-                Effect::Cancel(job) => self.post(&Request::Cancel(job)),
+                // Nobody waits for an answer: a job that is not stopped ends by itself.
+                Effect::Cancel(job) => drop(self.post(&Request::Cancel(job))),
                 Effect::Progress(job, progress) => {
                     let sink = self.sinks.borrow().get(&job).map(|sink| sink.progress.clone());
                     if let Some(sink) = sink {
@@ -177,25 +178,25 @@ impl Inner {
     }
 
     fn send(self: &Rc<Self>, job: JobId) {
-        let desk = self.desk.borrow();
-        if let Some(request) = desk.request(job) {
-            self.post(request);
+        let posted = self.desk.borrow().request(job).map_or(Ok(()), |request| self.post(request));
+        if let Err(error) = posted {
+            let message = format!("the engine could not be asked: {error:?}");
+            let effects = self.desk.borrow_mut().fail(job, Failure { kind: FailureKind::Internal, message });
+            self.perform(effects);
         }
     }
 
     /// Posts a request; the buffers of its files change hands instead of being copied.
-    fn post(&self, request: &Request) {
+    ///
+    /// # Errors
+    /// When it can't be written as a message, as where a number is too large for JavaScript.
+    fn post(&self, request: &Request) -> Result<(), JsValue> {
         let worker = self.worker.borrow();
-        let Some(live) = worker.as_ref() else { return };
-        let serializer = serde_wasm_bindgen::Serializer::new();
-        let posted = request.serialize(&serializer).map_err(JsValue::from).and_then(|value| {
-            let transfer = js_sys::Array::new();
-            collect_buffers(&value, &transfer);
-            live.worker.post_message_with_transfer(&value, &transfer)
-        });
-        if let Err(error) = posted {
-            (self.on_event)(Event::Notice(format!("A request could not be posted: {error:?}")));
-        }
+        let Some(live) = worker.as_ref() else { return Ok(()) };
+        let value = request.serialize(&serde_wasm_bindgen::Serializer::new())?;
+        let transfer = js_sys::Array::new();
+        collect_buffers(&value, &transfer);
+        live.worker.post_message_with_transfer(&value, &transfer)
     }
 
     fn spawn(self: &Rc<Self>) {

@@ -181,17 +181,23 @@ impl Desk {
                 Vec::new()
             }
             Message::Done { job, outcome } => self.done(job, outcome),
-            Message::Failed { job, failure } => match self.slots.remove(&job) {
-                Some(Slot { call: Some(call), .. }) => vec![Effect::Finish(call, Box::new(Err(failure)))],
-                Some(_) => {
-                    let notice = format!("After the restart, one thing could not be brought back: {failure}");
-                    let mut effects = vec![Effect::Event(Event::Notice(notice))];
-                    effects.extend(self.go_on());
-                    effects
-                }
-                None => Vec::new(),
-            },
+            Message::Failed { job, failure } => self.fail(job, failure),
             Message::Lost { reason } => self.lose(&reason),
+        }
+    }
+
+    /// A job came to nothing: by the worker's word, or because its request could not be posted.
+    ///
+    /// The engine counts what it makes, so after a command of the journal that failed every later handle would mean
+    /// another thing than the page holds it for: the worker is given up.
+    pub fn fail(&mut self, job: JobId, failure: Failure) -> Vec<Effect> {
+        let Some(slot) = self.slots.remove(&job) else { return Vec::new() };
+        match (slot.call, &slot.request) {
+            (Some(call), _) => vec![Effect::Finish(call, Box::new(Err(failure)))],
+            (None, Request::Run { command, .. }) => {
+                self.close(&format!("{} could not be done again: {failure}", in_words(command)))
+            }
+            (None, Request::Cancel(_)) => Vec::new(),
         }
     }
 
@@ -410,6 +416,25 @@ fn builds_state(command: &Command) -> bool {
     )
 }
 
+/// What a command of the journal does, to begin a sentence with.
+fn in_words(command: &Command) -> String {
+    match command {
+        Command::Start(_) => "The start of the engine".into(),
+        Command::OpenPlm(open) => format!("Loading the model `{}`", open.name),
+        Command::Open(open) => match &open.files[..] {
+            [FileSource::Bytes(file)] => format!("Reading {}", file.path),
+            files => format!("Reading {} files", files.len()),
+        },
+        Command::OpenData(open) => format!("Reading {}", open.file.path),
+        Command::EditAdapter(_) => "The change of an adapter".into(),
+        Command::RemoveAdapter(_) => "Removing an adapter".into(),
+        Command::Merge(_) => "A merge".into(),
+        Command::PlanExperiment(_) => "The plan of the experiment".into(),
+        Command::Resume(resume) => format!("The run `{}`", resume.train.name),
+        _ => "A command".into(),
+    }
+}
+
 fn job_of(request: &Request) -> JobId {
     match request {
         Request::Run { job, .. } | Request::Cancel(job) => *job,
@@ -594,6 +619,30 @@ mod tests {
         desk.lose("gone");
         let effects = desk.hear(Message::Ready { version: VERSION });
         assert_eq!(settle(&mut desk, effects, DeviceKind::Cpu).0, ["Start"]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_again_ends_the_worker() {
+        let mut desk = ready(DeviceKind::Cpu);
+        ask_and_finish(&mut desk, plm());
+        ask_and_finish(&mut desk, open());
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let start = sent(&desk, &effects)[0].0;
+        let effects = desk.hear(Message::Done { job: start, outcome: report(DeviceKind::Cpu) });
+        let (job, name) = sent(&desk, &effects)[0].clone();
+        assert_eq!(name, "OpenPlm");
+        let (waiting, _) = desk.ask(open());
+        let failure = Failure { kind: FailureKind::Input, message: "the hub does not answer".into() };
+        let effects = desk.hear(Message::Failed { job, failure });
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Kill)));
+        assert_eq!(answers(&effects), [(waiting, Err(FailureKind::WorkerLost))]);
+        assert_eq!(sent(&desk, &effects), []);
+        insta::assert_snapshot!(
+            match &statuses(&effects)[..] { [Status::Failed { reason }] => reason.clone(), other => format!("{other:?}") },
+            @"Loading the model `tiny` could not be done again: the hub does not answer"
+        );
+        assert_eq!(statuses(&desk.restart(DeviceChoice::Auto)), [Status::Starting]);
     }
 
     #[test]

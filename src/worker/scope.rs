@@ -1,6 +1,6 @@
 //! The worker's own global scope: posting, and letting the event loop turn.
 
-use crate::protocol::{Message, Outcome};
+use crate::protocol::{Failure, FailureKind, Message, Outcome};
 use js_sys::{Array, Promise, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -18,12 +18,17 @@ pub(super) fn global() -> Result<DedicatedWorkerGlobalScope, JsValue> {
     js_sys::global().dyn_into().map_err(|_| JsValue::from_str("this is no worker"))
 }
 
-/// Sends `message` to the page; the bytes of a file or checkpoint are transferred, not copied.
+/// Sends `message` to the page; the bytes of a checkpoint or an export are transferred, not copied. Of an answer that can't be
+/// written as a message the page hears that its job failed.
 pub fn post(message: &Message) {
     let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
-    let Ok(value) = message.serialize(&serializer) else {
-        console_error(&"a message could not be serialised".into());
-        return;
+    let value = match (message.serialize(&serializer), message) {
+        (Ok(value), _) => value,
+        (Err(error), Message::Done { job, .. }) => {
+            let message = format!("the answer could not be written: {error}");
+            return post(&Message::Failed { job: *job, failure: Failure { kind: FailureKind::Internal, message } });
+        }
+        (Err(error), _) => return console_error(&error.into()),
     };
     let transfer = Array::new();
     for bytes in buffers(&value, message) {
