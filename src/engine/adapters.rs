@@ -1,7 +1,7 @@
 //! The adapters that are loaded or were made here.
 
 use super::{Engine, EngineError, Observer, fetched};
-use crate::format::{self, AdapterFile, Architecture};
+use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
     AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, PlmCard, Problem,
@@ -268,6 +268,9 @@ impl Engine {
         for file in found.data {
             self.data.open(FileBytes { path: file.path, bytes: file.bytes }, &mut opened);
         }
+        if opened == Opened::default() {
+            opened.problems.extend(of_no_use(&found.ignored));
+        }
         Ok(opened)
     }
 
@@ -299,6 +302,18 @@ impl Engine {
         self.fits(&adapter.file)?;
         Ok(&adapter.file.params)
     }
+}
+
+/// One line on files of which none was of use; nothing where there are none.
+fn of_no_use(ignored: &[Ignored]) -> Option<Problem> {
+    // What a system leaves in folders comes first, and is the least likely to have been meant.
+    let named = ignored.last()?;
+    let others = match ignored.len() - 1 {
+        0 => String::new(),
+        1 => ", and so is 1 other file".to_owned(),
+        others => format!(", and so are {others} other files"),
+    };
+    Some(Problem { path: named.path.clone(), message: format!("of no use here: {}{others}", named.reason) })
 }
 
 /// Whether an adapter can stand in `plm`.

@@ -76,3 +76,13 @@ fn an_adapter_for_another_plm_is_told() {
     assert_eq!(card.misfits, refused);
     assert_eq!(empty.adapters().iter().count(), 1);
 }
+
+#[test]
+fn files_of_no_use_are_named() {
+    let mut engine = Engine::new(NoGpu);
+    let file = |path: &str| FileSource::Bytes(FileBytes { path: path.into(), bytes: b"some words".to_vec() });
+    let opened = ask(&mut engine, Open { files: vec![file("a/notes.xlsx"), file("a/.DS_Store")] }).unwrap();
+    assert_eq!((opened.adapters.len(), opened.data.len(), opened.problems.len()), (0, 0, 1));
+    let Problem { path, message } = &opened.problems[0];
+    insta::assert_snapshot!(format!("{path}: {message}"), @"a/notes.xlsx: of no use here: not a kind of file that is read here, and so is 1 other file");
+}
