@@ -330,12 +330,34 @@ fn a_plm_of_the_hub_is_run_from_where_it_was_fetched_to() {
     assert!(hub.iter().all(|run| run["plm"] == "model"), "the name is the file's");
 }
 
+#[cfg(unix)]
+fn has_python() -> bool {
+    let has = Command::new("python3").arg("--version").output().is_ok();
+    if !has {
+        println!("skipped: the scripts of cluster/ need python3, which is not installed");
+    }
+    has
+}
+
+/// The tests of the driver for Ray, which need no Ray.
+#[cfg(unix)]
+#[test]
+fn the_driver_of_a_cluster_loses_no_record() {
+    if !has_python() {
+        return;
+    }
+    let mut command = Command::new("python3");
+    command.args(["-B", "-m", "unittest", "discover", "cluster"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !told.contains("Ran 0 tests"), "{told}");
+}
+
 /// What `cluster/` does without a cluster: the tasks, and each as an element of a Slurm array.
 #[cfg(unix)]
 #[test]
 fn the_scripts_of_a_cluster_do_each_run_once() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        println!("skipped: cluster/tasks.py needs python3, which is not installed");
+    if !has_python() {
         return;
     }
     let folder = laboratory();
@@ -383,6 +405,7 @@ fn what_an_experiment_can_not_do_is_one_line() {
         error(&folder, &["run", "changed.toml"])
     };
     insta::assert_snapshot!(changed("epochs", "epoch"), @r#"error: changed.toml: [training] has no key "epoch": did you mean "epochs"?"#);
+    insta::assert_snapshot!(changed("[13, 21]", "[9007199254740992]"), @"error: changed.toml: seeds: 9007199254740992; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next");
     insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
     insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
     let plm = fixture("model/tiny");

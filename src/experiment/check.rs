@@ -96,6 +96,11 @@ pub enum SpecError {
     /// Shots outside their range.
     #[error("shots: {0}; it must be 1 to 10000")]
     Shots(usize),
+    /// A seed that JavaScript's numbers don't hold.
+    #[error(
+        "seeds: {0}; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next"
+    )]
+    Seed(u64),
     /// A PLM that is not among those of the experiment.
     #[error("there is no PLM number {asked} in the experiment; it has {count}")]
     NoPlm {
@@ -210,6 +215,9 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
     named("a variant", "variant", experiment.variants.iter().map(|variant| variant.name.as_str()))?;
     if let Some(&shots) = experiment.shots.iter().find(|shots| !(1..=10_000).contains(*shots)) {
         return Err(SpecError::Shots(shots));
+    }
+    if let Some(&seed) = experiment.seeds.iter().find(|seed| **seed >= 1 << 53) {
+        return Err(SpecError::Seed(seed));
     }
     training(experiment)?;
     if let Some(variant) = experiment.variants.iter().find(|variant| method::ids().any(|id| id == variant.name)) {
