@@ -8,7 +8,7 @@ use e2e::native::{largest_difference, mera, mera_json, unzip, zip_folder};
 use e2e::{path_from_environment, root};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The sample adapters, in the order in which they are dropped; the first is the reference.
@@ -286,6 +286,10 @@ async fn learn(lab: &Lab, files: &OwnFiles) -> Result<()> {
     lab.press("train").await?;
     lab.until("live", "data-step", LONG, |step| step.parse::<usize>().is_ok_and(|step| step >= 3)).await?;
     let first_loss = lab.number("live", "data-loss").await?;
+    // What is dropped meanwhile waits behind the training, and must not take its place at the button.
+    lab.drop_files(&[&files.other]).await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    ensure!(lab.count("live").await? == 1, "the training ended before it could be paused");
     let pressed = Instant::now();
     lab.press("pause").await?;
     lab.until("run-row", "data-status", LONG, |status| status == "paused").await?;
