@@ -331,6 +331,7 @@ fn a_plm_of_the_hub_is_run_from_where_it_was_fetched_to() {
 }
 
 #[cfg(unix)]
+#[allow(clippy::print_stdout, reason = "a test that was skipped says so")]
 fn has_python() -> bool {
     let has = Command::new("python3").arg("--version").output().is_ok();
     if !has {
