@@ -17,14 +17,14 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks import arguments, listed, share_out
+from tasks import arguments, listed, plms, share_out
 
 
-def do(mera, experiment, hashes, device, threads):
+def do(mera, experiment, hashes, folders, device, threads):
     """The lines of the records of these runs, what `mera` said on standard error, and how it ended: 0, 1 where runs
     are missing, or the signal that killed it, below 0. Runs on a node."""
     with tempfile.TemporaryDirectory(prefix="mera-") as folder:
-        command = [mera, "run", experiment, "-o", folder, "--device", device, "--only", *hashes]
+        command = [mera, "run", experiment, "-o", folder, *plms(folders), "--device", device, "--only", *hashes]
         environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
         ended = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         records = Path(folder, "records.jsonl")
@@ -79,7 +79,7 @@ def gather(asked, tasks, there, count):
     waiting = {}
 
     def submit(task, retries):
-        waiting[on_a_node.remote(asked.mera, experiment, task, asked.device, asked.cpus)] = task, retries
+        waiting[on_a_node.remote(asked.mera, experiment, task, asked.plm, asked.device, asked.cpus)] = task, retries
 
     for task in tasks:
         submit(task, asked.retries)
@@ -105,6 +105,17 @@ def gather(asked, tasks, there, count):
     return failed
 
 
+def summarize(mera, output, hashes):
+    """Writes the table of these runs, and of no others: records of other settings may lie beside them. Whether it
+    worked."""
+    lines = (output / "records.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    with tempfile.TemporaryDirectory(prefix="mera-") as folder:
+        own = [line for line in lines if json.loads(line)["hash"] in hashes]
+        Path(folder, "records.jsonl").write_text("".join(own), encoding="utf-8")
+        command = [mera, "summarize", folder, "-o", str(output)]
+        return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--address", default="auto", help="of the cluster's head (default: the one of this machine)")
@@ -115,15 +126,16 @@ def main():
     asked = parser.parse_args()
 
     output = Path(asked.output)
-    runs = listed(asked.mera, os.path.abspath(asked.experiment), output)
+    # On a node the working folder is another one.
+    asked.plm = [os.path.abspath(folder) for folder in asked.plm]
+    runs = listed(asked.mera, os.path.abspath(asked.experiment), output, asked.plm)
     there = {run["hash"] for run in runs if run["done"]}
     tasks = share_out(runs, asked.size)
     print(f"{len(runs)} runs, {len(there)} of them done; {len(tasks)} tasks", flush=True)
     with written(output):
         mend(output / "records.jsonl")
     failed = gather(asked, tasks, there, len(runs))
-    summarize = [asked.mera, "summarize", str(output), "-o", str(output)]
-    summarized = not there or subprocess.run(summarize, stdout=subprocess.DEVNULL).returncode == 0
+    summarized = not there or summarize(asked.mera, output, {run["hash"] for run in runs})
     sys.exit(1 if failed or not summarized else 0)
 
 

@@ -9,9 +9,12 @@
 #   sbatch --array=1-$(wc -l <tasks.txt) cluster/slurm.sh EXPERIMENT.toml OUT tasks.txt
 #   mera summarize OUT/part-*                                                   # when all have ended
 #
+# What stands behind the three goes to `mera run`: --plm DIR, --device cuda (with #SBATCH --gpus=1).
+#
 # An element that was stopped goes on from its own records when it is submitted again.
 set -euo pipefail
 experiment=$1 output=$2 tasks=$3
+shift 3
 read -ra hashes < <(sed -n "${SLURM_ARRAY_TASK_ID:?sbatch --array sets it}p" "$tasks")
 export RAYON_NUM_THREADS=${SLURM_CPUS_PER_TASK:-2}
-exec "${MERA:-mera}" run "$experiment" -o "$output/part-$SLURM_ARRAY_TASK_ID" --resume --only "${hashes[@]}"
+exec "${MERA:-mera}" run "$experiment" -o "$output/part-$SLURM_ARRAY_TASK_ID" --resume "$@" --only "${hashes[@]}"

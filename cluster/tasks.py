@@ -14,9 +14,14 @@ import sys
 from itertools import groupby
 
 
-def listed(mera, experiment, output):
+def plms(folders):
+    """The arguments by which `mera run` is told where the PLMs lie."""
+    return [word for folder in folders for word in ("--plm", folder)]
+
+
+def listed(mera, experiment, output, folders=()):
     """Every run of the experiment as `mera run --list --json` names it, with `done` where `output` has its record."""
-    command = [mera, "run", str(experiment), "-o", str(output), "--list", "--json"]
+    command = [mera, "run", str(experiment), "-o", str(output), *plms(folders), "--list", "--json"]
     try:
         ended = subprocess.run(command, stdout=subprocess.PIPE)
     except OSError as error:
@@ -42,13 +47,17 @@ def arguments(description):
     parser.add_argument("experiment", help="the experiment file")
     parser.add_argument("-o", "--output", required=True, help="folder of the records")
     parser.add_argument("--mera", default="mera", help="the command (default: %(default)s)")
+    parser.add_argument(
+        "--plm", action="append", default=[], metavar="DIR",
+        help="where the PLM lies, if not where the experiment says; once for each that it names, in its order",
+    )
     parser.add_argument("--size", type=int, default=16, help="runs a task at most (default: %(default)s)")
     return parser
 
 
 def main():
     asked = arguments(__doc__).parse_args()
-    for task in share_out(listed(asked.mera, asked.experiment, asked.output), asked.size):
+    for task in share_out(listed(asked.mera, asked.experiment, asked.output, asked.plm), asked.size):
         print(*task)
 
 

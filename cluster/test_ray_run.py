@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from ray_run import do, keep, mend, written
+from ray_run import do, keep, mend, summarize, written
 
 
 def record(hash):
@@ -37,19 +37,35 @@ class OnANode(Folder):
 
     def test_records_come_back_though_a_run_failed(self):
         mera = self.mera("echo 'error: b: it can not be done' >&2; exit 1")
-        done = do(mera, "films.toml", ["a", "b"], "cpu", 1)
+        done = do(mera, "films.toml", ["a", "b"], [], "cpu", 1)
         self.assertEqual(done, ([record("a")], "error: b: it can not be done", 1))
 
     def test_records_come_back_though_the_command_was_killed_in_a_line(self):
         mera = self.mera('printf \'{"hash": "b", "ac\' >>"$4/records.jsonl"; kill -9 $$')
-        self.assertEqual(do(mera, "films.toml", ["a", "b"], "cpu", 1), ([record("a")], "", -9))
+        self.assertEqual(do(mera, "films.toml", ["a", "b"], [], "cpu", 1), ([record("a")], "", -9))
 
     def test_no_record_is_no_line(self):
         mera = self.mera('rm "$4/records.jsonl"; exit 1')
-        self.assertEqual(do(mera, "films.toml", ["a"], "cpu", 1), ([], "", 1))
+        self.assertEqual(do(mera, "films.toml", ["a"], [], "cpu", 1), ([], "", 1))
+
+
+    def test_the_command_is_told_where_the_plms_lie(self):
+        mera = self.mera('echo "$@" >&2')
+        _, said, _ = do(mera, "films.toml", ["a"], ["/models/l6", "/models/l3"], "cuda", 1)
+        self.assertIn("--plm /models/l6 --plm /models/l3 --device cuda --only a", said)
 
 
 class OfTheDriver(Folder):
+    def test_the_table_is_of_the_listed_runs_alone(self):
+        mend(self.path)
+        keep(self.path, [record("a"), record("of other settings"), record("b")], set())
+        mera = self.folder / "mera"
+        mera.write_text('#!/bin/sh\ncp "$2/records.jsonl" "$4/summed.jsonl"\n')
+        mera.chmod(0o755)
+        self.assertTrue(summarize(str(mera), self.path.parent, {"a", "b"}))
+        summed = (self.path.parent / "summed.jsonl").read_text(encoding="utf-8").splitlines()
+        self.assertEqual(summed, [record("a"), record("b")])
+
     def test_a_file_may_be_cut_anywhere(self):
         whole = (record("a") + "\n" + record("b") + "\n").encode()
         first, all_but_end = len(record("a")), len(whole) - 1
