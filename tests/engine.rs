@@ -291,8 +291,6 @@ fn what_comes_out_goes_in_again() {
         let read = again.file.params.get(name).or_else(|| head.get(name)).unwrap();
         assert_eq!(read.values(), tensor.values(), "{name}");
     }
-    let csv = ask(&mut engine, Export::Curve(run)).unwrap();
-    assert_eq!(String::from_utf8(csv.bytes).unwrap().lines().count(), 9);
 }
 
 #[test]

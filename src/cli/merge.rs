@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::files::{self, OutputFolder};
 use super::session::Session;
 use super::{say, texts};
+use crate::engine::MAX_TEXTS;
 use crate::engine::folder;
 use crate::protocol::{self, AdapterCard, MergeReport, MergeSpec, OutputScale, Texts};
 use clap::{Args, ValueEnum};
@@ -73,15 +74,8 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 fn scale(text: &str) -> Result<OutputScale, String> {
-    Ok(match text {
-        "none" => OutputScale::None,
-        "keep" => OutputScale::Keep,
-        "sum" => OutputScale::Sum,
-        number => match number.parse::<f64>() {
-            Ok(factor) if factor.is_finite() => OutputScale::Factor(factor),
-            _ => return Err("it must be none, keep, sum or a number".to_owned()),
-        },
-    })
+    let number = |text: &str| text.parse().ok();
+    OutputScale::read(text, number).ok_or_else(|| "it must be none, keep, sum or a number".to_owned())
 }
 
 impl Merge {
@@ -95,6 +89,11 @@ impl Merge {
             session.open_plm(plm)?;
         }
         let texts = self.texts.as_deref().map_or(Ok(Texts::None), texts::read)?;
+        if let Texts::Lines(lines) = &texts
+            && lines.len() > MAX_TEXTS
+        {
+            super::warn(&format!("note: {MAX_TEXTS} of the {} texts are looked at, taken evenly", lines.len()));
+        }
         let inputs = self.adapters.iter().map(|path| session.open_adapter(path)).collect::<Result<Vec<_>, _>>()?;
         let reference = self.reference.as_deref().map(|wanted| self.find(wanted, &inputs)).transpose()?;
         let spec = MergeSpec {

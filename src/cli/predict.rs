@@ -4,7 +4,7 @@ use super::device::Device;
 use super::error::CliError;
 use super::session::Session;
 use super::{say, say_json};
-use crate::engine::EngineError;
+use crate::engine::{DEFAULT_MAX_LENGTH, EngineError};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Tokens at which texts are cut; a model with a shorter position table cuts sooner
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_LENGTH)]
     max_length: usize,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]

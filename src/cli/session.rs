@@ -6,12 +6,10 @@ use super::files;
 use super::watch::Watch;
 use crate::engine::{Engine, EngineError};
 use crate::protocol::{
-    AdapterCard, Ask, DataCard, DeviceReport, FileBytes, FileSource, Open, OpenPlm, Opened, PlmCard, Problem, Start,
+    AdapterCard, Ask, DataCard, DeviceReport, FileBytes, FileSource, Open, OpenPlm, Opened, PLM_FILES, PlmCard,
+    Problem, Start,
 };
 use std::path::Path;
-
-/// What a PLM's folder must hold.
-const PLM_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
 /// One engine and who watches it.
 pub(super) struct Session {

@@ -10,7 +10,7 @@ use crate::protocol::*;
 use std::collections::VecDeque;
 use vecmap::VecMap;
 
-/// Losses on WebGPU after which the CPU is used.
+/// Losses on WebGPU, with no call answered between them, after which the CPU is used.
 const GPU_LOSSES: u32 = 2;
 /// Losses in a row, with no call answered between them, after which no further worker is started.
 const LOSSES_IN_A_ROW: u32 = 3;
@@ -43,6 +43,8 @@ pub enum Event {
     Status(Status),
     /// The device that a worker has started on.
     Device(DeviceReport),
+    /// How far what the desk asked for itself is: the start of a worker, or what is done again in another.
+    Progress(Progress),
     /// Worth telling, one line.
     Notice(String),
 }
@@ -76,6 +78,8 @@ struct Slot {
     /// The run it goes on with, by the page's handle.
     run: Option<RunId>,
     sent: bool,
+    /// Whether it is to be cancelled as soon as it is sent.
+    cancelled: bool,
     checkpoint: Option<Checkpoint>,
     attempts: u32,
 }
@@ -130,6 +134,9 @@ impl Desk {
 
     /// A call: its id, and what is to be done. It waits where the worker does not listen yet.
     pub fn ask(&mut self, command: Command) -> (JobId, Vec<Effect>) {
+        if let Command::ForgetRun(ForgetRun(forgotten)) = command {
+            self.journal.retain(|before| !matches!(before, Command::Resume(of) if of.run == Some(forgotten)));
+        }
         let job = self.enter(command, None);
         if let Some(slot) = self.slots.get_mut(&job) {
             slot.call = Some(job);
@@ -160,6 +167,13 @@ impl Desk {
         if slot.sent {
             return vec![Effect::Cancel(job)];
         }
+        // Training that waits for another worker is to be paused where it was, which only a worker can.
+        if slot.attempts > 0 {
+            if let Some(slot) = self.slots.get_mut(&job) {
+                slot.cancelled = true;
+            }
+            return Vec::new();
+        }
         self.slots.remove(&job);
         let failure = Failure { kind: FailureKind::Cancelled, message: "Cancelled before it began.".into() };
         vec![Effect::Finish(call, Box::new(Err(failure)))]
@@ -171,7 +185,8 @@ impl Desk {
             Message::Ready { version } => self.ready(version),
             Message::Progress { job, progress } => match self.slots.get(&job).map(|slot| slot.call) {
                 Some(Some(call)) => vec![Effect::Progress(call, progress)],
-                _ => Vec::new(),
+                Some(None) => vec![Effect::Event(Event::Progress(progress))],
+                None => Vec::new(),
             },
             Message::Checkpoint { job, checkpoint } => {
                 if let Some(slot) = self.slots.get_mut(&job) {
@@ -194,6 +209,14 @@ impl Desk {
         let Some(slot) = self.slots.remove(&job) else { return Vec::new() };
         match (slot.call, &slot.request) {
             (Some(call), _) => vec![Effect::Finish(call, Box::new(Err(failure)))],
+            // No later handle hangs on a run; what it started from may have been removed since.
+            (None, Request::Run { command: Command::Resume(resume), .. }) => {
+                self.journal.retain(|kept| !matches!(kept, Command::Resume(of) if of.run == slot.run));
+                let notice = format!("The run `{}` could not be brought back: {failure}", resume.train.name);
+                let mut effects = vec![Effect::Event(Event::Notice(notice))];
+                effects.extend(self.go_on());
+                effects
+            }
             (None, Request::Run { command, .. }) => {
                 self.close(&format!("{} could not be done again: {failure}", in_words(command)))
             }
@@ -287,7 +310,9 @@ impl Desk {
                         Request::Run { command: Command::Resume(resume), .. } => resume.checkpoint.clone(),
                         _ => None,
                     };
-                    let command = match slot.checkpoint.take().or(before) {
+                    // A run that is gone on with may not have come to a checkpoint of its own yet.
+                    let kept = slot.run.and_then(|run| self.runs.checkpoint(run));
+                    let command = match slot.checkpoint.take().or(before).or(kept) {
                         Some(checkpoint) => Resume { train, run: None, checkpoint: Some(checkpoint) }.into(),
                         None => train.into(),
                     };
@@ -310,7 +335,7 @@ impl Desk {
         }
         if version != VERSION {
             return self.close(&format!(
-                "The page speaks version {VERSION} and the engine version {version}: reload the page without its cache."
+                "The page is of build {VERSION:08x} and the engine of build {version:08x}: reload the page without its cache."
             ));
         }
         self.stage = Stage::Rebuilding;
@@ -356,6 +381,7 @@ impl Desk {
             return effects;
         };
         self.losses_in_a_row = 0;
+        self.gpu_losses = 0;
         match &outcome {
             // Its checkpoint is put in when it is sent again.
             Outcome::Train(report) | Outcome::Resume(report) if report.status != RunStatus::Paused => {
@@ -363,9 +389,10 @@ impl Desk {
                 self.journal.push(resume.into());
             }
             _ if builds_state(&command) => {
-                // An experiment takes the place of the one before.
-                if matches!(command, Command::PlanExperiment(_)) {
-                    self.journal.retain(|before| !matches!(before, Command::PlanExperiment(_)));
+                self.journal.retain(|before| !ends(&command, before));
+                // Nothing was built upon a model that the next one follows at once.
+                while matches!((&command, self.journal.last()), (Command::OpenPlm(_), Some(Command::OpenPlm(_)))) {
+                    self.journal.pop();
                 }
                 self.journal.push(command);
             }
@@ -387,8 +414,11 @@ impl Desk {
             Command::Resume(resume) => (true, resume.run),
             _ => (false, None),
         };
-        let request = Request::Run { job, version: VERSION, command };
-        self.slots.insert(job, Slot { request, call, resumes, run, sent: false, checkpoint: None, attempts: 0 });
+        let request = Request::Run { job, command };
+        self.slots.insert(
+            job,
+            Slot { request, call, resumes, run, sent: false, cancelled: false, checkpoint: None, attempts: 0 },
+        );
         job
     }
 
@@ -398,7 +428,8 @@ impl Desk {
         if let Request::Run { command, .. } = &mut slot.request {
             self.runs.translate(command);
         }
-        vec![Effect::Send(job)]
+        let cancel = slot.cancelled.then_some(Effect::Cancel(job));
+        std::iter::once(Effect::Send(job)).chain(cancel).collect()
     }
 }
 
@@ -414,6 +445,16 @@ fn builds_state(command: &Command) -> bool {
             | Command::Merge(_)
             | Command::PlanExperiment(_)
     )
+}
+
+/// Whether nothing is left in the engine of what `before` did once `command` is done: an experiment takes the place of
+/// the one before, and a model that of both experiment and runs.
+fn ends(command: &Command, before: &Command) -> bool {
+    match command {
+        Command::PlanExperiment(_) => matches!(before, Command::PlanExperiment(_)),
+        Command::OpenPlm(_) => matches!(before, Command::PlanExperiment(_) | Command::Resume(_)),
+        _ => false,
+    }
 }
 
 /// What a command of the journal does, to begin a sentence with.
@@ -457,6 +498,7 @@ mod tests {
             self_test: None,
             max_binding_bytes: None,
             methods: vec![],
+            compared: vec![],
             engine: "mera".into(),
         })
     }
@@ -667,6 +709,54 @@ mod tests {
     }
 
     #[test]
+    fn training_that_is_paused_while_no_worker_listens_is_paused_by_the_next() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (call, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job: call, checkpoint: checkpoint(3) });
+        desk.lose("gone");
+        assert!(desk.cancel(call).is_empty(), "its steps are not thrown away");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (_, effects) = settle(&mut desk, effects, DeviceKind::Cpu);
+        let (job, name) = sent(&desk, &effects).last().unwrap().clone();
+        assert_eq!(name, "Resume");
+        assert!(matches!(effects.last(), Some(Effect::Cancel(cancelled)) if *cancelled == job));
+    }
+
+    #[test]
+    fn a_run_that_is_gone_on_with_keeps_the_steps_before() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
+        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) }));
+        desk.ask(Resume { train: train(), run: Some(run), checkpoint: None }.into());
+        desk.lose("gone before it came to a checkpoint of its own");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let (_, effects) = settle(&mut desk, effects, DeviceKind::Cpu);
+        let job = sent(&desk, &effects).last().unwrap().0;
+        let Some(Request::Run { command: Command::Resume(resume), .. }) = desk.request(job) else { panic!() };
+        assert_eq!(resume.checkpoint.as_ref().unwrap().step, 4);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_brought_back_costs_nothing_else() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Finished)) });
+        ask_and_finish(&mut desk, open());
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let start = sent(&desk, &effects)[0].0;
+        let effects = desk.hear(Message::Done { job: start, outcome: report(DeviceKind::Cpu) });
+        let job = sent(&desk, &effects)[0].0;
+        let failure = Failure { kind: FailureKind::Input, message: "there is no adapter number 3".into() };
+        let effects = desk.hear(Message::Failed { job, failure });
+        let [Effect::Event(Event::Notice(line)), ..] = &effects[..] else { panic!("{effects:?}") };
+        insta::assert_snapshot!(line, @"The run `run` could not be brought back: there is no adapter number 3");
+        assert_eq!(settle(&mut desk, effects, DeviceKind::Cpu).0, ["Open"]);
+        assert_eq!(desk.journal.len(), 1);
+    }
+
+    #[test]
     fn training_that_never_comes_further_is_given_up() {
         let mut desk = ready(DeviceKind::Cpu);
         let (call, _) = desk.ask(train().into());
@@ -727,6 +817,49 @@ mod tests {
     }
 
     #[test]
+    fn a_forgotten_run_is_not_trained_again() {
+        let mut desk = ready(DeviceKind::Cpu);
+        let finished = |desk: &mut Desk, worker| {
+            let (job, _) = desk.ask(train().into());
+            let report = RunReport { run: RunId(worker), ..run_report(RunStatus::Finished) };
+            handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(report) }))
+        };
+        let (kept, forgotten) = (finished(&mut desk, 5), finished(&mut desk, 6));
+        let (job, _) = desk.ask(ForgetRun(forgotten).into());
+        let Some(Request::Run { command: Command::ForgetRun(sent), .. }) = desk.request(job) else { panic!() };
+        assert_eq!(*sent, ForgetRun(RunId(6)), "under the worker's handle");
+        desk.hear(Message::Done { job, outcome: Outcome::ForgetRun(()) });
+        let again: Vec<_> =
+            desk.journal.iter().map(|command| matches!(command, Command::Resume(of) if of.run == Some(kept))).collect();
+        assert_eq!(again, [true]);
+    }
+
+    #[test]
+    fn a_model_takes_the_place_of_what_hung_on_the_one_before() {
+        let mut desk = ready(DeviceKind::Cpu);
+        ask_and_finish(&mut desk, plm());
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Finished)) });
+        ask_and_finish(&mut desk, plm());
+        ask_and_finish(&mut desk, open());
+        ask_and_finish(&mut desk, plm());
+        desk.lose("gone");
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        // What was opened with the second model may have needed it.
+        assert_eq!(settle(&mut desk, effects, DeviceKind::Cpu).0, ["Start", "OpenPlm", "Open", "OpenPlm"]);
+    }
+
+    #[test]
+    fn the_start_of_a_worker_is_told() {
+        let (mut desk, _) = Desk::new(DeviceChoice::Auto);
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        let job = sent(&desk, &effects)[0].0;
+        let progress = Progress { phase: Phase::SelfTest, done: 1.0, total: 2.0, point: None, run: 0, rate: None };
+        let effects = desk.hear(Message::Progress { job, progress: progress.clone() });
+        assert!(matches!(&effects[..], [Effect::Event(Event::Progress(told))] if *told == progress));
+    }
+
+    #[test]
     fn two_losses_on_webgpu_lead_to_the_cpu() {
         let mut desk = ready(DeviceKind::WebGpu);
         for expected in [DeviceChoice::Auto, DeviceChoice::Cpu] {
@@ -765,10 +898,12 @@ mod tests {
     #[test]
     fn another_version_of_the_worker_is_refused() {
         let (mut desk, _) = Desk::new(DeviceChoice::Auto);
-        let effects = desk.hear(Message::Ready { version: VERSION + 1 });
+        let effects = desk.hear(Message::Ready { version: VERSION ^ 1 });
+        let [Status::Failed { reason }] = &statuses(&effects)[..] else { panic!() };
+        let (page, worker) = (format!("{VERSION:08x}"), format!("{:08x}", VERSION ^ 1));
         insta::assert_snapshot!(
-            match &statuses(&effects)[..] { [Status::Failed { reason }] => reason.clone(), other => format!("{other:?}") },
-            @"The page speaks version 1 and the engine version 2: reload the page without its cache."
+            reason.replace(&page, "[page]").replace(&worker, "[worker]"),
+            @"The page is of build [page] and the engine of build [worker]: reload the page without its cache."
         );
     }
 

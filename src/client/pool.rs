@@ -132,16 +132,20 @@ impl Pool {
     /// The pass of `member` is not done; what of it has failed for good, with the reason.
     pub fn give_back(&mut self, member: usize, why: GaveBack) -> Vec<(String, String)> {
         let Some(mut pass) = self.taken.remove(&member) else { return Vec::new() };
+        let half = pass.runs.len().div_ceil(2);
         let (reason, tries) = match why {
             GaveBack::Stopped => {
                 self.waiting.push_front(pass);
                 return Vec::new();
             }
-            GaveBack::Lost(reason) => (reason, ATTEMPTS),
+            GaveBack::Lost(reason) => {
+                self.cut(half);
+                (reason, ATTEMPTS)
+            }
             GaveBack::Failed(reason) => (reason, 1),
         };
         if pass.runs.len() > 1 {
-            let second = pass.runs.split_off(pass.runs.len().div_ceil(2));
+            let second = pass.runs.split_off(half);
             for runs in [second, pass.runs] {
                 self.waiting.push_front(Pass { runs, attempts: 0, began: 0.0 });
             }
@@ -153,6 +157,16 @@ impl Pool {
             return Vec::new();
         }
         pass.runs.into_iter().map(|run| (run.hash, reason.clone())).collect()
+    }
+
+    /// What was too much for a worker may be too much for any: no pass that waits is longer than `most` from now on.
+    fn cut(&mut self, most: usize) {
+        let parts = |pass: Pass| {
+            let Pass { runs, attempts, began } = pass;
+            let part = |runs: &[PlannedCard]| Pass { runs: runs.to_vec(), attempts, began };
+            runs.chunks(most.max(1)).map(part).collect::<Vec<_>>()
+        };
+        self.waiting = std::mem::take(&mut self.waiting).into_iter().flat_map(parts).collect();
     }
 
     /// Gives out nothing until [`Pool::resume`]; what is taken goes on.
@@ -310,6 +324,18 @@ mod tests {
         assert_eq!(pool.take(1, 0.0), pass(&["c"]), "once more");
         assert_eq!(pool.give_back(1, GaveBack::Lost("gone".into())), [("c".to_owned(), "gone".to_owned())]);
         assert_eq!(pool.left(), 2);
+    }
+
+    #[test]
+    fn what_was_too_much_for_one_worker_is_not_tried_again() {
+        let mut pool = pool(&[&["a", "b", "c", "d"], &["e", "f", "g"], &["h"]]);
+        pool.take(0, 0.0);
+        pool.give_back(0, GaveBack::Lost("out of memory".into()));
+        for expected in [&["a", "b"][..], &["c", "d"], &["e", "f"], &["g"], &["h"]] {
+            assert_eq!(pool.take(0, 0.0), pass(expected));
+            pool.finish(0, 1.0);
+        }
+        assert_eq!(pool.left(), 0);
     }
 
     #[test]

@@ -28,18 +28,30 @@ impl RunBook {
         }
     }
 
+    /// What the run of the page's handle goes on from in another worker.
+    pub(super) fn checkpoint(&self, page: RunId) -> Option<Checkpoint> {
+        self.checkpoints.get(&page).cloned()
+    }
+
     /// The worker is gone, and its handles with it.
     pub(super) fn lose_worker(&mut self) {
         self.here.clear();
     }
 
     /// Puts the worker's handle in the place of the page's. A run that this worker does not have goes on from its
-    /// checkpoint; any other question about it names no run, and the worker says so.
-    pub(super) fn translate(&self, command: &mut Command) {
+    /// checkpoint; any other question about it names no run, and the worker says so. One that is to be forgotten is
+    /// forgotten here as well.
+    pub(super) fn translate(&mut self, command: &mut Command) {
         let here = |page: RunId| self.here.get(&page).copied();
         match command {
             Command::Predict(ask) => ask.run = here(ask.run).unwrap_or(NO_RUN),
-            Command::Export(Export::Run(run) | Export::Curve(run)) => *run = here(*run).unwrap_or(NO_RUN),
+            Command::ForgetRun(ForgetRun(run)) => {
+                let page = *run;
+                *run = here(page).unwrap_or(NO_RUN);
+                self.here.remove(&page);
+                self.checkpoints.remove(&page);
+            }
+            Command::Export(Export::Run(run)) => *run = here(*run).unwrap_or(NO_RUN),
             Command::Resume(resume) => {
                 if let Some(page) = resume.run {
                     resume.run = here(page);
@@ -65,9 +77,9 @@ mod tests {
         let mut book = RunBook::default();
         let page = book.new_handle();
         book.reported(page, RunId(7), None);
-        let mut command: Command = Export::Curve(page).into();
+        let mut command: Command = Export::Run(page).into();
         book.translate(&mut command);
-        assert!(matches!(command, Command::Export(Export::Curve(RunId(7)))));
+        assert!(matches!(command, Command::Export(Export::Run(RunId(7)))));
         book.lose_worker();
         let mut command: Command = Predict { run: page, text1: String::new(), text2: None }.into();
         book.translate(&mut command);

@@ -21,6 +21,8 @@ pub enum Origin {
     Merged {
         /// How.
         spec: MergeSpec,
+        /// Name and hash of the model that was loaded then.
+        plm: Option<(String, String)>,
         /// Names and hashes of the inputs, in order.
         inputs: Vec<(String, String)>,
         /// Where its head is from, or why it has none; nothing where no input has one.
@@ -251,7 +253,7 @@ impl Engine {
             found.problems.iter().map(|problem| Problem { path: problem.path.clone(), message: problem.message() }),
         );
         for plm in found.plms {
-            let message = "this is a language model; open it in the step Model".to_owned();
+            let message = "this is a language model: drop its config.json, tokenizer.json and model.safetensors together and unpacked".to_owned();
             opened.problems.push(Problem { path: plm.path, message });
         }
         for adapter in found.adapters {

@@ -226,7 +226,7 @@ impl Engine {
         let norm_in = params.part(Part::DownWeight).row(ask.neuron).norm() as f32;
         let norm_out = params.part(Part::UpWeight).column(ask.neuron).norm() as f32;
         if ask.texts == Texts::None {
-            return Ok(NeuronReport { norm_in, norm_out, active: 0.0, top: Vec::new() });
+            return Ok(NeuronReport { norm_in, norm_out, active: None, top: Vec::new() });
         }
         let observed = self.observe(ask.adapter, &ask.texts, "what a neuron responds to", observer).await?;
         let inputs = observed.inputs.get(&location).ok_or_else(missing)?;
@@ -243,7 +243,7 @@ impl Engine {
         let top = values.into_iter().take(TOP).filter_map(|(value, (text, index))| {
             Some(TokenActivation { tokens: observed.tokens.get(text)?.clone(), index, value })
         });
-        Ok(NeuronReport { norm_in, norm_out, active, top: top.collect() })
+        Ok(NeuronReport { norm_in, norm_out, active: Some(active), top: top.collect() })
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) async fn choose(
             self_test: None,
             max_binding_bytes: None,
             methods: Vec::new(),
+            compared: Vec::new(),
             engine: String::new(),
         };
         (Device::flex().autodiff(), report)

@@ -5,6 +5,8 @@ use super::{Engine, EngineError, recipe};
 use crate::format::{self, AdapterFile, HeadConfig, NamedBytes, Weights, archive};
 use crate::protocol::{AdapterId, Export, FileBytes};
 use crate::tensors::TensorSet;
+use crate::text::Dataset;
+use serde::Serialize;
 
 impl Engine {
     pub(super) fn export(&self, export: &Export) -> Result<FileBytes, EngineError> {
@@ -13,21 +15,10 @@ impl Engine {
                 let adapter = self.adapters.get(*id)?;
                 zipped(&adapter.file, &self.recipe(*id)?)
             }
+            Export::Data(id) => jsonl(self.data.get(*id)?),
             Export::Run(id) => {
                 let (file, recipe) = (self.trained(*id)?, recipe::of_run(self, *id)?);
                 zipped(&file, &recipe)
-            }
-            Export::Curve(id) => {
-                let report = self.runs.report(*id)?;
-                let name = self.runs.best(*id).map(|(asked, ..)| asked.name.clone()).unwrap_or_default();
-                let mut csv = String::from("step,epoch,loss,learning_rate,dev_accuracy,dev_macro_f1,dev_loss\n");
-                for point in report.map(|report| report.curve.as_slice()).unwrap_or_default() {
-                    let dev = point
-                        .dev
-                        .map_or(",,".to_owned(), |dev| format!("{},{},{}", dev.accuracy, dev.macro_f1, dev.loss));
-                    csv += &format!("{},{},{},{},{dev}\n", point.step, point.epoch, point.loss, point.learning_rate);
-                }
-                Ok(FileBytes { path: format!("{name}_curve.csv"), bytes: csv.into_bytes() })
             }
         }
     }
@@ -84,6 +75,25 @@ pub fn folder(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<Vec<N
     let mut files = format::write_adapterhub(adapter, Weights::Both)?;
     files.push(("recipe.json".to_owned(), recipe::print(recipe)));
     Ok(files)
+}
+
+/// The rows of a data set, a JSON object a line.
+fn jsonl(data: &Dataset) -> Result<FileBytes, EngineError> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<&'a str>,
+        text1: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text2: Option<&'a str>,
+    }
+    let mut bytes = Vec::new();
+    for row in &data.rows {
+        let line = Line { label: row.label.as_deref(), text1: &row.text1, text2: row.text2.as_deref() };
+        serde_json::to_writer(&mut bytes, &line).map_err(crate::experiment::RecordError::from)?;
+        bytes.push(b'\n');
+    }
+    Ok(FileBytes { path: format!("{}.jsonl", data.name), bytes })
 }
 
 fn zipped(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<FileBytes, EngineError> {

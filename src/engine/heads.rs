@@ -20,9 +20,15 @@ pub(super) fn merged(inputs: &[(&LoadedAdapter, f64)]) -> Result<MergedHead, Eng
         let file = &adapter.file;
         file.head.clone().map(|head| (file.name.clone(), head, weight))
     };
-    let heads: Vec<(String, Head, f64)> = inputs.iter().filter_map(with).collect();
-    let Some((name, first, _)) = heads.first() else { return Ok(MergedHead::default()) };
     let none = |why: String| Ok(MergedHead { head: None, note: Some(format!("no head: {why}")) });
+    // Whoever counts nothing is not asked what it answers.
+    let (heads, idle): (Vec<_>, Vec<_>) = inputs.iter().filter_map(with).partition(|(_, _, weight)| *weight > 0.0);
+    let Some((name, first, _)) = heads.first() else {
+        return match idle.is_empty() {
+            true => Ok(MergedHead::default()),
+            false => none("the adapters that have one have weight 0".to_owned()),
+        };
+    };
     for (other_name, other, _) in &heads {
         if other.config.labels != first.config.labels {
             let labels = |head: &Head| head.config.labels.join(", ");
@@ -33,9 +39,6 @@ pub(super) fn merged(inputs: &[(&LoadedAdapter, f64)]) -> Result<MergedHead, Eng
         }
     }
     let total: f64 = heads.iter().map(|(_, _, weight)| weight).sum();
-    if total <= 0.0 {
-        return none("the adapters that have one have weight 0".to_owned());
-    }
     let mut params = TensorSet::new();
     for (tensor_name, tensor) in first.params.iter() {
         let mut mean = vec![0.0; tensor.len()];

@@ -46,9 +46,11 @@ impl Engine {
         });
         let MergedHead { head, note } = heads::merged(&weighted.collect::<Result<Vec<_>, EngineError>>()?)?;
         let file = AdapterFile::new(name, signature, form, params, head)?;
-        let origin = Origin::Merged { spec: spec.clone(), inputs: named, head: note };
+        let plm = self.plm.as_ref().map(|plm| (plm.card.name.clone(), plm.card.sha256.clone()));
+        let sha256 = plm.as_ref().map(|(_, sha256)| sha256.clone());
+        let origin = Origin::Merged { spec: spec.clone(), plm, inputs: named, head: note };
         let adapter = self.adapters.add(file, track, origin);
-        Ok(MergeReport { adapter, spec, locations })
+        Ok(MergeReport { adapter, spec, plm: sha256, locations })
     }
 
     /// The merge itself, in the form of `reference`, one of the inputs; and what it did.
@@ -64,9 +66,11 @@ impl Engine {
         let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
         let needs_texts = settings.need_texts() || spec.scale == OutputScale::Keep;
         // Texts are looked at where they are given: they tell how near the merge comes to the mean of functions. That
-        // needs a language model; without one only a method that needs them fails.
-        let features = if needs_texts || (spec.texts != Texts::None && self.plm.is_some()) {
+        // needs a language model and texts that can be had; without them only a method that needs them fails.
+        let features = if needs_texts {
             Some(self.features(&spec.adapters, &spec.texts, "merging by activations", observer).await?)
+        } else if spec.texts != Texts::None && self.plm.is_some() && self.resolve(&spec.texts, "distances").is_ok() {
+            Some(self.features(&spec.adapters, &spec.texts, "distances", observer).await?)
         } else {
             None
         };
@@ -84,7 +88,7 @@ impl Engine {
             let adapters = inputs.adapters.iter().zip(&own).map(|(input, params)| Input { params, ..*input });
             let inputs = Inputs { adapters: adapters.collect(), ..inputs.clone() };
             let mut merged = method.merge(&inputs, &settings)?;
-            merge::scale_output(&mut merged, &inputs, scale(spec.scale))?;
+            merge::scale_output(&mut merged, &inputs, spec.scale.into())?;
             let distances =
                 if features.is_some() { merge::ensemble_distance(&merged.params, &inputs)? } else { Vec::new() };
             let at = &merged.alignments;
@@ -148,12 +152,25 @@ fn ensemble(distance: &merge::EnsembleDistance) -> EnsembleDistance {
     }
 }
 
-fn scale(scale: OutputScale) -> Scale {
-    match scale {
-        OutputScale::None => Scale::None,
-        OutputScale::Keep => Scale::Keep,
-        OutputScale::Sum => Scale::Sum,
-        OutputScale::Factor(factor) => Scale::Factor(factor),
+impl From<OutputScale> for Scale {
+    fn from(scale: OutputScale) -> Self {
+        match scale {
+            OutputScale::None => Self::None,
+            OutputScale::Keep => Self::Keep,
+            OutputScale::Sum => Self::Sum,
+            OutputScale::Factor(factor) => Self::Factor(factor),
+        }
+    }
+}
+
+impl From<Scale> for OutputScale {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::None => Self::None,
+            Scale::Keep => Self::Keep,
+            Scale::Sum => Self::Sum,
+            Scale::Factor(factor) => Self::Factor(factor),
+        }
     }
 }
 

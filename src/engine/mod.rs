@@ -29,6 +29,7 @@ mod texts;
 mod training;
 mod whole;
 
+pub use crate::text::DEFAULT_MAX_LENGTH;
 pub use adapters::{Adapters, LoadedAdapter, Origin, proposed_track};
 pub use answers::{Answers, RowAnswer};
 pub use data::DataSets;
@@ -39,6 +40,7 @@ pub use observer::{Cancelled, Observer, Quiet, Ready};
 pub use plm::Plm;
 pub use records::export as export_records;
 pub use report::comparison;
+pub use texts::MAX_TEXTS;
 pub use training::Runs;
 pub use whole::{WholeReport, WholeRun};
 
@@ -109,6 +111,7 @@ impl Engine {
             Command::Merge(merge) => Outcome::Merge(self.merge(merge, observer).await?),
             Command::Train(train) => Outcome::Train(self.train(train, observer).await?),
             Command::Resume(resume) => Outcome::Resume(self.resume(resume, observer).await?),
+            Command::ForgetRun(forget) => Outcome::ForgetRun(self.runs.forget(forget.0)),
             Command::Predict(predict) => Outcome::Predict(self.predict(&predict).await?),
             Command::Export(export) => Outcome::Export(self.export(&export)?),
             Command::ReadExperiment(read) => Outcome::ReadExperiment(sheet::read(&read.file)?),
@@ -158,6 +161,7 @@ impl Engine {
     ) -> Result<DeviceReport, EngineError> {
         let (device, mut report) = device::choose(choice, self.gpu.as_ref(), observer).await?;
         report.methods = merging::method_cards();
+        report.compared = laboratory::cards::compared();
         report.engine = VERSION.to_owned();
         self.device = device;
         self.kind = report.device;

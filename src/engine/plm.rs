@@ -4,8 +4,8 @@ use super::adapters::fits_plm;
 use super::{Engine, EngineError, Observer, fetched, texts};
 use crate::format::{AdapterFile, safetensors, sha256_hex};
 use crate::model::{BertConfig, Encoder, ModelError};
-use crate::protocol::{OpenPlm, Phase, PlmCard, Problem, Token};
-use crate::text::Tokenizer;
+use crate::protocol::{OpenPlm, PLM_FILES, Phase, PlmCard, Problem, Token};
+use crate::text::{DEFAULT_MAX_LENGTH, Tokenizer};
 
 /// Encoder and tokenizer.
 #[derive(Debug)]
@@ -19,9 +19,6 @@ pub struct Plm {
     /// SHA-256 of those of its three files: weights, configuration, tokenizer.
     pub identity: String,
 }
-
-/// Texts are cut here unless the caller says otherwise; a model with a shorter position table cuts sooner.
-pub(super) const DEFAULT_MAX_LENGTH: usize = 128;
 
 /// What the encoder may keep of rows that it has seen. One of 50 tokens 384 wide is 77 kB: this is the test of most
 /// targets and the examples of their runs. A tab has several engines, and less memory.
@@ -60,7 +57,8 @@ impl Engine {
                 .map(|file| file.bytes.as_slice())
                 .ok_or(EngineError::IncompletePlm { name: open.name.clone(), missing: name })
         };
-        let (config, tokenizer, weights) = (find("config.json")?, find("tokenizer.json")?, find("model.safetensors")?);
+        let [config, tokenizer, weights] = PLM_FILES.map(find);
+        let (config, tokenizer, weights) = (config?, tokenizer?, weights?);
         let others = sha256_hex(config) + &sha256_hex(tokenizer);
         let in_plm = |error| EngineError::Plm { path: open.name.clone(), error };
         observer.at(Phase::Read, 0, 3).await?;
@@ -93,7 +91,9 @@ impl Engine {
         };
         let misfit = |adapter: &AdapterFile| {
             let error = fits_plm(adapter, &card).err()?;
-            Some(Problem { path: adapter.path.clone(), message: error.to_string() })
+            // What was merged here has no path.
+            let path = if adapter.path.is_empty() { &adapter.name } else { &adapter.path };
+            Some(Problem { path: path.clone(), message: error.to_string() })
         };
         card.misfits = self.adapters.iter().filter_map(|(_, adapter)| misfit(&adapter.file)).collect();
         let identity = sha256_hex((card.sha256.clone() + &others).as_bytes());

@@ -1,5 +1,6 @@
 //! `recipe.json`: everything that went into an adapter, so that anyone can make it again.
 
+use super::texts::{self, MAX_TEXTS};
 use super::{BURN, Engine, EngineError, LoadedAdapter, Origin, VERSION, WholeReport, WholeRun};
 use crate::merge::{self, Settings};
 use crate::protocol::{DataId, EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
@@ -7,7 +8,12 @@ use serde_json::{Value, json};
 
 /// How `adapter` came about.
 pub(super) fn of_adapter(engine: &Engine, adapter: &LoadedAdapter) -> Value {
-    json!({ "engine": VERSION, "burn": BURN, "plm": plm(engine), "adapter": origin(engine, adapter) })
+    let plm = match &adapter.origin {
+        // Another may be loaded by now.
+        Origin::Merged { plm, .. } => plm.as_ref().map_or(Value::Null, |(name, sha256)| named_plm(name, sha256)),
+        Origin::File | Origin::Trained(_) => plm(engine),
+    };
+    json!({ "engine": VERSION, "burn": BURN, "plm": plm, "adapter": origin(engine, adapter) })
 }
 
 /// How the run `id` came about.
@@ -59,14 +65,18 @@ pub(super) fn print(recipe: &Value) -> Vec<u8> {
 }
 
 fn plm(engine: &Engine) -> Value {
-    engine.plm.as_ref().map_or(Value::Null, |plm| json!({ "name": plm.card.name, "sha256": plm.card.sha256 }))
+    engine.plm.as_ref().map_or(Value::Null, |plm| named_plm(&plm.card.name, &plm.card.sha256))
+}
+
+fn named_plm(name: &str, sha256: &str) -> Value {
+    json!({ "name": name, "sha256": sha256 })
 }
 
 fn origin(engine: &Engine, adapter: &LoadedAdapter) -> Value {
     let name = &adapter.file.name;
     match &adapter.origin {
         Origin::File => json!({ "name": name, "file": short(&adapter.file.path), "sha256": adapter.sha256() }),
-        Origin::Merged { spec, inputs, head } => merged(engine, name, spec, inputs, head.as_deref()),
+        Origin::Merged { spec, inputs, head, .. } => merged(engine, name, spec, inputs, head.as_deref()),
         Origin::Trained(settings) => json!({ "name": name, "training": settings }),
     }
 }
@@ -85,7 +95,7 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, Stri
         "head": head,
         "texts": match &spec.texts {
             Texts::None => Value::Null,
-            Texts::Lines(lines) => json!({ "lines": lines }),
+            Texts::Lines(lines) => json!({ "lines": texts::evenly(lines.iter().collect(), MAX_TEXTS) }),
             Texts::Episode(spec) => json!({ "episode": episode(engine, spec) }),
         },
     })
@@ -130,4 +140,26 @@ fn episode(engine: &Engine, spec: &EpisodeSpec) -> Value {
         "seed": spec.seed,
         "max_length": spec.max_length,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::OutputScale;
+
+    #[test]
+    fn a_recipe_has_what_a_preset_sets_beside_what_nobody_changed() {
+        let spec = MergeSpec {
+            method: "mera_wts".into(),
+            settings: [("preset".to_owned(), "git_re_basin".to_owned())].into(),
+            adapters: vec![],
+            weights: vec![],
+            reference: None,
+            scale: OutputScale::None,
+            texts: Texts::None,
+        };
+        let found = settings(&spec);
+        let words = ["preset", "cost", "features", "solver"].map(|name| found[name].as_str().unwrap());
+        assert_eq!(words, ["git_re_basin", "inner_product", "both", "exact"]);
+    }
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 const ROWS: usize = 16;
 
 /// At most this many texts are read: two hundred are enough for alignment and distances, measured.
-const MAX_TEXTS: usize = 256;
+pub const MAX_TEXTS: usize = 256;
 
 /// At most this many tokens are kept, evenly over the texts.
 const MAX_TOKENS: usize = 2048;
@@ -44,8 +44,8 @@ pub(super) struct Observed {
 
 impl Engine {
     /// The texts that `texts` stands for.
-    fn resolve(&self, texts: &Texts, what: &'static str) -> Result<Vec<Text>, EngineError> {
-        let mut resolved: Vec<Text> = match texts {
+    pub(super) fn resolve(&self, texts: &Texts, what: &'static str) -> Result<Vec<Text>, EngineError> {
+        let resolved: Vec<Text> = match texts {
             Texts::None => Vec::new(),
             Texts::Lines(lines) => lines
                 .iter()
@@ -65,8 +65,7 @@ impl Engine {
         if resolved.is_empty() {
             return Err(EngineError::NoTexts(what));
         }
-        resolved.truncate(MAX_TEXTS);
-        Ok(resolved)
+        Ok(evenly(resolved, MAX_TEXTS))
     }
 
     /// Runs the texts through the model with adapter `id` in it, dropout off; remembered until other texts are asked
@@ -140,5 +139,25 @@ impl Engine {
             }
         }
         Ok(Observed { hidden, tokens, places, inputs })
+    }
+}
+/// At most `most` of them, taken evenly: a set may be sorted by its labels.
+pub(super) fn evenly<T>(texts: Vec<T>, most: usize) -> Vec<T> {
+    let all = texts.len();
+    let is_kept = |place: usize| all <= most || (place * most) / all != ((place + 1) * most) / all;
+    texts.into_iter().enumerate().filter(|(place, _)| is_kept(*place)).map(|(_, text)| text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_texts_some_of_every_part_are_kept() {
+        assert_eq!(evenly(vec![1, 2, 3], 3), [1, 2, 3]);
+        assert_eq!(evenly((0..10).collect(), 4), [2, 4, 7, 9]);
+        let kept = evenly((0..1000).collect(), MAX_TEXTS);
+        assert_eq!(kept.len(), MAX_TEXTS);
+        assert_eq!(kept.iter().filter(|&&text| text < 500).count(), MAX_TEXTS / 2);
     }
 }

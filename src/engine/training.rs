@@ -73,6 +73,10 @@ impl Runs {
         Ok(&self.get(id)?.started)
     }
 
+    pub(super) fn forget(&mut self, id: RunId) {
+        self.runs.shift_remove(&id);
+    }
+
     pub(super) fn clear(&mut self) {
         self.runs.clear();
     }

@@ -53,25 +53,39 @@ impl std::fmt::Debug for Kind {
     }
 }
 
+/// A method that merges nothing.
+pub struct Other {
+    /// As experiments name it.
+    pub id: &'static str,
+    /// How a run comes to what it fine-tunes.
+    pub kind: Kind,
+    /// What it is, in a few words.
+    pub description: &'static str,
+}
+
 /// Methods that merge nothing, in the order in which they are shown.
-pub const OTHERS: &[(&str, Kind)] = &[
-    ("majority", Kind::Majority),
-    ("head", Kind::Head),
-    ("scratch", Kind::Scratch),
-    ("lora", Kind::Lora),
-    ("single", Kind::Single),
-    ("best_single", Kind::BestSingle),
-    ("best_single_by_score", Kind::BestSingleByScore),
-    ("concat_gated", Kind::Gated),
-    ("concat_gated_reduced", Kind::GatedReduced),
-    ("fusion", Kind::Fusion),
-    ("full", Kind::Full),
+pub const OTHERS: &[Other] = &[
+    other("majority", Kind::Majority, "always the most frequent class of test"),
+    other("head", Kind::Head, "a new head on the frozen model"),
+    other("scratch", Kind::Scratch, "a new adapter and head"),
+    other("lora", Kind::Lora, "new low-rank matrices in the attention"),
+    other("single", Kind::Single, "each adapter by itself"),
+    other("best_single", Kind::BestSingle, "the single adapter that is best on dev"),
+    other("best_single_by_score", Kind::BestSingleByScore, "the single adapter with the best score before training"),
+    other("concat_gated", Kind::Gated, "one gate an adapter and layer over the frozen adapters"),
+    other("concat_gated_reduced", Kind::GatedReduced, "the same, then folded into one adapter of a single one's size"),
+    other("fusion", Kind::Fusion, "AdapterFusion of the frozen adapters"),
+    other("full", Kind::Full, "every weight of the model"),
 ];
+
+const fn other(id: &'static str, kind: Kind, description: &'static str) -> Other {
+    Other { id, kind, description }
+}
 
 /// Every id, those of merges after the others.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     let merges = METHODS.iter().map(|method| method.card().id);
-    OTHERS.iter().map(|(id, _)| *id).chain(merges)
+    OTHERS.iter().map(|other| other.id).chain(merges)
 }
 
 /// The method called `id`.
@@ -82,8 +96,8 @@ pub fn find(id: &str) -> Result<Kind, SpecError> {
     if let Ok(method) = merge::method(id) {
         return Ok(Kind::Merge(method));
     }
-    match OTHERS.iter().find(|(known, _)| *known == id) {
-        Some((_, kind)) => Ok(*kind),
+    match OTHERS.iter().find(|other| other.id == id) {
+        Some(other) => Ok(other.kind),
         None => {
             Err(SpecError::UnknownMethod { name: id.to_owned(), nearest: crate::merge::settings::nearest(id, ids()) })
         }
@@ -95,6 +109,12 @@ impl Kind {
     #[must_use]
     pub fn uses_adapters(self) -> bool {
         !matches!(self, Self::Majority | Self::Head | Self::Scratch | Self::Lora | Self::Full)
+    }
+
+    /// Whether anything is trained.
+    #[must_use]
+    pub fn trains(self) -> bool {
+        !matches!(self, Self::Majority)
     }
 
     /// Whether it fine-tunes one adapter, of which a part may be chosen.

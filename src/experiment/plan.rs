@@ -100,6 +100,14 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// Whether adapters take part.
+    #[must_use]
+    pub fn uses_adapters(&self) -> bool {
+        !matches!(self, Self::Majority | Self::Head | Self::Scratch | Self::Lora | Self::Full { .. })
+    }
+}
+
 impl Plan {
     /// Plans `experiment` for one of its PLMs, by its place; its parts have the hashes `identities`.
     ///

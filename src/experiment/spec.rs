@@ -29,6 +29,7 @@
 use super::check::{self, SpecError};
 use super::method::{self, Kind};
 use crate::merge::Scale;
+use crate::text::DEFAULT_MAX_LENGTH;
 use crate::train::{Batching, RunSettings, Trained};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -321,7 +322,7 @@ impl Default for Training {
             clip: 1.0,
             dropout: 0.1,
             patience: 0,
-            max_length: 128,
+            max_length: DEFAULT_MAX_LENGTH,
             bottleneck: None,
         }
     }

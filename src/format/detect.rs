@@ -113,7 +113,7 @@ pub(super) fn litter(path: &str) -> Option<&'static str> {
     } else if name.ends_with(".backup") || name.ends_with('~') {
         Some("a backup copy")
     } else if name.starts_with('.')
-        // A hidden folder above what was named is the person's own choice; one of a tool's is not.
+        // Folders of tools, in what was handed in; one above all of it is the person's own choice.
         || path.split('/').any(|part| [".git", ".cache", ".ipynb_checkpoints"].contains(&part))
         || name.eq_ignore_ascii_case("thumbs.db")
         || name == "desktop.ini"
@@ -124,16 +124,28 @@ pub(super) fn litter(path: &str) -> Option<&'static str> {
     }
 }
 
+/// Bytes of the folders that all paths have in common: what was handed in lies there.
+fn shared_folders(files: &[NamedBytes]) -> usize {
+    let folders = |path: &str| path.replace('\\', "/").trim_start_matches("./").trim_start_matches('/').to_owned();
+    let mut paths = files.iter().map(|(path, _)| folders(path));
+    let Some(first) = paths.next() else { return 0 };
+    let ends = first.match_indices('/').map(|(at, _)| at + 1);
+    let rest: Vec<String> = paths.collect();
+    let is_shared = |end: &usize| rest.iter().all(|path| path.starts_with(&first[..*end]));
+    ends.take_while(is_shared).last().unwrap_or(0)
+}
+
 /// Files of a folder by name. More than one of a name come from files dropped without their folders.
 type Group = IndexMap<String, Vec<Vec<u8>>>;
 
 /// Clean paths, litter apart, archives unpacked.
 fn flatten(files: Vec<NamedBytes>, found: &mut Found) -> Vec<NamedBytes> {
     let mut flat = Vec::new();
+    let above = shared_folders(&files);
     for (path, bytes) in files {
         let path = path.replace('\\', "/");
         let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
-        if let Some(reason) = litter(&path) {
+        if let Some(reason) = litter(path.get(above..).unwrap_or(&path)) {
             found.ignored.push(Ignored { path, reason });
         } else if is_zip(&path) {
             match archive::unpack(&path, &bytes, Limits::default()) {

@@ -145,21 +145,21 @@ const EPSILON: Parameter = Parameter {
     name: "epsilon",
     meaning: "Softness of Sinkhorn's plan, as a share of the largest cost",
     range: Range::Number { min: 1e-6, max: 1e3 },
-    default: Value::Number(0.01),
+    default: Value::Number(SinkhornOptions::DEFAULT.epsilon),
 };
 
 const ITERATIONS: Parameter = Parameter {
     name: "iterations",
     meaning: "The most iterations of Sinkhorn",
     range: Range::Integer { min: 1, max: 100_000 },
-    default: Value::Integer(2000),
+    default: Value::Integer(SinkhornOptions::DEFAULT.iterations as u64),
 };
 
 const TOLERANCE: Parameter = Parameter {
     name: "tolerance",
     meaning: "Error of the plan's marginals at which Sinkhorn stops",
     range: Range::Number { min: 0.0, max: 1.0 },
-    default: Value::Number(1e-6),
+    default: Value::Number(SinkhornOptions::DEFAULT.tolerance),
 };
 
 impl MergeMethod for MeraWts {

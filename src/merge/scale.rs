@@ -4,8 +4,6 @@
 //! output of the plain average is well under half of a single adapter's. [`scale_output`] multiplies `W_up` and `b_up` of
 //! each location by one number, which changes the amplitude and nothing else.
 
-use std::str::FromStr;
-
 use super::error::MergeError;
 use super::inputs::Inputs;
 use super::method::{Combines, Merged};
@@ -26,22 +24,6 @@ pub enum Scale {
     Sum,
     /// This number.
     Factor(f64),
-}
-
-impl FromStr for Scale {
-    type Err = MergeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self::None),
-            "keep" => Ok(Self::Keep),
-            "sum" => Ok(Self::Sum),
-            number => match number.parse() {
-                Ok(factor) if f64::is_finite(factor) => Ok(Self::Factor(factor)),
-                _ => Err(MergeError::Scale(text.to_owned())),
-            },
-        }
-    }
 }
 
 /// Scales `merged`, made from `inputs`; gives the factor of each location.

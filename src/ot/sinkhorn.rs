@@ -26,9 +26,14 @@ pub struct SinkhornOptions {
     pub tolerance: f64,
 }
 
+impl SinkhornOptions {
+    /// What is taken where nothing is said.
+    pub const DEFAULT: Self = Self { epsilon: 0.01, iterations: 2000, tolerance: 1e-6 };
+}
+
 impl Default for SinkhornOptions {
     fn default() -> Self {
-        Self { epsilon: 0.01, iterations: 2000, tolerance: 1e-6 }
+        Self::DEFAULT
     }
 }
 

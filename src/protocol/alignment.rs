@@ -216,8 +216,8 @@ pub struct NeuronReport {
     pub norm_in: f32,
     /// Norm of its column of `up_proj`.
     pub norm_out: f32,
-    /// Share of the tokens for which it is active.
-    pub active: f32,
+    /// Share of the tokens for which it is active; `None` without texts.
+    pub active: Option<f32>,
     /// The tokens with the largest activations, largest first.
     pub top: Vec<TokenActivation>,
 }

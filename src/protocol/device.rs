@@ -1,6 +1,6 @@
 //! Which device the engine runs on, and whether it can be trusted.
 
-use super::MethodCard;
+use super::{ComparedMethod, MethodCard};
 use serde::{Deserialize, Serialize};
 
 /// Choose and check the device.
@@ -37,6 +37,8 @@ pub struct DeviceReport {
     pub max_binding_bytes: Option<u64>,
     /// Every merge method the engine has.
     pub methods: Vec<MethodCard>,
+    /// Every method that experiments compare, in the order in which they are shown.
+    pub compared: Vec<ComparedMethod>,
     /// Name and version of the engine, for recipes.
     pub engine: String,
 }

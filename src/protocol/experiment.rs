@@ -7,6 +7,21 @@ use super::{AdapterId, DataId, EpisodeSpec, Matrix, Row, Token, TrainPoint};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// A method that an experiment compares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ComparedMethod {
+    /// As experiments name it.
+    pub id: String,
+    /// What it is.
+    pub description: String,
+    /// Whether it is one of [`MethodCard`](super::MethodCard): scale, weights and settings may be set.
+    pub merges: bool,
+    /// Whether it fine-tunes one adapter, of which a part may be chosen.
+    pub trains_adapter: bool,
+    /// Whether anything is trained.
+    pub trains: bool,
+}
+
 /// What an experiment file says, for a form to show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadExperiment {

@@ -74,6 +74,30 @@ pub enum OutputScale {
     Factor(f64),
 }
 
+impl OutputScale {
+    /// The scale that `word` stands for: `none`, `keep`, `sum`, or what `number` reads as a finite one.
+    #[must_use]
+    pub fn read(word: &str, number: impl Fn(&str) -> Option<f64>) -> Option<Self> {
+        match word {
+            "none" => Some(Self::None),
+            "keep" => Some(Self::Keep),
+            "sum" => Some(Self::Sum),
+            other => number(other).filter(|factor| factor.is_finite()).map(Self::Factor),
+        }
+    }
+
+    /// The word that [`OutputScale::read`] reads.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self {
+            Self::None => "none".to_owned(),
+            Self::Keep => "keep".to_owned(),
+            Self::Sum => "sum".to_owned(),
+            Self::Factor(factor) => factor.to_string(),
+        }
+    }
+}
+
 /// How to merge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergeSpec {
@@ -109,8 +133,19 @@ pub struct MergeReport {
     pub adapter: AdapterCard,
     /// How it was made.
     pub spec: MergeSpec,
+    /// SHA-256 of the model that was loaded then, whose activations it has seen if any; `None` where there was none.
+    pub plm: Option<String>,
     /// Layer by layer.
     pub locations: Vec<MergeLocation>,
+}
+
+impl MergeReport {
+    /// Whether it is what `spec` asks for while the model of this SHA-256 is loaded, if any: what has looked at texts
+    /// has looked at them through a model.
+    #[must_use]
+    pub fn is_of(&self, spec: &MergeSpec, plm: Option<&str>) -> bool {
+        self.spec == *spec && (spec.texts == Texts::None || self.plm.as_deref() == plm)
+    }
 }
 
 /// What a merge did at one location.
@@ -150,4 +185,18 @@ pub struct EnsembleDistance {
     pub amplitude: f32,
     /// Cosine between both outputs: 1 when only the scale differs.
     pub cosine: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_are_words_or_finite_numbers() {
+        let read = |word: &str| OutputScale::read(word, |text| text.parse().ok());
+        for scale in [OutputScale::None, OutputScale::Keep, OutputScale::Sum, OutputScale::Factor(2.5)] {
+            assert_eq!(read(&scale.word()), Some(scale));
+        }
+        assert_eq!([read("nan"), read("inf"), read("much"), read("")], [None; 4]);
+    }
 }

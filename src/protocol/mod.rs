@@ -24,8 +24,33 @@ pub use training::*;
 
 use serde::{Deserialize, Serialize};
 
-/// Version of this vocabulary; page and worker are deployed together and must agree on it.
-pub const VERSION: u32 = 1;
+/// Version of this vocabulary. Page and worker are deployed together and must agree on it, so it is made of the text
+/// that defines it: of a cached file of an older build one hears at once.
+pub const VERSION: u32 = fingerprint(&[
+    include_bytes!("mod.rs"),
+    include_bytes!("adapters.rs"),
+    include_bytes!("alignment.rs"),
+    include_bytes!("bench.rs"),
+    include_bytes!("device.rs"),
+    include_bytes!("experiment.rs"),
+    include_bytes!("merging.rs"),
+    include_bytes!("model.rs"),
+    include_bytes!("training.rs"),
+]);
+
+/// FNV-1a.
+const fn fingerprint(texts: &[&[u8]]) -> u32 {
+    let (mut hash, mut text) = (0x811c_9dc5_u32, 0);
+    while text < texts.len() {
+        let mut byte = 0;
+        while byte < texts[text].len() {
+            hash = (hash ^ texts[text][byte] as u32).wrapping_mul(0x0100_0193);
+            byte += 1;
+        }
+        text += 1;
+    }
+    hash
+}
 
 /// Names one job for as long as it runs; chosen by the client, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,8 +64,6 @@ pub enum Request {
     Run {
         /// Chosen by the client.
         job: JobId,
-        /// [`VERSION`] of the sender.
-        version: u32,
         /// What to do.
         command: Command,
     },
@@ -333,6 +356,8 @@ commands! {
     Train => RunReport;
     /// Go on with a run that was paused, or that another worker began.
     Resume => RunReport;
+    /// Forget a run.
+    ForgetRun => ();
     /// Classify one text with a trained run.
     Predict => Prediction;
     /// A file to keep.
@@ -369,12 +394,23 @@ mod tests {
     fn a_command_survives_the_wire() {
         let request = Request::Run {
             job: JobId(7),
-            version: VERSION,
             command: Open { files: vec![FileSource::Bytes(FileBytes { path: "a/b.bin".into(), bytes: vec![0, 255] })] }
                 .into(),
         };
         let wire = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::to_string(&serde_json::from_str::<Request>(&wire).unwrap()).unwrap(), wire);
+    }
+
+    #[test]
+    fn every_file_of_the_vocabulary_is_in_its_version() {
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/protocol")).unwrap();
+        let version = include_str!("mod.rs");
+        for file in folder {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            assert!(version.contains(&format!("include_bytes!({name:?})")), "{name}");
+        }
+        // The published values of FNV-1a.
+        assert_eq!([fingerprint(&[]), fingerprint(&[b"foo", b"bar"])], [0x811c_9dc5, 0xbf9c_f968]);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use super::{FileSource, Problem};
 use serde::{Deserialize, Serialize};
 
-/// Load a pretrained language model: `config.json`, `tokenizer.json`, `model.safetensors`.
+/// The files of a model, as the Hub names them: configuration, tokenizer, weights.
+pub const PLM_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// Load a pretrained language model from its [`PLM_FILES`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OpenPlm {
     /// Name to show.

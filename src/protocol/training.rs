@@ -1,6 +1,6 @@
 //! Few-shot fine-tuning.
 
-use super::{AdapterId, EpisodeSpec, Matrix, Row};
+use super::{AdapterId, DataId, EpisodeSpec, Matrix, Row};
 use serde::{Deserialize, Serialize};
 
 /// Names a run of training for as long as the engine knows it.
@@ -112,6 +112,10 @@ pub struct Resume {
     pub checkpoint: Option<Checkpoint>,
 }
 
+/// Forget a run, and give back what it holds; one that is not there is forgotten already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetRun(pub RunId);
+
 /// One step of training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainPoint {
@@ -218,6 +222,6 @@ pub enum Export {
     Adapter(AdapterId),
     /// What a run has trained, adapter and head, as a zip in AdapterHub's layout with its recipe.
     Run(RunId),
-    /// The curve of a run as CSV.
-    Curve(RunId),
+    /// A data set as JSONL with the columns `label`, `text1`, `text2`, whatever they were called and wherever it came from.
+    Data(DataId),
 }

@@ -77,8 +77,7 @@ impl Dataset {
         read(name, bytes, columns).map_err(|problem| DataError { name: name.to_owned(), problem })
     }
 
-    /// The columns of a data file to choose from, and what its first row has in them: nothing where the rows can't be
-    /// read.
+    /// The columns of a data file to choose from, and what its first row has in them: nothing where that can't be read.
     ///
     /// # Errors
     /// When the file is empty, too large, not UTF-8, or its header can't be read.
@@ -87,9 +86,7 @@ impl Dataset {
             let text = table::decode(bytes)?;
             let format = DataFormat::of(name, text);
             let columns = table::columns(text, format)?;
-            let all: Vec<usize> = (0..columns.len()).collect();
-            let rows = table::rows(text, format, &columns, &all).unwrap_or_default();
-            let mut first = rows.into_iter().next().map(|(_, fields)| fields).unwrap_or_default();
+            let mut first = table::first_row(text, format, &columns);
             first.resize(columns.len(), None);
             Ok((columns, first.into_iter().map(Option::unwrap_or_default).collect()))
         };
@@ -323,7 +320,7 @@ mod tests {
         assert_eq!(columns, ["id", "sentiment", "review", "text2"]);
         assert_eq!(first, ["1", "good", "fine film", "ignored"]);
         let (columns, first) = Dataset::preview("a.jsonl", b"{\"a\": 1}\n{\"b\": [2]}").unwrap();
-        assert_eq!((columns, first), (vec!["a".to_owned(), "b".to_owned()], vec![String::new(); 2]));
+        assert_eq!((columns, first), (vec!["a".to_owned(), "b".to_owned()], vec!["1".to_owned(), String::new()]));
         let columns =
             Columns { label: Column::Named("sentiment".to_owned()), text1: "review".to_owned(), text2: Column::Unused };
         let dataset = Dataset::read("a.tsv", file, &columns).unwrap();

@@ -15,4 +15,4 @@ pub use dataset::{Column, Columns, Dataset, Example};
 pub use episode::{Episode, EpisodeError, judges};
 pub use problem::{DataError, Problem};
 pub use table::{DataFormat, MAX_BYTES, MAX_FIELD_BYTES, MAX_ROWS};
-pub use tokenizer::{Encoding, Span, Token, Tokenizer, TokenizerError};
+pub use tokenizer::{DEFAULT_MAX_LENGTH, Encoding, Span, Token, Tokenizer, TokenizerError};

@@ -82,6 +82,20 @@ pub(super) fn columns(text: &str, format: DataFormat) -> Result<Vec<String>, Pro
     }
 }
 
+/// What the first row has in each of `columns`; nothing where it can't be read.
+pub(super) fn first_row(text: &str, format: DataFormat, columns: &[String]) -> Vec<Option<String>> {
+    match format {
+        DataFormat::Tsv | DataFormat::Csv => {
+            let row = delimited(text, format).nth(1).and_then(Result::ok);
+            row.map(|(_, fields)| fields.into_iter().map(Some).collect()).unwrap_or_default()
+        }
+        DataFormat::Jsonl => {
+            let Some(Ok((line, mut object))) = objects(text).next() else { return Vec::new() };
+            columns.iter().map(|name| field(line, name, object.remove(name)).ok().flatten()).collect()
+        }
+    }
+}
+
 /// The line a row starts on and its fields; a field is none where an object of a JSONL file lacks it or has null.
 pub(super) type Row = (usize, Vec<Option<String>>);
 

@@ -10,7 +10,7 @@
 
 use tokenizers::{PostProcessor, PostProcessorWrapper, TruncationDirection};
 
-/// The length that texts are cut at unless the caller says otherwise.
+/// Texts are cut here unless the caller says otherwise; a model with a shorter position table cuts sooner.
 pub const DEFAULT_MAX_LENGTH: usize = 128;
 
 /// A tokenizer that cuts at `max_length` tokens and never pads.

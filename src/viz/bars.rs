@@ -115,6 +115,11 @@ impl Bars {
     }
 
     fn summary(&self) -> String {
+        if let ([only], 1..=8) = (self.series.as_slice(), self.groups.len()) {
+            let value = |value: &f32| self.unit.write(f64::from(*value));
+            let list = self.groups.iter().zip(&only.values).map(|(group, v)| format!("{group} {}", value(v)));
+            return format!("{} by {}: {}.", self.quantity, self.group, list.collect::<Vec<_>>().join(", "));
+        }
         let mean = |s: &Series| {
             let known: Vec<f64> = s.values.iter().copied().filter(|v| v.is_finite()).map(f64::from).collect();
             self.unit.write(known.iter().sum::<f64>() / known.len() as f64)

@@ -3,12 +3,12 @@
 //! Only whole files are put into the cache, so a cancelled download leaves nothing half-written.
 
 use crate::engine::Observer;
-use crate::protocol::{Failure, FailureKind, FileBytes, FileSource, Phase, Progress};
+use crate::protocol::{Failure, FailureKind, FileBytes, FileSource, PLM_FILES, Phase, Progress};
 use js_sys::{Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, ReadableStreamDefaultReader, Response};
+use web_sys::{AbortSignal, Cache, ReadableStreamDefaultReader, RequestInit, Response};
 
 /// Name of the cache; a new number forgets what older versions kept.
 const CACHE: &str = "mera-lab-files-1";
@@ -19,11 +19,8 @@ const KEEP_FROM: usize = 1 << 20;
 /// No file of a small model is larger; a server may claim anything.
 const LARGEST: f64 = (2u64 << 30) as f64;
 
-/// What is worth fetching of a repository on the Hub.
-const HUB_FILES: [&str; 9] = [
-    "config.json",
-    "tokenizer.json",
-    "model.safetensors",
+/// What is worth fetching of a repository on the Hub, beside the files of a model.
+const ADAPTER_FILES: [&str; 6] = [
     "adapter_config.json",
     "pytorch_adapter.bin",
     "adapter.safetensors",
@@ -40,24 +37,40 @@ struct Opened {
     bytes: f64,
 }
 
-/// Every source as bytes.
+/// Every source as bytes, until `stop`.
 ///
 /// # Errors
 /// When a file can't be fetched, or the job was cancelled.
-pub(super) async fn all(files: Vec<FileSource>, observer: &mut dyn Observer) -> Result<Vec<FileSource>, Failure> {
+pub(super) async fn all(
+    files: Vec<FileSource>,
+    stop: Option<&AbortSignal>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<FileSource>, Failure> {
+    match bytes_of(files, stop, observer).await {
+        // Whatever the network says of it: somebody wanted it broken off.
+        Err(_) if stop.is_some_and(AbortSignal::aborted) => Err(cancelled()),
+        other => other,
+    }
+}
+
+async fn bytes_of(
+    files: Vec<FileSource>,
+    stop: Option<&AbortSignal>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<FileSource>, Failure> {
     let mut wanted = Vec::new();
     let mut done = Vec::new();
     for file in files {
         match file {
             FileSource::Bytes(_) => done.push(file),
             FileSource::Url { path, url } => wanted.push((path, url)),
-            FileSource::Hub { id, revision } => wanted.extend(repository(&id, &revision).await?),
+            FileSource::Hub { id, revision } => wanted.extend(repository(&id, &revision, stop).await?),
         }
     }
     let cache = cache().await;
     let mut opened = Vec::new();
     for (path, url) in wanted {
-        opened.push(open(path, url, cache.as_ref()).await?);
+        opened.push(open(path, url, cache.as_ref(), stop).await?);
     }
     let total: f64 = opened.iter().map(|file| file.bytes).sum();
     let mut before = 0.0;
@@ -74,19 +87,28 @@ fn network(url: &str, reason: &str) -> Failure {
     Failure { kind: FailureKind::Network, message: format!("{url}: {reason}") }
 }
 
+fn cancelled() -> Failure {
+    Failure { kind: FailureKind::Cancelled, message: "cancelled".into() }
+}
+
 fn reason(error: &JsValue) -> String {
     Reflect::get(error, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_else(|| "no answer".into())
 }
 
-async fn fetch(url: &str) -> Result<Response, Failure> {
-    let response = answer(url).await?;
+async fn fetch(url: &str, stop: Option<&AbortSignal>) -> Result<Response, Failure> {
+    let response = answer(url, stop).await?;
     if response.ok() { Ok(response) } else { Err(network(url, &format!("the server answers {}", status(&response)))) }
 }
 
-/// Whatever the server answers, an error among it.
-async fn answer(url: &str) -> Result<Response, Failure> {
+/// Whatever the server answers, an error among it. A server may also say nothing, for as long as it likes: then `stop` is
+/// all that ends it.
+async fn answer(url: &str, stop: Option<&AbortSignal>) -> Result<Response, Failure> {
     let scope = super::scope::global().map_err(|error| network(url, &reason(&error)))?;
-    let response = JsFuture::from(scope.fetch_with_str(url)).await.map_err(|error| network(url, &reason(&error)))?;
+    let asked = RequestInit::new();
+    asked.set_signal(stop);
+    let response = JsFuture::from(scope.fetch_with_str_and_init(url, &asked))
+        .await
+        .map_err(|error| network(url, &reason(&error)))?;
     response.dyn_into().map_err(|_| network(url, "no answer"))
 }
 
@@ -100,7 +122,7 @@ async fn cache() -> Option<Cache> {
     JsFuture::from(caches.open(CACHE)).await.ok()?.dyn_into().ok()
 }
 
-async fn open(path: String, url: String, cache: Option<&Cache>) -> Result<Opened, Failure> {
+async fn open(path: String, url: String, cache: Option<&Cache>, stop: Option<&AbortSignal>) -> Result<Opened, Failure> {
     let kept = match cache {
         Some(cache) => JsFuture::from(cache.match_with_str(&url)).await.ok().and_then(|found| found.dyn_into().ok()),
         None => None,
@@ -108,7 +130,7 @@ async fn open(path: String, url: String, cache: Option<&Cache>) -> Result<Opened
     let cached = kept.is_some();
     let response: Response = match kept {
         Some(response) => response,
-        None => fetch(&url).await?,
+        None => fetch(&url, stop).await?,
     };
     let length = response.headers().get("content-length").ok().flatten().and_then(|length| length.parse().ok());
     let bytes: f64 = length.unwrap_or(0.0);
@@ -152,7 +174,7 @@ async fn read(
                 Progress { phase: Phase::Download, done, total: total.max(done), point: None, run: 0, rate: None };
             if observer.progress(progress).await.is_err() {
                 let _ = JsFuture::from(reader.cancel()).await;
-                return Err(Failure { kind: FailureKind::Cancelled, message: "cancelled".into() });
+                return Err(cancelled());
             }
         }
     }
@@ -191,7 +213,7 @@ fn hub() -> Result<String, Failure> {
 }
 
 /// Paths and URLs of the files of a repository that are worth fetching, at the commit that `revision` stands for.
-async fn repository(id: &str, revision: &str) -> Result<Vec<(String, String)>, Failure> {
+async fn repository(id: &str, revision: &str, stop: Option<&AbortSignal>) -> Result<Vec<(String, String)>, Failure> {
     #[derive(Deserialize)]
     struct Repository {
         sha: String,
@@ -213,7 +235,7 @@ async fn repository(id: &str, revision: &str) -> Result<Vec<(String, String)>, F
     }
     let hub = hub()?;
     let url = format!("{hub}/api/models/{id}/revision/{revision}");
-    let response = answer(&url).await?;
+    let response = answer(&url, stop).await?;
     let missing = |what: &str| {
         let message = format!("{what} (it answers {})", status(&response));
         Failure { kind: FailureKind::Input, message }
@@ -232,10 +254,11 @@ async fn repository(id: &str, revision: &str) -> Result<Vec<(String, String)>, F
     let repository: Repository =
         serde_json::from_str(&text).map_err(|error| network(&url, &format!("not what the Hub answers: {error}")))?;
     let sha = repository.sha;
-    let wanted = |file: &String| HUB_FILES.contains(&file.as_str());
+    let known = [PLM_FILES.as_slice(), &ADAPTER_FILES].concat();
+    let wanted = |file: &String| known.contains(&file.as_str());
     let files: Vec<_> = repository.siblings.into_iter().map(|sibling| sibling.rfilename).filter(wanted).collect();
     if files.is_empty() {
-        let message = format!("{id}: none of its files is one of {}", HUB_FILES.join(", "));
+        let message = format!("{id}: none of its files is one of {}", known.join(", "));
         return Err(Failure { kind: FailureKind::Input, message });
     }
     Ok(files.into_iter().map(|file| (format!("{id}/{file}"), format!("{hub}/{id}/resolve/{sha}/{file}"))).collect())

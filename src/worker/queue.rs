@@ -2,13 +2,12 @@
 
 use super::{fetch, post, scope};
 use crate::engine::{Cancelled, Engine, Observer, Ready};
-use crate::protocol::{
-    Checkpoint, Command, Failure, FailureKind, JobId, Message, Outcome, Phase, Progress, Request, VERSION,
-};
+use crate::protocol::{Checkpoint, Command, Failure, JobId, Message, Outcome, Phase, Progress, Request};
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use web_sys::{AbortController, AbortSignal};
 use web_time::{Duration, Instant};
 
 /// Requests that wait, and jobs that were asked to stop.
@@ -17,17 +16,15 @@ pub(super) struct Queue {
     waiting: RefCell<VecDeque<(JobId, Command)>>,
     cancelled: RefCell<HashSet<JobId>>,
     sleeper: RefCell<Option<Waker>>,
+    /// Of the job under way, with what breaks off its downloads.
+    current: RefCell<Option<(JobId, AbortController)>>,
 }
 
 impl Queue {
     /// Takes a request in.
     pub(super) fn receive(&self, request: Request) {
         match request {
-            Request::Run { job, version, .. } if version != VERSION => {
-                let message = format!("the page speaks version {version}, the worker {VERSION}; reload the page");
-                post(&Message::Failed { job, failure: Failure { kind: FailureKind::Internal, message } });
-            }
-            Request::Run { job, command, .. } => {
+            Request::Run { job, command } => {
                 self.waiting.borrow_mut().push_back((job, command));
                 if let Some(waker) = self.sleeper.borrow_mut().take() {
                     waker.wake();
@@ -35,6 +32,9 @@ impl Queue {
             }
             Request::Cancel(job) => {
                 self.cancelled.borrow_mut().insert(job);
+                if let Some((_, abort)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
+                    abort.abort();
+                }
             }
         }
     }
@@ -43,11 +43,19 @@ impl Queue {
     pub(super) async fn serve(self: Rc<Self>, mut engine: Engine) {
         loop {
             let (job, command) = self.next().await;
+            let abort = AbortController::new().ok();
+            let signal = abort.as_ref().map(AbortController::signal);
+            // Asked to stop while it waited.
+            if let Some(abort) = abort.as_ref().filter(|_| self.is_cancelled(job)) {
+                abort.abort();
+            }
+            *self.current.borrow_mut() = abort.map(|abort| (job, abort));
             let mut observer = Reporter { queue: self.clone(), job, started: Instant::now(), last: None };
-            let message = match run(&mut engine, command, &mut observer).await {
+            let message = match run(&mut engine, command, signal.as_ref(), &mut observer).await {
                 Ok(outcome) => Message::Done { job, outcome },
                 Err(failure) => Message::Failed { job, failure },
             };
+            *self.current.borrow_mut() = None;
             self.cancelled.borrow_mut().remove(&job);
             post(&message);
         }
@@ -69,18 +77,23 @@ impl Queue {
     }
 }
 
-async fn run(engine: &mut Engine, command: Command, observer: &mut Reporter) -> Result<Outcome, Failure> {
+async fn run(
+    engine: &mut Engine,
+    command: Command,
+    stop: Option<&AbortSignal>,
+    observer: &mut Reporter,
+) -> Result<Outcome, Failure> {
     let command = match command {
         Command::OpenPlm(mut open) => {
-            open.files = fetch::all(open.files, observer).await?;
+            open.files = fetch::all(open.files, stop, observer).await?;
             Command::OpenPlm(open)
         }
         Command::Open(mut open) => {
-            open.files = fetch::all(open.files, observer).await?;
+            open.files = fetch::all(open.files, stop, observer).await?;
             Command::Open(open)
         }
         Command::Pack(mut pack) => {
-            pack.files = fetch::all(pack.files, observer).await?;
+            pack.files = fetch::all(pack.files, stop, observer).await?;
             Command::Pack(pack)
         }
         other => other,

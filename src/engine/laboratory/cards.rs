@@ -1,8 +1,27 @@
 //! Records and summaries as the page knows them.
 
+use crate::experiment::method::OTHERS;
 use crate::experiment::summary::{Group, MethodSummary, Pair};
-use crate::experiment::{Record, Summary};
-use crate::protocol::{GroupCard, MethodResult, PairResult, RunRecord, SummaryCard};
+use crate::experiment::{Kind, Record, Summary};
+use crate::merge::{Card, METHODS, MergeMethod};
+use crate::protocol::{ComparedMethod, GroupCard, MethodResult, PairResult, RunRecord, SummaryCard};
+
+/// Every method that an experiment may name.
+pub(in super::super) fn compared() -> Vec<ComparedMethod> {
+    let card = |id: &str, description: &str, kind: Kind| ComparedMethod {
+        id: id.to_owned(),
+        description: description.to_owned(),
+        merges: matches!(kind, Kind::Merge(_)),
+        trains_adapter: kind.trains_adapter(),
+        trains: kind.trains(),
+    };
+    let merge = |method: &&'static dyn MergeMethod| {
+        let Card { id, description, .. } = method.card();
+        card(id, description, Kind::Merge(*method))
+    };
+    let others = OTHERS.iter().map(|other| card(other.id, other.description, other.kind));
+    others.chain(METHODS.iter().map(merge)).collect()
+}
 
 pub(in super::super) fn record(record: &Record) -> RunRecord {
     let Record { plm, target, method, k, seed, tracks, hash, chosen, scores, .. } = record.clone();

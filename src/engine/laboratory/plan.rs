@@ -91,9 +91,6 @@ impl Engine {
     fn card(&self, laboratory: &Laboratory) -> Result<ExperimentCard, EngineError> {
         let plan = &laboratory.plan;
         let there: BTreeSet<String> = plan.runs().iter().map(|run| run.hash.clone()).collect();
-        let compared = plan.experiment().compared()?;
-        let without = compared.into_iter().filter(|method| !method.kind.uses_adapters());
-        let without: BTreeSet<String> = without.map(|method| method.name).collect();
         let mut runs = Vec::new();
         let mut rows: BTreeMap<(usize, usize), Rows> = BTreeMap::new();
         for run in plan.runs() {
@@ -106,6 +103,8 @@ impl Engine {
                     counted
                 }
             };
+            let (after, others): (Vec<_>, Vec<_>) =
+                plan.candidates(run).into_iter().partition(|candidate| there.contains(&candidate.hash));
             runs.push(PlannedCard {
                 hash: run.hash.clone(),
                 plm: plan.plm().to_owned(),
@@ -114,14 +113,10 @@ impl Engine {
                 seed: run.seed,
                 method: run.method.clone(),
                 tracks: run.tracks.word().to_owned(),
-                uses_adapters: !without.contains(&run.method),
-                work: work(laboratory, run, rows),
-                after: plan
-                    .candidates(run)
-                    .into_iter()
-                    .map(|run| run.hash)
-                    .filter(|hash| there.contains(hash))
-                    .collect(),
+                uses_adapters: run.work.uses_adapters(),
+                work: work(laboratory, run, rows)
+                    + work_of_choice(run, others.iter().map(|run| work(laboratory, run, rows))),
+                after: after.into_iter().map(|run| run.hash).collect(),
             });
         }
         Ok(ExperimentCard { plm: plan.plm().to_owned(), passes: self.passes(laboratory)?, runs })
@@ -174,13 +169,13 @@ impl Engine {
     }
 
     /// The runs by hash in the order in which they are done best: those of one target, k and shape together, as many as
-    /// the device takes, and a choice among runs after all that it looks at.
+    /// the device takes, and a choice among runs right after the last that it looks at.
     pub(super) fn passes(&self, laboratory: &Laboratory) -> Result<Vec<Vec<String>>, EngineError> {
         let mut passes: Vec<(String, usize, Vec<String>)> = Vec::new();
         let mut choices = Vec::new();
         for run in laboratory.plan.runs() {
             if matches!(run.work, Work::BestSingle(_) | Work::BestSingleByScore(_)) {
-                choices.push(vec![run.hash.clone()]);
+                choices.push(run);
                 continue;
             }
             let shape = self.shape(laboratory, run)?;
@@ -195,7 +190,13 @@ impl Engine {
                 None => passes.push((shape.unwrap_or_default(), lanes, vec![run.hash.clone()])),
             }
         }
-        Ok(passes.into_iter().map(|(.., pass)| pass).chain(choices).collect())
+        let mut passes: Vec<Vec<String>> = passes.into_iter().map(|(.., pass)| pass).collect();
+        for run in choices {
+            let among: Vec<String> = laboratory.plan.candidates(run).into_iter().map(|run| run.hash).collect();
+            let last = passes.iter().rposition(|pass| pass.iter().any(|hash| among.contains(hash)));
+            passes.insert(last.map_or(passes.len(), |last| last + 1), vec![run.hash.clone()]);
+        }
+        Ok(passes)
     }
 
     /// What runs of one pass have in common; none for a run that goes alone. A merge that comes out wider than it is
@@ -259,6 +260,13 @@ fn work(laboratory: &Laboratory, run: &PlannedRun, rows: Rows) -> f64 {
         _ => 0,
     };
     (trained + looked_at) as f64
+}
+
+/// What a choice among runs does itself: those of them, with their work, that nobody else has planned; of a choice by
+/// score the chosen one alone.
+fn work_of_choice(run: &PlannedRun, unplanned: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let shared = if matches!(run.work, Work::BestSingleByScore(_)) { unplanned.len().max(1) } else { 1 };
+    unplanned.sum::<f64>() / shared as f64
 }
 
 /// Names an adapter by what it computes, in whatever file it came.

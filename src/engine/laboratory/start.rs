@@ -3,10 +3,10 @@
 use super::Laboratory;
 use crate::engine::data::PreparedEpisode;
 use crate::engine::{Engine, EngineError, Observer};
-use crate::experiment::{PlannedRun, ScaleSetting, TrainedPart, WeightsSetting, Work};
-use crate::merge::{MergeError, Scale};
+use crate::experiment::{PlannedRun, TrainedPart, WeightsSetting, Work};
+use crate::merge::MergeError;
 use crate::model::{FrozenAdapter, fusion, gated, lora};
-use crate::protocol::{AdapterId, MergeLocation, MergeSpec, OutputScale, RunStart, Texts};
+use crate::protocol::{AdapterId, MergeLocation, MergeSpec, RunStart, Texts};
 use crate::tensors::TensorSet;
 use crate::text::random::{Purpose, generator};
 use crate::train::{Architecture, Body, GATE_RATE};
@@ -91,7 +91,7 @@ impl Engine {
                     adapters: ids,
                     weights,
                     reference: Some(reference),
-                    scale: output_scale(*scale),
+                    scale: scale.scale().into(),
                     texts: Texts::Episode(laboratory.episode_of(run)?),
                 };
                 let (merged, locations) = self.merged(&merge, reference, observer).await?;
@@ -158,15 +158,6 @@ fn mean_error(locations: &[MergeLocation]) -> Option<f64> {
     let errors: Option<Vec<f64>> =
         locations.iter().map(|at| at.ensemble.map(|distance| f64::from(distance.relative_error))).collect();
     errors.filter(|errors| !errors.is_empty()).map(|errors| errors.iter().sum::<f64>() / errors.len() as f64)
-}
-
-fn output_scale(scale: ScaleSetting) -> OutputScale {
-    match scale.scale() {
-        Scale::None => OutputScale::None,
-        Scale::Keep => OutputScale::Keep,
-        Scale::Sum => OutputScale::Sum,
-        Scale::Factor(factor) => OutputScale::Factor(factor),
-    }
 }
 
 #[cfg(test)]

@@ -225,12 +225,18 @@ fn form(settings: &Object) -> Result<AdapterForm, FormatError> {
     Ok(form)
 }
 
+/// Layers that may be left out: more than any encoder has, and few enough to be looked through for each layer.
+const MAX_LEFT_OUT: usize = 1024;
+
 fn leave_out(settings: &Object) -> Result<Vec<usize>, FormatError> {
     const FIELD: &str = "config.leave_out";
     let Some(value) = fields::present(settings, FIELD) else {
         return Ok(Vec::new());
     };
     let items = value.as_array().ok_or_else(|| fields::wrong(FIELD, "a list of layers", value))?;
+    if items.len() > MAX_LEFT_OUT {
+        return Err(fields::wrong(FIELD, "a list of as many layers as a model may have", &json!(items.len())));
+    }
     items.iter().map(|item| fields::count(item, FIELD)).collect()
 }
 
@@ -409,6 +415,8 @@ mod tests {
         assert_snapshot!(with(json!({"reduction_factor": null})).unwrap_err(), @"the field config.reduction_factor is missing");
         assert_snapshot!(with(json!({"non_linearity": null})).unwrap_err(), @"the field config.non_linearity is missing");
         assert_snapshot!(with(json!({"ln_before": "no"})).unwrap_err(), @r#"the field config.ln_before is "no", expected true or false"#);
+        let many: Vec<usize> = (0..=MAX_LEFT_OUT).collect();
+        assert_snapshot!(with(json!({"leave_out": many})).unwrap_err(), @"the field config.leave_out is 1025, expected a list of as many layers as a model may have");
         assert_snapshot!(with(json!({"leave_out": [-1]})).unwrap_err(), @"the field config.leave_out is -1, expected a whole number from 0");
     }
 }

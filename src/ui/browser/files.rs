@@ -2,13 +2,14 @@
 
 use super::reason;
 use crate::protocol::{FileBytes, Problem};
+use crate::ui::state::words;
 use crate::viz::sort_by;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry};
 
-/// Largest file that is read: beyond it, the page and the worker would not both fit into 4 GiB.
+/// Most bytes of one drop that are read: beyond them, the page and the worker would not both fit into 4 GiB.
 const LARGEST: f64 = 1.5e9;
 /// Most files that one drop may bring.
 const MOST: usize = 2_000;
@@ -65,8 +66,13 @@ impl Dropped {
                 problems.push(Problem { path, message: format!("the browser can't read it: {}", reason(&error)) });
             }
         }
+        let first = found.first().map(|(path, _)| path.split('/').next().unwrap_or_default().to_owned());
         for (path, file) in found {
             read(path, &file, &mut files, &mut problems).await;
+        }
+        if files.is_empty() && problems.is_empty() {
+            let message = "there is no file in it but hidden ones".to_owned();
+            problems.push(Problem { path: first.unwrap_or_default(), message });
         }
         (files, problems)
     }
@@ -91,12 +97,16 @@ pub async fn picked(list: FileList) -> (Vec<FileBytes>, Vec<Problem>) {
 }
 
 async fn read(path: String, file: &File, files: &mut Vec<FileBytes>, problems: &mut Vec<Problem>) {
-    if path.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") {
+    // What was dropped itself is the person's own choice, whatever it is called.
+    let hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
+    if path.split('/').skip(1).any(hidden) {
         return;
     }
-    if file.size() > LARGEST {
-        let message = format!("{} is larger than this page can hold", super::super::state::words::bytes(file.size()));
-        return problems.push(Problem { path, message });
+    let before: f64 = files.iter().map(|file| file.bytes.len() as f64).sum();
+    if before + file.size() > LARGEST {
+        let size = words::bytes(before + file.size());
+        let beside = if before > 0.0 { "with what was dropped beside it, " } else { "" };
+        return problems.push(Problem { path, message: format!("{beside}{size} are more than this page can hold") });
     }
     match JsFuture::from(file.array_buffer()).await {
         Ok(buffer) => files.push(FileBytes { path, bytes: js_sys::Uint8Array::new(&buffer).to_vec() }),

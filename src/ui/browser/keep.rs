@@ -43,6 +43,11 @@ pub async fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>, String> {
     Ok(json::read(&text.as_string().unwrap_or_default()).ok())
 }
 
+/// Whether anything is kept under `name`.
+pub async fn has(name: &str) -> bool {
+    read(name).await.is_ok_and(|found| found.is_some())
+}
+
 /// The bytes that are kept under `name`.
 ///
 /// # Errors

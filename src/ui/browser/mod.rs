@@ -18,6 +18,12 @@ pub fn now() -> f64 {
     web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now() / 1e3)
 }
 
+/// Milliseconds since 1970, as a name that no earlier one has.
+#[must_use]
+pub fn stamp() -> String {
+    js_sys::Date::now().to_string()
+}
+
 /// How many threads the device offers, as the browser tells.
 #[must_use]
 pub fn cores() -> usize {
@@ -54,7 +60,9 @@ pub fn bring_into_sight(element: &web_sys::Element) {
 /// Where the browser refuses.
 pub fn download(file: &FileBytes) -> Result<(), JsValue> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(file.bytes.as_slice()));
-    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
+    let kind = web_sys::BlobPropertyBag::new();
+    kind.set_type(media_type(&file.path));
+    let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &kind)?;
     let url = web_sys::Url::create_object_url_with_blob(&blob)?;
     let document = web_sys::window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
     let link: web_sys::HtmlAnchorElement = document.create_element("a")?.dyn_into()?;
@@ -68,6 +76,18 @@ pub fn download(file: &FileBytes) -> Result<(), JsValue> {
     let window = web_sys::window().ok_or(JsValue::NULL)?;
     window.set_timeout_with_callback_and_timeout_and_arguments_0(later.unchecked_ref(), 10_000)?;
     Ok(())
+}
+
+/// What a file is, by the end of its name: where a browser is not told, it may take it for plain text and name it so.
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "zip" => "application/zip",
+        "svg" => "image/svg+xml",
+        "html" => "text/html",
+        "csv" => "text/csv",
+        "json" => "application/json",
+        _ => "application/octet-stream",
+    }
 }
 
 /// Puts text on the clipboard; whether it worked.
@@ -115,12 +135,11 @@ pub async fn sleep(milliseconds: i32) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// Cores that the browser speaks of, and the device's memory in GiB where it does.
+/// The device's memory in GiB, where the browser speaks of it.
 #[must_use]
-pub fn cores_and_memory() -> (usize, Option<f64>) {
-    let Some(navigator) = web_sys::window().map(|window| window.navigator()) else { return (1, None) };
-    let memory = js_sys::Reflect::get(&navigator, &"deviceMemory".into()).ok().and_then(|memory| memory.as_f64());
-    (navigator.hardware_concurrency() as usize, memory)
+pub fn memory() -> Option<f64> {
+    let navigator = web_sys::window()?.navigator();
+    js_sys::Reflect::get(&navigator, &"deviceMemory".into()).ok()?.as_f64()
 }
 
 /// What an exception says.

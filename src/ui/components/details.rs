@@ -155,7 +155,7 @@ fn Responds(report: NeuronReport) -> impl IntoView {
         <dl class="facts">
             <dt title="Norm of its row of down_proj: how strongly it reads">"Reads with norm"</dt><dd>{words::significant(f64::from(report.norm_in), 3)}</dd>
             <dt title="Norm of its column of up_proj: how strongly it writes">"Writes with norm"</dt><dd>{words::significant(f64::from(report.norm_out), 3)}</dd>
-            <dt>"Active on"</dt><dd>{format!("{} of the tokens", words::percent(f64::from(report.active)))}</dd>
+            <dt>"Active on"</dt><dd>{report.active.map_or("— (there are no texts)".to_owned(), |share| format!("{} of the tokens", words::percent(f64::from(share))))}</dd>
         </dl>
         {(!report.top.is_empty()).then(|| view! { <h4>"Responds most to"</h4> })}
         <ol class="responses">

@@ -4,6 +4,7 @@ use crate::client::Status;
 use crate::ui::browser::now;
 use crate::ui::lab::Lab;
 use crate::ui::laboratory::Laboratory;
+use crate::ui::state::progress::Meter;
 use crate::ui::state::words;
 use leptos::prelude::*;
 
@@ -21,7 +22,7 @@ pub fn ProgressLine() -> impl IntoView {
         if let Status::Restarting { reason } = lab.status.get() {
             let training =
                 if lab.live.with(Option::is_some) { " Training goes on from its last checkpoint." } else { "" };
-            return format!("The engine was lost ({reason}) and is being brought back.{training}");
+            return format!("The engine was lost ({reason}) and is being brought back{}.{training}", starting(lab));
         }
         lab.activity.with(|activity| match activity {
             Some(a) if a.stopping => format!("{} · stopping…", a.label),
@@ -31,7 +32,9 @@ pub fn ProgressLine() -> impl IntoView {
                 parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
             }
             None => match lab.status.get() {
-                Status::Starting => "The engine is being fetched and checked; the page can be used meanwhile.".into(),
+                Status::Starting => {
+                    format!("The engine is being fetched and checked{}; the page can be used meanwhile.", starting(lab))
+                }
                 Status::Failed { reason } => format!("The engine does not run: {reason}"),
                 Status::Ready | Status::Restarting { .. } => laboratory.words().unwrap_or_else(|| idle(lab)),
             },
@@ -63,6 +66,12 @@ pub fn ProgressLine() -> impl IntoView {
             </Show>
         </footer>
     }
+}
+
+/// What a worker is at before it listens, in brackets; empty before it is heard of.
+fn starting(lab: Lab) -> String {
+    let words = |meter: &Meter| [meter.phase(), meter.detail()].join(" ").trim_end().to_lowercase();
+    lab.starting.with(|meter| meter.as_ref().map_or(String::new(), |meter| format!(" ({})", words(meter))))
 }
 
 fn idle(lab: Lab) -> String {

@@ -20,8 +20,9 @@ fn RailStep(step: Step) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let line = Memo::new(move |_| lab.line(step));
     let open = Memo::new(move |_| lab.choices.with(|choices| choices.step == step));
-    // Matters on a narrow screen only, where the picture would otherwise stand below a screenful of fields.
-    let unfolded = RwSignal::new(false);
+    // Matters on a narrow screen only, where the picture would otherwise stand below a screenful of fields. Where files are
+    // chosen there are few, and they come first.
+    let unfolded = RwSignal::new(matches!(step, Step::Model | Step::Adapters));
     let standing = move || match line.get().standing {
         Standing::Open => "open",
         Standing::Sample => "sample",

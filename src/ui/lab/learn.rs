@@ -88,16 +88,23 @@ impl Lab {
         });
     }
 
+    /// A run in the place of what it goes on with: itself when it was paused, or one that was asked for in the same words.
     fn put_run(self, report: RunReport) {
+        let same =
+            |old: &&RunReport| old.asked == report.asked && old.status == RunStatus::Paused && old.run != report.run;
+        let before: Vec<_> = self.runs.with_untracked(|runs| runs.iter().filter(same).map(|old| old.run).collect());
+        before.into_iter().for_each(|run| self.forget_run(run));
         self.runs.update(|runs| {
-            runs.retain(|old| old.run != report.run && (old.asked != report.asked || old.status != RunStatus::Paused));
+            runs.retain(|old| old.run != report.run);
             runs.push(report);
         });
     }
 
-    /// Takes a run out of sight.
+    /// Takes a run out of sight, and out of the engine.
     pub fn forget_run(self, run: RunId) {
         self.runs.update(|runs| runs.retain(|report| report.run != run));
+        // Where the engine is gone, so is the run.
+        spawn_local(async move { drop(self.ask(ForgetRun(run)).await) });
     }
 
     /// What a run starts from, made where it is not there yet, and its name.
@@ -126,14 +133,17 @@ impl Lab {
     pub fn export(self, what: Export) {
         spawn_local(async move {
             match self.work("Writing a file", None, what).await {
-                Ok(file) => {
-                    if let Err(error) = browser::download(&file) {
-                        self.problem(file.path, browser::reason(&error));
-                    }
-                }
+                Ok(file) => self.save(&file),
                 Err(failure) => self.failed("download", &failure),
             }
         });
+    }
+
+    /// Hands a file to the person's downloads.
+    pub fn save(self, file: &FileBytes) {
+        if let Err(error) = browser::download(file) {
+            self.problem(&*file.path, browser::reason(&error));
+        }
     }
 
     /// Starts the engine anew on a device.

@@ -29,18 +29,31 @@ impl Lab {
     async fn load_named_plm(self, name: &str) -> Result<(), Failure> {
         let sample = self.sample.get_untracked();
         let sample = sample.ok_or_else(|| input("No model is served with this page: choose your own."))?;
-        self.load_plm(sample.plm_named(name).open()).await?;
+        let misfits = self.take_plm(sample.plm_named(name).open()).await?;
         let other = self.loaded.with_untracked(|cards| {
             let others = cards.iter().filter(|card| sample.is_for_another(name, card));
-            others.map(|card| card.id).collect::<Vec<_>>()
+            others.map(|card| (card.id, card.origin.clone())).collect::<Vec<_>>()
         });
-        for id in &other {
+        for (id, _) in &other {
             self.remove_now(*id).await?;
         }
+        let stays = |misfit: &Problem| other.iter().all(|(_, origin)| *origin != misfit.path);
+        self.tell_misfits(misfits.into_iter().filter(stays));
         if sample.plm.name == name && other.is_empty() { Ok(()) } else { self.load_sample().await }
     }
 
     async fn load_plm(self, open: OpenPlm) -> Result<(), Failure> {
+        let misfits = self.take_plm(open).await?;
+        self.tell_misfits(misfits.into_iter());
+        Ok(())
+    }
+
+    fn tell_misfits(self, misfits: impl Iterator<Item = Problem>) {
+        misfits.for_each(|Problem { path, message }| self.problem(path, message));
+    }
+
+    /// Loads a model; which of the adapters do not fit it.
+    async fn take_plm(self, open: OpenPlm) -> Result<Vec<Problem>, Failure> {
         let label = format!("Loading {}", open.name);
         let source = open.clone();
         let card = self.work(&label, Some(Step::Model), open).await?;
@@ -58,12 +71,11 @@ impl Lab {
             self.episode.set(None);
             self.computed.set(None);
             self.runs.set(vec![]);
+            self.between.set(None);
         }
-        for Problem { path, message } in card.misfits.clone() {
-            self.problem(path, message);
-        }
+        let misfits = card.misfits.clone();
         self.plm.set(Some(card));
-        Ok(())
+        Ok(misfits)
     }
 
     /// Loads the chosen model where none is loaded yet.

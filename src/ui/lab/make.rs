@@ -54,7 +54,10 @@ impl Lab {
                 _ => choices.merge(adapters, data, &methods),
             })
             .map_err(input)?;
-        let made = self.merges.with_untracked(|merges| merges.iter().find(|merge| merge.spec == spec).cloned());
+        let plm = self.plm.with_untracked(|plm| plm.as_ref().map(|plm| plm.sha256.clone()));
+        let made = self
+            .merges
+            .with_untracked(|merges| merges.iter().find(|merge| merge.is_of(&spec, plm.as_deref())).cloned());
         if let Some(made) = made {
             return Ok(made);
         }

@@ -11,6 +11,7 @@ pub use work::{Live, Plan, Stage};
 
 use super::browser;
 use super::state::activities::{Activities, Activity};
+use super::state::progress::Meter;
 use super::state::recipe::{self, Held, Line};
 use super::state::sample::Sample;
 use super::state::{Choices, Step, address};
@@ -92,6 +93,8 @@ pub struct Lab {
     pub page: RwSignal<Page>,
     /// How the worker is.
     pub status: RwSignal<Status>,
+    /// How far its start is, once it is heard of.
+    pub starting: RwSignal<Option<Meter>>,
     /// The device, once it is chosen and checked.
     pub device: RwSignal<Option<DeviceReport>>,
     /// The sample, once it is fetched.
@@ -160,6 +163,8 @@ pub struct Lab {
     pub is_sample: Signal<bool>,
     /// The merge methods; empty until the engine is there.
     pub methods: Memo<Vec<MethodCard>>,
+    /// All methods that experiments compare; empty until the engine is there.
+    pub compared: Memo<Vec<ComparedMethod>>,
 }
 
 impl Lab {
@@ -168,6 +173,7 @@ impl Lab {
     pub fn open() -> Self {
         let (choices, problems) = address::read(&browser::address::hash());
         let status = RwSignal::new(Status::Starting);
+        let starting = RwSignal::new(None);
         let ready = RwSignal::new(None);
         let device = RwSignal::new(None);
         let told = RwSignal::new(Vec::<String>::new());
@@ -177,7 +183,12 @@ impl Lab {
                     ready.set(Some(browser::now()));
                 }
                 status.set(now);
+                starting.set(None);
             }
+            Event::Progress(progress) => starting.update(|meter: &mut Option<Meter>| {
+                let start = || Meter::new(&Start { device: DeviceChoice::default() }.into(), browser::now());
+                meter.get_or_insert_with(start).hear(&progress);
+            }),
             Event::Device(report) => device.set(Some(report)),
             Event::Notice(line) => told.update(|told| told.push(line)),
         });
@@ -204,16 +215,14 @@ impl Lab {
             }
             Some(report)
         });
-        let methods = Memo::new(move |_| {
-            device.with(|device: &Option<DeviceReport>| {
-                device.as_ref().map(|device| device.methods.clone()).unwrap_or_default()
-            })
-        });
+        let methods = Memo::new(move |_| device.get().map(|device: DeviceReport| device.methods).unwrap_or_default());
+        let compared = Memo::new(move |_| device.get().map(|device| device.compared).unwrap_or_default());
         let activities = RwSignal::new(Activities::default());
         let lab = Self {
             client: StoredValue::new_local(client),
             page: RwSignal::new(Page::of(&browser::address::hash())),
             status,
+            starting,
             device,
             sample,
             sample_alignment,
@@ -249,6 +258,7 @@ impl Lab {
             alignment,
             is_sample,
             methods,
+            compared,
         };
         if lab.page.get_untracked() == Page::Lab {
             problems.into_iter().for_each(|line| lab.problem("", line));

@@ -37,9 +37,17 @@ impl Lab {
         for (place, start) in starts.iter().enumerate() {
             self.halt()?;
             self.stage(first + 1 + place, Stage::Running);
-            self.train_now(start, true).await?;
+            let stage = match self.train_now(start, true).await {
+                Ok(()) => Stage::Done,
+                // What can't be done by one start says nothing of the others.
+                Err(failure) if failure.kind == FailureKind::Input => {
+                    self.failed(&start.label(), &failure);
+                    Stage::Stopped
+                }
+                Err(failure) => return Err(failure),
+            };
             self.halt()?;
-            self.stage(first + 1 + place, Stage::Done);
+            self.stage(first + 1 + place, stage);
         }
         Ok(())
     }

@@ -111,7 +111,9 @@ impl Lab {
     /// How far everything is that was set going, 0 to 1: the list of jobs where there is one, else the job.
     #[must_use]
     pub fn share(self) -> f64 {
-        let own = self.activity.with(|activity| activity.as_ref().map_or(0.0, |activity| activity.meter.share()));
+        let starting = || self.starting.with(|meter| meter.as_ref().map_or(0.0, Meter::share));
+        let own = self.activity.with(|activity| activity.as_ref().map(|activity| activity.meter.share()));
+        let own = own.unwrap_or_else(starting);
         match self.plan.with(|plan| plan.as_ref().filter(|plan| !plan.ended).and_then(Plan::at)) {
             Some((place, jobs)) => (place as f64 - 1.0 + own) / jobs as f64,
             None => own,

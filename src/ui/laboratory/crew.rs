@@ -15,6 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use vecmap::VecMap;
 
+/// Times that a worker is started again without a pass done between them.
+const LOST_IN_A_ROW: u32 = 6;
 /// Milliseconds after which a worker that waits asks again.
 const AGAIN: i32 = 150;
 
@@ -23,7 +25,7 @@ impl Laboratory {
     pub fn run(self) {
         let Some(shown) = self.shown.get_untracked() else { return };
         let name = shown.bundle.name;
-        if shown.status.is_active() || shown.status == Status::Queued {
+        if shown.status.is_locked() {
             return;
         }
         self.stop_scoring();
@@ -123,7 +125,12 @@ impl Laboratory {
     async fn on_plm(self, experiment: &Experiment, plm: usize) -> Result<bool, String> {
         let name = experiment.bundle.name.clone();
         self.dismiss_reader();
-        self.crew.set(Crew { experiment: name.clone(), members: vec!["is being started".into()], left: None });
+        self.crew.set(Crew {
+            experiment: name.clone(),
+            members: vec!["is being started".into()],
+            alive: 1,
+            left: None,
+        });
         let first = self.member(0);
         let planned = self.prepare(&first, experiment, plm).await;
         let (parts, card) = match planned {
@@ -154,7 +161,10 @@ impl Laboratory {
         }
         self.sum_up();
         let many = self.workers().min(card.passes.len().max(1)).max(1);
-        self.crew.update(|crew| crew.members = vec!["is being started".into(); many]);
+        self.crew.update(|crew| {
+            crew.members = vec!["is being started".into(); many];
+            crew.alive = many;
+        });
         let others: Vec<_> = (1..many)
             .map(|number| {
                 let experiment = experiment.clone();
@@ -168,6 +178,7 @@ impl Laboratory {
                         }
                     }
                     member.client.close();
+                    self.crew.update(|crew| crew.alive -= 1);
                 }
             })
             .collect();
@@ -218,6 +229,7 @@ impl Laboratory {
     /// Takes passes until there are none.
     async fn work(self, member: &Member, experiment: &Experiment) {
         let number = member.number;
+        let mut lost = 0;
         loop {
             let next = self.pool.try_update_value(|pool| pool.take(number, now())).unwrap_or(Next::End);
             let hashes = match next {
@@ -244,6 +256,7 @@ impl Laboratory {
                 Ok(runs) => {
                     self.take_in(runs).await;
                     self.pool.update_value(|pool| pool.finish(number, now()));
+                    lost = 0;
                 }
                 Err(failure) => {
                     let why = match failure.kind {
@@ -257,8 +270,13 @@ impl Laboratory {
             }
             self.live.update(|live| live.retain(|hash, _| !hashes.contains(hash)));
             self.reckon();
+            // A pass that took its worker down is tried in parts by the next; somewhere that ends.
             if member.gone.get() {
-                break;
+                lost += 1;
+                if lost > LOST_IN_A_ROW {
+                    break;
+                }
+                member.start_again();
             }
         }
         self.says(number, "has nothing left to do");
@@ -307,7 +325,7 @@ impl Laboratory {
 
     /// Reckons the time left anew.
     pub(super) fn reckon(self) {
-        let workers = self.crew.with_untracked(|crew| crew.members.len());
+        let workers = self.crew.with_untracked(|crew| crew.alive);
         let left = self.pool.with_value(|pool| pool.seconds_left(workers, now()));
         self.crew.update(|crew| crew.left = left);
     }

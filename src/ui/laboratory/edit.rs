@@ -4,6 +4,7 @@ use super::{Laboratory, SAMPLE};
 use crate::protocol::*;
 use crate::ui::browser;
 use crate::ui::state::laboratory::{Bundle, Experiment, Status, form};
+use crate::ui::state::names;
 use crate::ui::state::sample::Sample;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -56,7 +57,7 @@ impl Laboratory {
     pub(super) async fn read(self, name: &str) {
         let Some(experiment) = self.named(name) else { return };
         let file = experiment.bundle.toml.clone();
-        let answer = self.lab.ask(ReadExperiment { file: file.clone() }).await;
+        let answer = self.ask(ReadExperiment { file: file.clone() }).await;
         self.change(name, |one| {
             // Another may have been written while this one was read.
             if one.bundle.toml != file {
@@ -89,7 +90,7 @@ impl Laboratory {
     pub fn write_file(self, toml: String) {
         let Some(shown) = self.shown.get_untracked() else { return };
         let name = shown.bundle.name;
-        if shown.status.is_active() || toml == shown.bundle.toml {
+        if shown.status.is_locked() || toml == shown.bundle.toml {
             return;
         }
         self.change(&name, |one| {
@@ -97,13 +98,16 @@ impl Laboratory {
             one.unwritten = false;
             one.status = Status::Draft;
         });
-        spawn_local(async move { self.read(&name).await });
+        spawn_local(async move {
+            self.read(&name).await;
+            self.keep_experiment(&name).await;
+        });
     }
 
     /// Changes the sheet in sight, and its file with it.
     pub fn edit(self, change: impl FnOnce(&mut ExperimentSheet)) {
         let Some(shown) = self.shown.get_untracked() else { return };
-        if shown.status.is_active() || shown.unreadable.is_some() {
+        if shown.status.is_locked() || shown.unreadable.is_some() {
             return;
         }
         let (name, mut sheet) = (shown.bundle.name, shown.sheet);
@@ -114,7 +118,7 @@ impl Laboratory {
             one.status = Status::Draft;
         });
         spawn_local(async move {
-            let written = self.lab.ask(WriteExperiment(sheet.clone())).await;
+            let written = self.ask(WriteExperiment(sheet.clone())).await;
             // The next change, or a file written by hand, has its own.
             let current = self.named(&name).is_some_and(|one| one.unwritten && one.sheet == sheet);
             let toml = written.map_err(|failure| self.lab.problem(&*name, failure.message)).ok();
@@ -126,6 +130,7 @@ impl Laboratory {
                     one.unwritten = false;
                 });
                 self.read(&name).await;
+                self.keep_experiment(&name).await;
             }
         });
     }
@@ -161,12 +166,13 @@ impl Laboratory {
         match Bundle::from_files(files) {
             Some(Ok(bundle)) => {
                 let name = bundle.name.clone();
-                if self.named(&name).is_some_and(|one| one.status.is_active()) {
-                    self.lab.problem(name, "an experiment of this name is running: cancel it first");
+                if self.named(&name).is_some_and(|one| one.status.is_locked()) {
+                    self.lab.problem(name, "an experiment of this name is running, or will be: stop it first");
                     return Ok(());
                 }
                 self.add(Experiment { bundle, ..Experiment::default() });
                 self.read(&name).await;
+                self.keep_experiment(&name).await;
             }
             Some(Err(line)) => self.lab.problem("laboratory", line),
             None => {}
@@ -195,26 +201,30 @@ impl Laboratory {
         }
         let mut data = Vec::new();
         for card in lab.data.get_untracked() {
-            match lab.data_source(card.id) {
-                Some(source) => data.push((card, source)),
-                None => lab.inform(card.name, "it came in an archive; drop the data file itself to use it here"),
-            }
+            let source = match lab.data_source(card.id) {
+                Some(source) => source,
+                // It came in an archive, or its columns have other names than an experiment looks for.
+                None => FileSource::Bytes(lab.ask(Export::Data(card.id)).await.map_err(|failure| failure.message)?),
+            };
+            data.push((card, source));
         }
         if data.is_empty() {
             return Err("There is no data to learn from: load some in the Lab first.".into());
         }
         let (sheet, bundle) = form::from_lab(&plm, &adapters, &data);
-        let toml = lab.ask(WriteExperiment(sheet.clone())).await.map_err(|failure| failure.message)?;
-        let name = bundle.name.clone();
-        self.add(Experiment { bundle: Bundle { toml, ..bundle }, sheet, ..Experiment::default() });
+        let toml = self.ask(WriteExperiment(sheet.clone())).await.map_err(|failure| failure.message)?;
+        let taken = |name: &str| self.named(name).is_some_and(|one| !one.is_untouched());
+        let name = names::free(&bundle.name, taken);
+        self.add(Experiment { bundle: Bundle { toml, name: name.clone(), ..bundle }, sheet, ..Experiment::default() });
         self.read(&name).await;
+        self.keep_experiment(&name).await;
         Ok(())
     }
 
     /// Forgets the experiment in sight, not its records: the same runs of another experiment are not done again.
     pub fn forget(self) {
         let Some(shown) = self.shown.get_untracked() else { return };
-        if shown.status.is_active() {
+        if shown.status.is_locked() {
             return;
         }
         let name = shown.bundle.name;

@@ -2,7 +2,6 @@
 
 use super::Laboratory;
 use crate::protocol::*;
-use crate::ui::browser;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -12,8 +11,8 @@ impl Laboratory {
         let Some(shown) = self.shown.get_untracked() else { return };
         let ask = ExportRecords { records: self.lines(&shown), form };
         spawn_local(async move {
-            match self.lab.ask(ask).await {
-                Ok(file) => self.save(&file),
+            match self.ask(ask).await {
+                Ok(file) => self.lab.save(&file),
                 Err(failure) => self.lab.problem("laboratory", failure.message),
             }
         });
@@ -26,7 +25,7 @@ impl Laboratory {
             let name = shown.bundle.name.clone();
             let made = async {
                 let (sheet, mut files) = shown.bundle.packed(&shown.sheet, &self.served())?;
-                let toml = self.lab.ask(WriteExperiment(sheet)).await.map_err(|failure| failure.message)?;
+                let toml = self.ask(WriteExperiment(sheet)).await.map_err(|failure| failure.message)?;
                 let mut put = |path: String, bytes: Vec<u8>| files.push(FileSource::Bytes(FileBytes { path, bytes }));
                 put("experiment.toml".into(), toml.into_bytes());
                 let lines = self.lines(&shown);
@@ -35,18 +34,12 @@ impl Laboratory {
                     put("experiment-results/records.jsonl".into(), format!("{}\n", lines.join("\n")).into_bytes());
                 }
                 let name = format!("{name}.zip");
-                self.lab.ask(Pack { name, files }).await.map_err(|failure| failure.message)
+                self.ask(Pack { name, files }).await.map_err(|failure| failure.message)
             };
             match made.await {
-                Ok(file) => self.save(&file),
+                Ok(file) => self.lab.save(&file),
                 Err(line) => self.lab.problem(name, line),
             }
         });
-    }
-
-    fn save(self, file: &FileBytes) {
-        if let Err(error) = browser::download(file) {
-            self.lab.problem("download", browser::reason(&error));
-        }
     }
 }

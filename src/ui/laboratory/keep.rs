@@ -2,7 +2,7 @@
 
 use super::Laboratory;
 use crate::protocol::*;
-use crate::ui::browser::keep;
+use crate::ui::browser::{self, keep};
 use crate::ui::state::hub;
 use crate::ui::state::laboratory::bundle::path_of;
 use crate::ui::state::laboratory::{Bundle, Experiment, Kept, KeptFile};
@@ -26,7 +26,9 @@ impl Laboratory {
     /// # Errors
     /// One line.
     pub(super) async fn keep_run(self, run: &FinishedRun) -> Result<(), String> {
-        keep::put(&format!("{RUNS}{}", run.record.hash), run).await
+        let name = format!("{RUNS}{}", run.record.hash);
+        // A record is never written over, not even from another tab.
+        if keep::has(&name).await { Ok(()) } else { keep::put(&name, run).await }
     }
 
     /// Reads the runs of a plan that are kept and not here yet.
@@ -45,17 +47,23 @@ impl Laboratory {
         }
     }
 
-    /// Keeps the experiment of that name, its files and its plan.
+    /// Keeps the experiment of that name, its files and its plan. The files that were kept of it before stay until what
+    /// names the new ones is kept as well.
     pub(super) async fn keep_experiment(self, name: &str) {
+        let turn = self.keeping.get_value();
+        let _turn = turn.lock().await;
         let Some(one) = self.named(name) else { return };
         let place = place(name);
+        let stamp = one.kept.clone().unwrap_or_else(browser::stamp);
         let outcome = async {
             let mut files = Vec::new();
             for (number, source) in one.bundle.files.iter().enumerate() {
                 let path = path_of(source).to_owned();
                 match source {
                     FileSource::Bytes(file) => {
-                        keep::put_bytes(&format!("{place}/files/{number}"), &file.bytes).await?;
+                        if one.kept.is_none() {
+                            keep::put_bytes(&format!("{place}/{stamp}/{number}"), &file.bytes).await?;
+                        }
                         files.push(KeptFile { path, url: None });
                     }
                     FileSource::Url { url, .. } => files.push(KeptFile { path, url: Some(url.clone()) }),
@@ -64,12 +72,27 @@ impl Laboratory {
                     }
                 }
             }
-            let (toml, sheet, cards) = (one.bundle.toml.clone(), one.sheet.clone(), one.cards.clone());
-            let kept = Kept { name: name.to_owned(), toml, files, sheet, cards };
+            let Bundle { toml, records, .. } = one.bundle.clone();
+            let (sheet, cards, changed) = (one.sheet.clone(), one.cards.clone(), one.is_stale());
+            let kept =
+                Kept { name: name.to_owned(), toml, files, stamp: stamp.clone(), records, changed, sheet, cards };
             keep::put(&format!("{place}/experiment"), &kept).await
         };
         if let Err(line) = outcome.await {
-            self.lab.problem(STORAGE, line);
+            return self.lab.problem(STORAGE, line);
+        }
+        if one.kept.is_none() {
+            self.change(name, |now| {
+                if Arc::ptr_eq(&now.bundle.files, &one.bundle.files) {
+                    now.kept = Some(stamp.clone());
+                }
+            });
+            let own = [format!("{place}/{stamp}/"), format!("{place}/experiment")];
+            for older in keep::names(&format!("{place}/")).await.unwrap_or_default() {
+                if !own.iter().any(|own| older.starts_with(own)) {
+                    keep::forget(&older).await;
+                }
+            }
         }
     }
 
@@ -89,7 +112,8 @@ impl Laboratory {
                         None => FileSource::Url { path: file.path, url },
                     },
                     None => {
-                        let bytes = keep::get_bytes(&format!("{place}/files/{number}")).await?.unwrap_or_default();
+                        let name = format!("{place}/{}/{number}", kept.stamp);
+                        let bytes = keep::get_bytes(&name).await?.unwrap_or_default();
                         FileSource::Bytes(FileBytes { path: file.path, bytes })
                     }
                 });
@@ -97,11 +121,14 @@ impl Laboratory {
             for card in &kept.cards {
                 self.recall(card).await;
             }
-            let bundle = Bundle { name: kept.name.clone(), toml: kept.toml, files: Arc::new(files), records: vec![] };
+            let (files, records) = (Arc::new(files), kept.records);
+            let bundle = Bundle { name: kept.name.clone(), toml: kept.toml, files, records };
             let (sheet, cards) = (kept.sheet, kept.cards);
-            let mut experiment = Experiment { bundle, sheet, cards, ..Experiment::default() };
-            experiment.status =
-                self.records.with_untracked(|records| experiment.standing(|hash| records.contains_key(hash)));
+            let mut experiment = Experiment { bundle, sheet, cards, kept: Some(kept.stamp), ..Experiment::default() };
+            if !kept.changed {
+                experiment.status =
+                    self.records.with_untracked(|records| experiment.standing(|hash| records.contains_key(hash)));
+            }
             self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == kept.name) {
                 Some(one) => *one = experiment,
                 None => all.push(experiment),

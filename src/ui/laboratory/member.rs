@@ -20,8 +20,17 @@ pub(super) const READER: usize = usize::MAX;
 pub(super) struct Member {
     pub(super) number: usize,
     pub(super) client: Client,
+    pub(super) choice: DeviceChoice,
     /// Whether no further worker will be started in its place.
     pub(super) gone: Rc<Cell<bool>>,
+}
+
+impl Member {
+    /// Starts another in its place all the same, brought to the same state.
+    pub(super) fn start_again(&self) {
+        self.gone.set(false);
+        self.client.restart(self.choice);
+    }
 }
 
 /// What a worker has loaded of an experiment, in the file's order.
@@ -43,9 +52,9 @@ impl Laboratory {
         let client = Client::new(choice, move |event| match event {
             Event::Status(WorkerStatus::Failed { .. }) => told.set(true),
             Event::Notice(line) => self.lab.inform("laboratory", line),
-            Event::Status(_) | Event::Device(_) => {}
+            Event::Status(_) | Event::Device(_) | Event::Progress(_) => {}
         });
-        Member { number, client, gone }
+        Member { number, client, choice, gone }
     }
 
     /// Loads the PLM, the adapters and the data, and plans.

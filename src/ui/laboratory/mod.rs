@@ -18,11 +18,13 @@ use super::state::laboratory::{Experiment, LiveRun, Status};
 use super::state::sample::Sample;
 use super::state::words;
 use crate::client::pool::{self, Pool};
-use crate::client::{Client, Status as WorkerStatus};
+use crate::client::{Client, Event, Status as WorkerStatus};
 use crate::protocol::*;
+use futures_util::lock::Mutex;
 use leptos::prelude::*;
 use reader::Reader;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use vecmap::VecMap;
 
@@ -36,6 +38,8 @@ pub struct Crew {
     pub experiment: String,
     /// What each worker is doing, in a few words.
     pub members: Vec<String>,
+    /// How many of them are at work.
+    pub alive: usize,
     /// Seconds still to go, once there is something to reckon from.
     pub left: Option<f64>,
 }
@@ -72,6 +76,10 @@ pub struct Laboratory {
     pool: StoredValue<Pool>,
     jobs: StoredValue<VecMap<usize, (Client, JobId)>, LocalStorage>,
     reader: StoredValue<Option<Reader>, LocalStorage>,
+    clerk: StoredValue<Option<Client>, LocalStorage>,
+    clerk_status: RwSignal<WorkerStatus>,
+    keeping: StoredValue<Rc<Mutex<()>>, LocalStorage>,
+    reader_turn: StoredValue<Rc<Mutex<()>>, LocalStorage>,
     /// Whether a summary is being made, and whether it is out of date already.
     summing: StoredValue<(bool, bool)>,
 }
@@ -127,6 +135,10 @@ impl Laboratory {
             pool: StoredValue::new(Pool::default()),
             jobs: StoredValue::new_local(VecMap::new()),
             reader: StoredValue::new_local(None),
+            clerk: StoredValue::new_local(None),
+            clerk_status: RwSignal::new(WorkerStatus::Starting),
+            keeping: StoredValue::new_local(Rc::default()),
+            reader_turn: StoredValue::new_local(Rc::default()),
             summing: StoredValue::new((false, false)),
         };
         Effect::new(move |_| {
@@ -144,7 +156,7 @@ impl Laboratory {
         });
         // A file that could not be read because the engine was gone is read when it is back.
         Effect::new(move |_| {
-            if lab.status.get() == WorkerStatus::Ready && entered.get_untracked() {
+            if laboratory.clerk_status.get() == WorkerStatus::Ready && entered.get_untracked() {
                 laboratory.read_again();
             }
         });
@@ -168,7 +180,7 @@ impl Laboratory {
         if device == Some(DeviceKind::WebGpu) {
             return 1;
         }
-        let (cores, memory) = browser::cores_and_memory();
+        let (cores, memory) = (browser::cores(), browser::memory());
         self.link.with(|link| link.workers).unwrap_or_else(|| pool::workers(cores, memory))
     }
 
@@ -182,6 +194,24 @@ impl Laboratory {
         if hash.starts_with(LABORATORY) {
             self.link.set(Link::read(hash));
         }
+    }
+
+    /// Asks the clerk: a worker that computes nothing, so that files are read and tables summed up while others train.
+    async fn ask<A: Ask>(self, ask: A) -> Result<A::Answer, Failure> {
+        let client = self.clerk.get_value().unwrap_or_else(|| {
+            let status = self.clerk_status;
+            let client = Client::new(DeviceChoice::Cpu, move |event| {
+                if let Event::Status(now) = event {
+                    status.set(now);
+                }
+            });
+            self.clerk.set_value(Some(client.clone()));
+            client
+        });
+        if matches!(self.clerk_status.get_untracked(), WorkerStatus::Failed { .. }) {
+            client.restart(DeviceChoice::Cpu);
+        }
+        client.call(ask, |_| {}).await
     }
 
     /// Changes the experiment of that name.
@@ -243,13 +273,18 @@ impl Laboratory {
             loop {
                 let shown = self.shown.get_untracked();
                 let records = shown.as_ref().map(|shown| self.lines(shown)).unwrap_or_default();
-                let name = |shown: &Option<Experiment>| shown.as_ref().map(|shown| shown.bundle.name.clone());
-                if !records.is_empty() {
-                    match self.lab.ask(SummarizeRecords { records }).await {
-                        Ok(card) if name(&self.shown.get_untracked()) == name(&shown) => self.summary.set(card),
-                        Ok(_) => {}
-                        Err(failure) => self.lab.problem("laboratory", failure.message),
-                    }
+                let runs = |shown: &Option<Experiment>| {
+                    shown.iter().flat_map(Experiment::runs).map(|run| run.hash.clone()).collect::<Vec<_>>()
+                };
+                let summary = match records.is_empty() {
+                    true => Ok(SummaryCard::default()),
+                    false => self.ask(SummarizeRecords { records }).await,
+                };
+                match summary {
+                    // Of the runs that are in sight still.
+                    Ok(card) if runs(&self.shown.get_untracked()) == runs(&shown) => self.summary.set(card),
+                    Ok(_) => {}
+                    Err(failure) => self.lab.problem("laboratory", failure.message),
                 }
                 let (_, again) = self.summing.get_value();
                 self.summing.set_value((again, false));

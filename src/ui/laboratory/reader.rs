@@ -26,6 +26,9 @@ impl Laboratory {
     /// One line.
     pub async fn test_rows(self, hash: String, rows: Vec<usize>) -> Result<Vec<Row>, String> {
         let shown = self.shown.get_untracked().ok_or("no experiment is in sight")?;
+        if shown.is_stale() {
+            return Err("The experiment has been changed since: run it to read the texts.".to_owned());
+        }
         let run = shown.runs().find(|run| run.hash == hash).ok_or("the run is of another experiment")?;
         let plm = shown.cards.iter().position(|card| card.plm == run.plm).unwrap_or(0);
         let is_busy = self.driving.get_untracked() || self.scoring.with_untracked(Option::is_some);
@@ -128,6 +131,9 @@ impl Laboratory {
 
     /// The same; it is brought up where it is not there.
     async fn reader_for(self, experiment: &Experiment, plm: usize) -> Result<Reader, Failure> {
+        // Whoever asks while one is being brought up waits for it: two would take the memory of two.
+        let turn = self.reader_turn.get_value();
+        let _turn = turn.lock().await;
         if let Some(reader) = self.ready_reader(experiment, plm) {
             return Ok(reader);
         }

@@ -67,7 +67,14 @@ const FIELDS: &[Field] = &[
     number!("tolerance", align.tolerance),
     plain!("texts", align.own_texts),
     plain!("method", merge.method),
-    Field { key: "scale", write: write_scale, read: read_scale },
+    Field {
+        key: "scale",
+        write: |c| c.merge.scale.word(),
+        read: |c, value| {
+            c.merge.scale = OutputScale::read(value, super::number::read)?;
+            Some(())
+        },
+    },
     name!("data", episode.data),
     name!("test", episode.test),
     plain!("k", episode.k),
@@ -94,25 +101,6 @@ const FIELDS: &[Field] = &[
     words!("train", c => c.train.trained, "all" = Trained::All, "up" = Trained::Up, "head" = Trained::Head),
     plain!("init", train.seed),
 ];
-
-fn write_scale(c: &Choices) -> String {
-    match c.merge.scale {
-        OutputScale::None => "none".into(),
-        OutputScale::Keep => "keep".into(),
-        OutputScale::Sum => "sum".into(),
-        OutputScale::Factor(factor) => factor.to_string(),
-    }
-}
-
-fn read_scale(c: &mut Choices, value: &str) -> Option<()> {
-    c.merge.scale = match value {
-        "none" => OutputScale::None,
-        "keep" => OutputScale::Keep,
-        "sum" => OutputScale::Sum,
-        number => OutputScale::Factor(super::number::read(number)?),
-    };
-    Some(())
-}
 
 /// The part of a link behind `#`.
 #[must_use]

@@ -173,7 +173,8 @@ impl Start {
             _ => vec![Start::Merged],
         };
         all.extend(inputs.iter().map(|card| Start::Single(card.name.clone())));
-        if inputs.len() > 1 {
+        // Only what has as many neurons can be averaged as it is stored.
+        if inputs.len() > 1 && inputs.iter().all(|card| card.bottleneck == inputs[0].bottleneck) {
             all.push(Start::Average);
         }
         all.extend([Start::Scratch, Start::HeadOnly]);
@@ -513,5 +514,8 @@ pub(super) mod tests {
         for slug in slugs {
             assert_eq!(Start::from_slug(&slug).unwrap().slug(), slug);
         }
+        let wide = AdapterCard { bottleneck: vec![48], ..adapter(2, "b") };
+        let starts = Start::contenders(&[AdapterCard { bottleneck: vec![24], ..adapter(1, "a") }, wide]);
+        assert!(!starts.contains(&Start::Average), "neurons of which there are not as many have no plain average");
     }
 }

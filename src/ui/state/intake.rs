@@ -1,6 +1,6 @@
 //! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
 
-use crate::protocol::{FileBytes, FileSource, Problem};
+use crate::protocol::{FileBytes, FileSource, PLM_FILES, Problem};
 
 /// Dropped files, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn sort(files: Vec<FileBytes>) -> Intake {
         if homes.iter().skip(1).any(|other| other == folder) {
             continue;
         }
-        let of_model = matches!(name, "config.json" | "tokenizer.json" | "model.safetensors");
+        let of_model = PLM_FILES.contains(&name);
         if home.as_deref() == Some(folder) && of_model {
             model.push(FileBytes { path: name.to_owned(), bytes: file.bytes });
         } else if home.as_deref() != Some(folder) || is_of_interest(name) {

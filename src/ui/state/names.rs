@@ -17,8 +17,11 @@ pub fn of_merge(spec: &MergeSpec, methods: &[MethodCard], all: &[AdapterCard]) -
         let weights: Vec<_> = spec.weights.iter().map(|weight| format!("{weight}")).collect();
         apart.push(format!("weights {}", weights.join(":")));
     }
+    let name = |id: &AdapterId| all.iter().find(|card| card.id == *id).map(|card| card.name.as_str());
+    if let Some(reference) = spec.reference.filter(|reference| spec.adapters.first() != Some(reference)) {
+        apart.extend(name(&reference).map(|name| format!("reference {name}")));
+    }
     if spec.adapters.len() < all.len() {
-        let name = |id: &AdapterId| all.iter().find(|card| card.id == *id).map(|card| card.name.as_str());
         apart.push(format!("of {}", spec.adapters.iter().filter_map(name).collect::<Vec<_>>().join(" + ")));
     }
     if apart.is_empty() { title.to_owned() } else { format!("{title} ({})", apart.join(", ")) }
@@ -32,6 +35,13 @@ pub fn of_run(start: &str, trained: Trained) -> String {
         Trained::Up => format!("{start}, up projections"),
         Trained::Head => format!("{start}, head alone"),
     }
+}
+
+/// `name`, or with a number behind it where that is taken.
+#[must_use]
+pub fn free(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -56,5 +66,9 @@ mod tests {
         spec.weights = vec![1.0, 0.5];
         spec.scale = OutputScale::Keep;
         assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, amplitude kept, weights 1:0.5, of a + b)");
+        spec.reference = Some(AdapterId(1));
+        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, amplitude kept, weights 1:0.5, of a + b)");
+        spec = MergeSpec { weights: vec![], scale: OutputScale::None, reference: Some(AdapterId(2)), ..spec };
+        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, reference b, of a + b)");
     }
 }

@@ -257,11 +257,19 @@ fn align(held: &Held<'_>, choices: &Choices) -> Line {
     Line::new(standing, text)
 }
 
+impl<'a> Held<'a> {
+    /// The merge that `spec` asks for, where it has been made.
+    fn made(&self, spec: &MergeSpec) -> Option<&'a MergeReport> {
+        let plm = self.plm.map(|plm| plm.sha256.as_str());
+        self.merges.iter().rev().find(|merge| merge.is_of(spec, plm))
+    }
+}
+
 /// The merge that the choices ask for, where it has been made.
 #[must_use]
 pub fn current_merge<'a>(held: &Held<'a>, choices: &Choices) -> Option<&'a MergeReport> {
     let wanted = choices.merge(held.adapters, held.data, held.methods).ok()?;
-    held.merges.iter().rev().find(|merge| merge.spec == wanted)
+    held.made(&wanted)
 }
 
 /// What the chosen start amounts to now; `None` where it has yet to be made.
@@ -270,7 +278,7 @@ fn start(held: &Held<'_>, choices: &Choices) -> Option<RunStart> {
         Start::Merged => current_merge(held, choices)?.adapter.id,
         Start::Average => {
             let wanted = choices.average(held.adapters, held.data).ok()?;
-            held.merges.iter().find(|merge| merge.spec == wanted)?.adapter.id
+            held.made(&wanted)?.adapter.id
         }
         Start::Single(name) => held.adapters.iter().find(|card| card.name == *name)?.id,
         Start::Scratch => return Some(RunStart::Scratch { bottleneck: choices.bottleneck }),
@@ -425,7 +433,7 @@ mod tests {
         let mut choices = Choices::new();
         choices.merge.method = "mera_wts".into();
         let spec = choices.merge(&adapters, &[], &[]).unwrap();
-        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, locations: vec![] }];
+        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, plm: None, locations: vec![] }];
         let held = Held { adapters: &adapters, merges: &merges, ..Held::default() };
         assert_eq!(line(Step::Merge, &held, &choices).standing, Standing::Ready);
         choices.merge.weights.insert("a".into(), 0.5);
@@ -438,7 +446,7 @@ mod tests {
         let mut choices = Choices::new();
         choices.merge.method = "mera_wts".into();
         let spec = choices.merge(&adapters, &sets, &[]).unwrap();
-        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, locations: vec![] }];
+        let merges = [MergeReport { adapter: adapter(3, "merged"), spec, plm: None, locations: vec![] }];
         let runs = [run("merged", 8, 13, Some(0.5))].map(|mut run| {
             run.asked = choices.train("merged", RunStart::Adapter(AdapterId(3)), &sets).unwrap();
             run

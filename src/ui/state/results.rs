@@ -125,6 +125,25 @@ pub fn groups(runs: &[RunReport], task: &Task) -> Vec<Group> {
     groups
 }
 
+/// Loss and accuracy of a run, step by step, as CSV (RFC 4180); what was measured at the end of an epoch stands in its row.
+#[must_use]
+pub fn curve_csv(run: &RunReport) -> String {
+    let headers = ["step", "epoch", "loss", "learning_rate", "dev_accuracy", "dev_macro_f1", "dev_loss"];
+    let row = |point: &TrainPoint| {
+        let dev = |read: fn(&Scores) -> f32| point.dev.as_ref().map_or(f32::NAN, read).into();
+        vec![
+            point.step.to_string().into(),
+            point.epoch.to_string().into(),
+            point.loss.into(),
+            point.learning_rate.to_string().into(),
+            dev(|scores| scores.accuracy),
+            dev(|scores| scores.macro_f1),
+            dev(|scores| scores.loss),
+        ]
+    };
+    Table { headers: headers.map(str::to_owned).to_vec(), rows: run.curve.iter().map(row).collect() }.csv()
+}
+
 /// The table of all runs with a score, as CSV (RFC 4180).
 #[must_use]
 pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {

@@ -162,13 +162,13 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
                         let (name, on) = (name.get_value(), event_target_checked(&event));
                         lab.choices.update(|choices| { if on { choices.left_out.remove(&name); } else { choices.left_out.insert(name); } });
                     }/><span>"takes part"</span></label>
-                <label class="check" title="The others are aligned to it"><input type="radio" name="reference" data-testid="adapter-reference"
+                <label class="check" title="The others are aligned to it"><input type="radio" name="reference" data-testid="adapter-reference" aria-label=move || format!("{} is the reference", name.get_value())
                     prop:checked=is_reference disabled=move || !used.get()
                     on:change=move |_| lab.choices.update(|choices| choices.reference = Some(name.get_value()))/><span>"reference"</span></label>
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
                 <Show when=move || !sample.get()>
-                    <button class="small" data-testid="adapter-download" disabled=move || lab.busy() on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                    <button class="small" data-testid="adapter-remove" on:click=move |_| lab.remove(id)>"Remove"</button>
+                    <button class="small" data-testid="adapter-download" disabled=move || lab.busy() aria-label=move || format!("Download {}", name.get_value()) on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
+                    <button class="small" data-testid="adapter-remove" aria-label=move || format!("Remove {}", name.get_value()) on:click=move |_| lab.remove(id)>"Remove"</button>
                 </Show>
             </div>
         </li>

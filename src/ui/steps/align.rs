@@ -67,7 +67,7 @@ pub fn Controls() -> impl IntoView {
                 <Number label="epsilon" testid="epsilon" min=1e-6 max=10.0 hint="Softness, as a share of the largest cost"
                     value=Signal::derive(move || lab.choices.with(|c| c.align.epsilon))
                     on_change=move |x| lab.choices.update(|c| c.align.epsilon = x)/>
-                <Number label="rounds" testid="iterations" min=1.0 max=1e6 whole=true hint="At most this many"
+                <Number label="rounds" testid="iterations" min=1.0 max=1e5 whole=true hint="At most this many"
                     value=Signal::derive(move || lab.choices.with(|c| c.align.iterations as f64))
                     on_change=move |x: f64| lab.choices.update(|c| c.align.iterations = x as usize)/>
                 <Number label="tolerance" testid="tolerance" min=1e-15 max=1.0 hint="On the marginals"
@@ -380,13 +380,13 @@ fn Weights(
         })
     });
     let map = move |title: fn(bool) -> &'static str,
-                    side: fn(Lab, &Sight) -> Side,
+                    side: fn(Lab, &Sight, bool) -> Side,
                     read: fn(&LocationWeights, bool) -> &Matrix| {
         move || {
             let moved = aligned.get();
             HeatMap {
                 title: title(moved).into(),
-                rows: sight.get().map_or_else(|| Side::new(Dim::Source, ""), |sight| side(lab, &sight)),
+                rows: sight.get().map_or_else(|| Side::new(Dim::Source, ""), |sight| side(lab, &sight, moved)),
                 columns: Side::new(Dim::Hidden, "hidden"),
                 grid: weights.with(|weights| weights.as_ref().map(|(_, w)| grid(read(w, moved))).unwrap_or_default()),
                 scale: Scale::Diverging { clamp: clamp.get() },
@@ -394,17 +394,22 @@ fn Weights(
             }
         }
     };
-    let of_reference =
-        |lab: Lab, s: &Sight| Side::new(Dim::Reference, lab.name(s.reference)).role(pictures::role(lab, s.reference));
+    let of_reference = |lab: Lab, s: &Sight, _| {
+        Side::new(Dim::Reference, lab.name(s.reference)).role(pictures::role(lab, s.reference))
+    };
     let reference = map(|_| "The reference", of_reference, |w, _| &w.reference);
     let other = map(
         |moved| if moved { "The other, moved onto the reference's neurons" } else { "The other, as stored" },
-        |lab, s| Side::new(Dim::Source, lab.name(s.other)).role(pictures::role(lab, s.other)),
+        // Moved, its rows stand for the reference's neurons.
+        |lab, s, moved| {
+            Side::new(if moved { Dim::Reference } else { Dim::Source }, lab.name(s.other))
+                .role(pictures::role(lab, s.other))
+        },
         |w, moved| if moved { &w.aligned } else { &w.stored },
     );
     let mean = map(
         |moved| if moved { "Mean of these two, after alignment" } else { "Mean of these two, as stored" },
-        |_, _| Side::new(Dim::Reference, "mean").role(Role::Merged),
+        |_, _, _| Side::new(Dim::Reference, "mean").role(Role::Merged),
         |w, moved| if moved { &w.merged } else { &w.average },
     );
     let no_average =

@@ -11,7 +11,11 @@ use leptos::prelude::*;
 #[component]
 pub fn Unmapped() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    each(move || lab.unmapped.get(), |data| data.file.path.clone(), |data| view! { <Form data/> })
+    each(
+        move || lab.unmapped.get(),
+        |data| (data.file.path.clone(), data.columns.clone(), data.example.clone()),
+        |data| view! { <Form data/> },
+    )
 }
 
 /// Longest piece of an example that is shown, in characters.

@@ -9,7 +9,7 @@ use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
-use crate::ui::state::{Start, Step, words};
+use crate::ui::state::{Start, Step, results, words};
 use crate::viz::{Curves, Hit, Panel, Run, Unit};
 use leptos::prelude::*;
 
@@ -65,7 +65,7 @@ fn Starts() -> impl IntoView {
             }).collect_view()}
         </fieldset>
         <Show when=move || lab.choices.with(|c| c.start == Start::Scratch)>
-            <Number label="bottleneck" testid="bottleneck" min=1.0 max=4096.0 whole=true hint="Neurons a layer"
+            <Number label="bottleneck" testid="bottleneck" min=1.0 max=lab.plm.get_untracked().map_or(4096.0, |plm| plm.hidden as f64) whole=true hint="Neurons a layer, as many as the model is wide at most"
                 value=Signal::derive(move || lab.choices.with(|c| c.bottleneck as f64))
                 on_change=move |x: f64| lab.choices.update(|c| c.bottleneck = x as usize)/>
         </Show>
@@ -95,7 +95,7 @@ fn Settings() -> impl IntoView {
     view! {
         <div class="field-row">
             {setting!(lab, "epochs", "epochs", epochs as usize, 1.0, 10_000.0, true, "Passes over the examples")}
-            {setting!(lab, "learning rate", "learning-rate", learning_rate as f64, 0.0, 1.0, false, "Peak, reached after the warm-up")}
+            {setting!(lab, "learning rate", "learning-rate", learning_rate as f64, 1e-7, 1.0, false, "Peak, reached after the warm-up")}
             {setting!(lab, "batch", "batch-size", batch_size as usize, 1.0, 256.0, true, "Rows a step")}
         </div>
         <details class="more">
@@ -113,8 +113,8 @@ fn Settings() -> impl IntoView {
                 })/>
             <div class="field-row">
                 {setting!(lab, "warm-up", "warmup", warmup as f64, 0.0, 1.0, false, "Share of all steps")}
-                {setting!(lab, "weight decay", "weight-decay", weight_decay as f64, 0.0, 10.0, false, "Decoupled, on weight matrices")}
-                {setting!(lab, "clip", "clip", clip as f64, 0.0, 1e6, false, "Largest global norm of the gradients")}
+                {setting!(lab, "weight decay", "weight-decay", weight_decay as f64, 0.0, 1.0, false, "Decoupled, on weight matrices")}
+                {setting!(lab, "clip", "clip", clip as f64, 1e-3, 1e6, false, "Largest global norm of the gradients")}
                 {setting!(lab, "dropout", "dropout", dropout as f64, 0.0, 0.95, false, "In the head")}
                 {setting!(lab, "patience", "patience", patience as usize, 0.0, 10_000.0, true, "Epochs without a better dev score after which to stop; 0 for never")}
                 {setting!(lab, "seed of training", "train-seed", seed as u64, 0.0, 4_294_967_295.0, true, "Of initial weights, shuffles and dropout")}
@@ -215,7 +215,7 @@ fn Runs() -> impl IntoView {
                 <th scope="col" class="n">"Time"</th><th scope="col"></th>
             </tr></thead>
             <tbody>
-                {each(move || lab.runs.get(), |run| (run.run, run.curve.len()), |run| view! { <RunRow run/> })}
+                {each(move || lab.runs.get(), |run| (run.run, run.curve.len(), run.status), |run| view! { <RunRow run/> })}
             </tbody>
         </table></div>
     }
@@ -245,9 +245,12 @@ fn RunRow(run: RunReport) -> impl IntoView {
             <td class="n" title=format!("{} a step", words::duration(run.seconds_per_step))>{words::duration(run.seconds)}</td>
             <td class="buttons">
                 {paused.then(|| view! { <button class="small" disabled=move || lab.busy() on:click=move |_| lab.resume(id)>"Resume"</button> })}
-                <button class="small" data-testid="download-curve" title="Loss and accuracy, step by step, as CSV" on:click=move |_| lab.export(Export::Curve(id))>"Curve"</button>
+                <button class="small" data-testid="download-curve" title="Loss and accuracy, step by step, as CSV" on:click={
+                    let run = run.clone();
+                    move |_| lab.save(&FileBytes { path: format!("{}_curve.csv", run.asked.name), bytes: results::curve_csv(&run).into_bytes() })
+                }>"Curve"</button>
                 {(run.asked.start != RunStart::HeadOnly).then(|| view! { <Download run=id/> })}
-                <button class="icon small" aria-label=format!("Forget {}", run.asked.name) on:click=move |_| lab.forget_run(id)>"×"</button>
+                <button class="icon small" aria-label=format!("Forget {}", run.asked.name) disabled=move || lab.live.with(Option::is_some) on:click=move |_| lab.forget_run(id)>"×"</button>
             </td>
         </tr>
     }

@@ -162,20 +162,13 @@ fn Scale() -> impl IntoView {
         .to_vec()
     });
     let value = Signal::derive(move || match lab.choices.with(|c| c.merge.scale) {
-        OutputScale::None => "none".to_owned(),
-        OutputScale::Keep => "keep".to_owned(),
-        OutputScale::Sum => "sum".to_owned(),
         OutputScale::Factor(_) => "factor".to_owned(),
+        named => named.word(),
     });
     let choose = move |value: String| {
-        lab.choices.update(|c| {
-            c.merge.scale = match value.as_str() {
-                "keep" => OutputScale::Keep,
-                "sum" => OutputScale::Sum,
-                "factor" => OutputScale::Factor(1.0),
-                _ => OutputScale::None,
-            }
-        });
+        // What is no word is the factor, which begins at 1.
+        let scale = OutputScale::read(&value, |_| Some(1.0)).unwrap_or_default();
+        lab.choices.update(|c| c.merge.scale = scale);
     };
     let factor = Signal::derive(move || match lab.choices.with(|c| c.merge.scale) {
         OutputScale::Factor(factor) => factor,
@@ -299,9 +292,9 @@ fn Row(merge: MergeReport) -> impl IntoView {
             <td class="n">{number(distance)}</td>
             <td class="buttons">
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
-                <button class="small" data-testid="download-adapter" title="A zip that Python's adapters library loads, with its recipe"
+                <button class="small" data-testid="download-adapter" aria-label=format!("Download {}", named(lab, &merge)) title="A zip that Python's adapters library loads, with its recipe"
                     disabled=move || lab.busy() on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                <button class="small" aria-label="Remove" on:click=move |_| lab.remove(id)>"Remove"</button>
+                <button class="small" aria-label=format!("Remove {}", named(lab, &merge)) on:click=move |_| lab.remove(id)>"Remove"</button>
             </td>
         </tr>
     }

@@ -50,10 +50,9 @@ pub fn Predictions() -> impl IntoView {
                             let (whole, names) = (p.clone(), labels.clone());
                             let show = move || lab.detail.set(Some(Detail::Prediction(Box::new(whole.clone()), names.clone())));
                             view! {
-                                <tr data-testid="prediction-row" data-wrong=wrong.to_string() class:wrong=wrong tabindex="0"
-                                    on:click={let show = show.clone(); move |_| show()}
-                                    on:keydown=move |event| if event.key() == "Enter" { show() }>
-                                    <td class="text">{p.row.text1}{p.row.text2.map(|second| view! { <span class="second">{second}</span> })}</td>
+                                <tr data-testid="prediction-row" data-wrong=wrong.to_string() class:wrong=wrong>
+                                    <td class="text"><button class="plain" title="What it answers, in detail" on:click=move |_| show()>
+                                        {p.row.text1}{p.row.text2.map(|second| view! { <span class="second">{second}</span> })}</button></td>
                                     <td>{p.row.label}</td><td>{p.answer.label}</td>
                                     <td class="n">{words::percent(f64::from(p.answer.probabilities.iter().copied().fold(0.0, f32::max)))}</td>
                                 </tr>

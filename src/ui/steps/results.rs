@@ -3,7 +3,6 @@
 use super::predictions::RunSelect;
 use super::{Download, Stale};
 use crate::protocol::*;
-use crate::ui::browser;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
 use crate::ui::lab::Lab;
@@ -29,9 +28,7 @@ pub fn Controls() -> impl IntoView {
     let export = move |_| {
         let text = lab.data.with_untracked(|data| lab.runs.with_untracked(|runs| results::csv(runs, data)));
         let file = FileBytes { path: "mera-results.csv".into(), bytes: text.into_bytes() };
-        if let Err(error) = browser::download(&file) {
-            lab.problem("download", browser::reason(&error));
-        }
+        lab.save(&file);
     };
     let another = move |_| {
         lab.choices.update(|choices| choices.episode.seed += 1);

@@ -4,7 +4,7 @@
 use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Cursor, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ pub enum File {
     BrokenOff(Vec<u8>),
     /// Half its bytes are announced and sent.
     Short(Vec<u8>),
+    /// All its bytes are announced, half of them are sent, and then nothing more, the connection staying open.
+    Stalled(Vec<u8>),
 }
 
 /// Repositories by id, each with its files by path.
@@ -141,12 +143,17 @@ fn send(stream: TcpStream, repositories: &Repositories) -> std::io::Result<()> {
         None => ("404 Not Found", 0, &[]),
         Some(File::Whole(bytes)) => ("200 OK", bytes.len(), bytes),
         Some(File::Short(bytes)) => ("200 OK", bytes.len() / 2, &bytes[..bytes.len() / 2]),
-        Some(File::BrokenOff(bytes)) => ("200 OK", bytes.len(), &bytes[..bytes.len() / 2]),
+        Some(File::BrokenOff(bytes) | File::Stalled(bytes)) => ("200 OK", bytes.len(), &bytes[..bytes.len() / 2]),
     };
     let head = format!("HTTP/1.1 {status}\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n");
     let mut stream = stream;
     write!(stream, "{head}Content-Length: {announced}\r\n\r\n")?;
-    stream.write_all(bytes)
+    stream.write_all(bytes)?;
+    if matches!(file, Some(File::Stalled(_))) {
+        // Until the page hangs up.
+        stream.read(&mut [0])?;
+    }
+    Ok(())
 }
 
 fn status(request: Request, status: u16) -> std::io::Result<()> {

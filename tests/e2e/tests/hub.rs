@@ -3,8 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::hub::{File, Hub, Repositories};
-use e2e::lab::{LONG, Lab};
+use e2e::lab::{LONG, Lab, SOON};
 use e2e::root;
+use std::time::Instant;
 
 /// A model and an adapter by their ids, and what is told when the hub or the network fails.
 #[tokio::test]
@@ -44,6 +45,19 @@ async fn model_and_adapter_come_from_the_hub() -> Result<()> {
             ensure!(line.contains(words), "{id} is told as {line:?}, without {words:?}");
             ensure!(lab.count("adapter-row").await? == 1, "an adapter came or went with {id}");
         }
+
+        // A server that says nothing more is no reason to wait.
+        let problems = lab.count("problem").await?;
+        lab.fill("hub-adapter", "tiny/stalled").await?;
+        lab.press("hub-adapter-go").await?;
+        lab.until_count("cancel", SOON, 1).await?;
+        let pressed = Instant::now();
+        lab.press("cancel").await?;
+        lab.until_count("cancel", SOON, 0).await?;
+        println!("a stalled download was given up after {:?}", pressed.elapsed());
+        ensure!(lab.count("problem").await? == problems, "what was cancelled is told as a problem");
+        lab.press("step-adapters").await?;
+        ensure!(lab.count("adapter-row").await? == 1, "an adapter came or went with the stalled download");
         Ok(())
     };
     let result = result.await;
@@ -66,7 +80,8 @@ fn repositories() -> Result<Repositories> {
     for (id, weights) in [
         ("tiny/adapter", File::Whole(weights.clone())),
         ("tiny/broken-off", File::BrokenOff(weights.clone())),
-        ("tiny/short", File::Short(weights)),
+        ("tiny/short", File::Short(weights.clone())),
+        ("tiny/stalled", File::Stalled(weights)),
     ] {
         add(id, "adapter_config.json", File::Whole(config.clone()));
         add(id, "adapter.safetensors", weights);

@@ -48,7 +48,12 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
     };
     let value = Signal::stored(hash.clone());
     let name = hash.clone();
-    let detail = run.detail.clone();
+    let told = untrack(|| {
+        let records = laboratory.records.read();
+        laboratory.shown.with(|shown| run::told_by(shown.as_ref()?, &records, &hash))
+    });
+    let detail = told.as_ref().and_then(|told| told.detail.clone());
+    let hash = told.map_or(hash, |told| told.record.hash.clone());
     let heading = NodeRef::<leptos::html::H3>::new();
     // Whoever opens a run by keyboard goes on reading there.
     Effect::new(move |_| {
@@ -72,7 +77,7 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
                     {detail.attention.clone().map(|attention| view! { <Attention attention/> })}
                     <WrongAnswers hash/>
                 }.into_any(),
-                None => view! { <p class="empty">"Only what this run came to is known: it was done elsewhere, and its record says nothing of the way."</p> }.into_any(),
+                None => view! { <p class="empty">"Only what this run came to is known: its record says nothing of the way."</p> }.into_any(),
             }}
         </section>
     }

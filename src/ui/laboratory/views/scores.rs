@@ -14,7 +14,7 @@ pub(super) fn Scores(scores: BTreeMap<String, f64>) -> impl IntoView {
     let mut all: Vec<(String, f64)> = scores.into_iter().collect();
     sort_by(&mut all, |(a, _), (b, _)| (a != "none").cmp(&(b != "none")));
     let picture = Layout::of(Bars {
-        title: "Scores before training".into(),
+        title: "Before training".into(),
         quantity: "leave-one-out accuracy".into(),
         unit: Unit::Percent,
         group: "adapter".into(),

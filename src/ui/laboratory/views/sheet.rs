@@ -28,7 +28,7 @@ pub fn Sheet() -> impl IntoView {
     let name = Signal::derive(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()).unwrap_or_default())
     });
-    let active = Memo::new(move |_| laboratory.status().is_active() || laboratory.status() == Status::Queued);
+    let active = Memo::new(move |_| laboratory.status().is_locked());
     let has_data = move || laboratory.lab.data.with(|data| !data.is_empty());
     let unreadable = move || laboratory.shown.with(|shown| shown.as_ref().and_then(|one| one.unreadable.clone()));
     let missing = Memo::new(move |_| {
@@ -67,15 +67,14 @@ pub fn Sheet() -> impl IntoView {
 fn Methods() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let all = Memo::new(move |_| laboratory.lab.methods.with(|merges| form::methods(merges)));
     view! {
         <fieldset class="sheet-part">
             <legend>{move || words::plural(sheet.with(|sheet| sheet.methods.len()), "method")}</legend>
             <div class="method-list">
-                {move || all.get().into_iter().map(|(id, hint)| {
+                {move || laboratory.lab.compared.get().into_iter().map(|ComparedMethod { id, description, .. }| {
                     let (on, own) = (id.clone(), id.clone());
                     view! {
-                        <label class="check" title=hint>
+                        <label class="check" title=description>
                             <input type="checkbox" data-testid=format!("use-{id}")
                                 prop:checked=move || sheet.with(|sheet| sheet.methods.contains(&on))
                                 on:change=move |_| laboratory.edit(|sheet| form::toggle(&mut sheet.methods, &own))/>
@@ -221,7 +220,7 @@ fn File() -> impl IntoView {
     let toml = Signal::derive(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.toml.clone()).unwrap_or_default())
     });
-    let active = Memo::new(move |_| laboratory.status().is_active());
+    let active = Memo::new(move |_| laboratory.status().is_locked());
     view! {
         <details class="more sheet-part">
             <summary>"experiment.toml"</summary>

@@ -64,10 +64,15 @@ fn Variant(place: usize, open: RwSignal<Option<usize>>) -> impl IntoView {
 #[component]
 fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let merges = laboratory.lab.methods;
-    let takes = Memo::new(move |_| merges.with(|merges| own.with(|own| variant::takes(&own.method, merges))));
+    let (compared, merges) = (laboratory.lab.compared, laboratory.lab.methods);
+    let find = move |id: &str| compared.with(|all| all.iter().find(|method| method.id == id).cloned());
+    let method = Memo::new(move |_| own.with(|own| find(&own.method)).unwrap_or_default());
+    let parameters = move || {
+        let id = method.with(|method| method.id.clone());
+        merges.with(|all| all.iter().find(|card| card.id == id).map(|card| card.parameters.clone())).unwrap_or_default()
+    };
     let methods = Signal::derive(move || {
-        let ids = merges.with(|merges| form::methods(merges)).into_iter().map(|(id, _)| id);
+        let ids = compared.get().into_iter().map(|method| method.id);
         ids.map(|id| (id.clone(), id)).collect::<Vec<_>>()
     });
     let edit = move |change: Box<dyn FnOnce(&mut SheetVariant)>| {
@@ -99,21 +104,22 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
                 value=Signal::derive(move || own.with(|own| own.name.clone()))
                 on_change=move |text: String| { edit(Box::new(move |own| own.name = text.trim().to_owned())); Ok(()) }/>
             <Select label="Method" options=methods value=Signal::derive(move || own.with(|own| own.method.clone())) testid="variant-method"
-                on_change=move |method: String| {
-                    let merges = merges.get_untracked();
-                    laboratory.edit(|sheet| variant::change_method(sheet, place, &method, &merges));
+                on_change=move |id: String| {
+                    if let Some(method) = untrack(|| find(&id)) {
+                        laboratory.edit(|sheet| variant::change_method(sheet, place, &method));
+                    }
                 }/>
             <div class="field-row">
-                <Show when=move || takes.with(|takes| takes.merge)>
+                <Show when=move || method.with(|method| method.merges)>
                     <Words label="Scale" testid="variant-scale" hint="Of the merge's output: none, keep (the inputs' amplitude), sum (of functions, not their mean), or a number"
                         value=word("scale", "none")
                         on_change=move |text: String| { put("scale", if text.trim() == "none" { String::new() } else { text }); Ok(()) }/>
                     {choice("Weights", "How much each adapter counts: the same, or what its score is above the model alone", "weights", &["equal", "score"])}
                 </Show>
-                <Show when=move || takes.with(|takes| takes.train)>
+                <Show when=move || method.with(|method| method.trains_adapter)>
                     {choice("Trained", "Beside the head: the whole adapter, its up projections, one factor a layer, or nothing", "train", &["all", "up", "gates", "head"])}
                 </Show>
-                <Show when=move || takes.with(|takes| takes.rates)>
+                <Show when=move || method.with(|method| method.trains)>
                     <Words label="Learning rates" testid="variant-rates" hint="In the place of the experiment's; empty for those"
                         value=Signal::derive(move || own.with(|own| own.settings.get("learning_rates").map(|rates| form::listed(rates)).unwrap_or_default()))
                         on_change=move |text: String| form::rates(&text).map(|rates| edit(Box::new(move |own| match rates {
@@ -123,7 +129,7 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
                 </Show>
             </div>
             <div class="field-row">
-                {move || takes.get().parameters.into_iter().map(|card| view! { <Setting card own edit/> }).collect_view()}
+                {move || parameters().into_iter().map(|card| view! { <Setting card own edit/> }).collect_view()}
             </div>
         </div>
     }

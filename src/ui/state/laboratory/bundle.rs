@@ -5,9 +5,7 @@ use crate::ui::state::hub;
 use crate::viz::sort_by;
 use std::sync::Arc;
 
-/// Files of a PLM that is served with the page.
-const PLM_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
-/// Where they are, relative to the page.
+/// Where the models are that are served with the page, relative to it.
 const MODELS: &str = "models";
 
 /// An experiment file with its files.
@@ -255,7 +253,7 @@ fn normal(path: &str) -> String {
 
 /// A name that a file may have anywhere.
 fn cleaned(name: &str) -> String {
-    let keep = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let keep = |c: char| if c.is_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
     name.chars().map(keep).collect::<String>().trim_start_matches('.').to_owned()
 }
 

@@ -4,29 +4,6 @@ use super::bundle::Bundle;
 use crate::protocol::*;
 use crate::ui::state::{hub, number};
 
-/// Methods that merge nothing, with what they are; those that merge are the engine's to list.
-pub const OTHERS: &[(&str, &str)] = &[
-    ("majority", "always the most frequent class of test"),
-    ("head", "a new head on the frozen model"),
-    ("scratch", "a new adapter and head"),
-    ("single", "each adapter by itself"),
-    ("best_single", "the single adapter that is best on dev"),
-    ("best_single_by_score", "the single adapter with the best score before training"),
-    ("concat_gated", "one gate an adapter and layer over the frozen adapters"),
-    ("concat_gated_reduced", "the same, then folded into one adapter of a single one's size"),
-    ("fusion", "AdapterFusion of the frozen adapters"),
-    ("full", "every weight of the model"),
-    ("lora", "new low-rank matrices in the attention"),
-];
-
-/// All methods with what they are: those that merge nothing, and of `merges`, the engine's, those that are not among them.
-#[must_use]
-pub fn methods(merges: &[MethodCard]) -> Vec<(String, String)> {
-    let others = OTHERS.iter().map(|(id, words)| ((*id).to_owned(), (*words).to_owned()));
-    let merges = merges.iter().filter(|card| OTHERS.iter().all(|(id, _)| *id != card.id));
-    others.chain(merges.map(|card| (card.id.clone(), card.description.clone()))).collect()
-}
-
 /// Settings of the training that the form shows: key, label, what it is.
 pub const TRAINING: &[(&str, &str, &str)] = &[
     ("epochs", "Epochs", "Passes over the examples"),

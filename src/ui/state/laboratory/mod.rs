@@ -29,6 +29,8 @@ pub struct Experiment {
     pub cards: Vec<ExperimentCard>,
     /// How it stands.
     pub status: Status,
+    /// Under which stamp its files are kept in the browser; `None` where they are not.
+    pub kept: Option<String>,
 }
 
 /// How an experiment stands.
@@ -90,6 +92,12 @@ impl Status {
         matches!(self, Status::Paused | Status::Pausing)
     }
 
+    /// Whether workers are at it, or will be by themselves: then it can't be changed.
+    #[must_use]
+    pub fn is_locked(self) -> bool {
+        self.is_active() || self == Status::Queued
+    }
+
     /// Whether workers are at it.
     #[must_use]
     pub fn is_active(self) -> bool {
@@ -108,6 +116,18 @@ impl Experiment {
     pub fn is_ready(&self) -> bool {
         let is_read = self.unreadable.is_none() && !self.unwritten && !self.sheet.plms.is_empty();
         is_read && self.bundle.missing(&self.sheet).is_empty()
+    }
+
+    /// Whether nothing has been planned or begun of it.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.status == Status::Draft && self.cards.is_empty()
+    }
+
+    /// Whether it was changed since its runs were planned, so that they are those of another file.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.status == Status::Draft && !self.cards.is_empty()
     }
 
     /// Puts in the plan for the PLM number `plm`. Plans for later PLMs stay, unless this one shows that they are of
@@ -185,11 +205,25 @@ pub struct Kept {
     pub toml: String,
     /// Its files: by address, or by the name under which their bytes are kept.
     pub files: Vec<KeptFile>,
+    /// What those names begin with: files that are kept later have others.
+    #[serde(default = "unstamped")]
+    pub stamp: String,
+    /// Lines of records that came with it.
+    #[serde(default)]
+    pub records: Vec<String>,
+    /// Whether its file was changed since the plan.
+    #[serde(default)]
+    pub changed: bool,
     /// What the file says, and its plan, so that its table is there before any worker is.
     #[serde(default)]
     pub sheet: ExperimentSheet,
     /// A card a PLM.
     pub cards: Vec<ExperimentCard>,
+}
+
+/// What the names began with before there were stamps.
+fn unstamped() -> String {
+    "files".to_owned()
 }
 
 /// A file of a kept experiment.
@@ -230,6 +264,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_being_stopped_is_not_gone_on_with() {
+        assert!(Status::Queued.is_locked() && !Status::Queued.is_active() && !Status::Paused.is_locked());
         assert!(Status::Stopping.is_active() && !Status::Stopping.can_resume());
         assert!(Status::Pausing.is_active() && Status::Pausing.can_resume());
     }

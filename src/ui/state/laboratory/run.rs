@@ -39,6 +39,21 @@ pub fn confusion(detail: &RunDetail) -> Matrix {
     counts
 }
 
+/// The run that tells what was done in the run `hash`: itself; of a choice among runs, which trains nothing, the one that
+/// it chose. `None` where only what it came to is known.
+#[must_use]
+pub fn told_by(experiment: &Experiment, records: &Records, hash: &str) -> Option<Arc<FinishedRun>> {
+    let own = records.get(hash)?;
+    if own.detail.is_some() {
+        return Some(own.clone());
+    }
+    let chosen = own.record.chosen.as_ref()?;
+    let among = &experiment.runs().find(|run| run.hash == hash)?.after;
+    let is_chosen = |run: &&Arc<FinishedRun>| run.record.method.rsplit(':').next() == Some(chosen);
+    let found = among.iter().filter_map(|hash| records.get(hash)).find(is_chosen);
+    found.filter(|run| run.detail.is_some()).cloned()
+}
+
 /// What the run `hash` gets wrong, those first that most other methods of `experiment` get right.
 #[must_use]
 pub fn wrong(experiment: &Experiment, records: &Records, hash: &str) -> Vec<Wrong> {
@@ -85,6 +100,29 @@ fn same_episode<'a>(experiment: &'a Experiment, hash: &str) -> impl Iterator<Ite
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_choice_is_told_by_what_it_chose() {
+        let (mut experiment, mut records) = records();
+        let [single, other, choice] = [("b-13", "single:b"), ("a-13", "single:a"), ("best-13", "best_single")]
+            .map(|(hash, method)| planned(hash, method, 4, 13));
+        let mut add = |run: &PlannedCard, chosen: Option<&str>| {
+            let mut done = (*finished(run, 0.5)).clone();
+            done.record.chosen = chosen.map(str::to_owned);
+            done.detail = chosen.is_none().then(RunDetail::default);
+            records.insert(run.hash.clone(), Arc::new(done));
+        };
+        add(&single, None);
+        add(&other, None);
+        add(&choice, Some("b"));
+        let choice = PlannedCard { after: vec![other.hash.clone(), single.hash.clone()], ..choice };
+        experiment.cards[0].runs.extend([single, other, choice]);
+        let told = |hash: &str| told_by(&experiment, &records, hash).map(|run| run.record.hash.clone());
+        assert_eq!(told("best-13").as_deref(), Some("b-13"));
+        assert_eq!(told("a-13").as_deref(), Some("a-13"));
+        records.remove("b-13");
+        assert_eq!(told_by(&experiment, &records, "best-13"), None, "its record alone says nothing of the way");
+    }
+
     use super::super::table::tests::finished;
     use super::super::tests::planned;
     use super::*;

@@ -1,37 +1,8 @@
 //! Variants of a sheet: a method with other settings, under a name of its own.
 
-use super::form::OTHERS;
 use crate::protocol::*;
-use crate::ui::state::number;
+use crate::ui::state::{names, number};
 use std::collections::BTreeMap;
-
-/// Of the methods that merge nothing, those that fine-tune one adapter, of which a part may be chosen.
-const IN_PARTS: &[&str] = &["scratch", "single", "best_single", "best_single_by_score"];
-
-/// What a variant of a method may set.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Takes {
-    /// Scale and weights: it is a merge.
-    pub merge: bool,
-    /// Which part is trained.
-    pub train: bool,
-    /// Learning rates: it is trained at all.
-    pub rates: bool,
-    /// Settings of its own.
-    pub parameters: Vec<ParameterCard>,
-}
-
-/// What a variant of `method` may set, where `merges` are the engine's merge methods.
-#[must_use]
-pub fn takes(method: &str, merges: &[MethodCard]) -> Takes {
-    let card = merges.iter().find(|card| card.id == method && OTHERS.iter().all(|(id, _)| *id != method));
-    Takes {
-        merge: card.is_some(),
-        train: card.is_some() || IN_PARTS.contains(&method),
-        rates: method != "majority",
-        parameters: card.map(|card| card.parameters.clone()).unwrap_or_default(),
-    }
-}
 
 /// Puts one more variant at the end: MerA with its amplitude kept, a start as good as any.
 pub fn add(sheet: &mut ExperimentSheet) {
@@ -41,22 +12,22 @@ pub fn add(sheet: &mut ExperimentSheet) {
     sheet.variants.push(variant);
 }
 
-/// Gives the variant at `place` another method. What that does not take goes; a name after the method goes with it.
-pub fn change_method(sheet: &mut ExperimentSheet, place: usize, method: &str, merges: &[MethodCard]) {
+/// Gives the variant at `place` the method `to`. What that does not take goes; a name after the method goes with it.
+pub fn change_method(sheet: &mut ExperimentSheet, place: usize, to: &ComparedMethod) {
     let Some(before) = sheet.variants.get(place).cloned() else { return };
-    let takes = takes(method, merges);
+    let method = &to.id;
     let name = match before.name.strip_prefix(&before.method) {
-        Some(rest) if before.method != method => free(sheet, &format!("{method}{rest}")),
+        Some(rest) if before.method != *method => free(sheet, &format!("{method}{rest}")),
         _ => before.name,
     };
     if let Some(variant) = sheet.variants.get_mut(place) {
         // What is set is each method's own.
         let set = BTreeMap::new();
-        *variant = SheetVariant { name, method: method.to_owned(), settings: before.settings, set };
+        *variant = SheetVariant { name, method: method.clone(), settings: before.settings, set };
         variant.settings.retain(|key, _| match key.as_str() {
-            "scale" | "weights" => takes.merge,
-            "train" => takes.train,
-            "learning_rates" => takes.rates,
+            "scale" | "weights" => to.merges,
+            "train" => to.trains_adapter,
+            "learning_rates" => to.trains,
             _ => false,
         });
     }
@@ -64,9 +35,7 @@ pub fn change_method(sheet: &mut ExperimentSheet, place: usize, method: &str, me
 
 /// `name`, or with a number behind it where a variant has that already.
 fn free(sheet: &ExperimentSheet, name: &str) -> String {
-    let taken = |name: &str| sheet.variants.iter().any(|variant| variant.name == name);
-    let numbered = (2..).map(|number| format!("{name}_{number}"));
-    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    names::free(name, |name| sheet.variants.iter().any(|variant| variant.name == name))
 }
 
 /// What stands under `key` of a variant's `settings` or `set`, without quotes; empty where nothing does.
@@ -110,20 +79,6 @@ fn unquoted(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn merges() -> Vec<MethodCard> {
-        ["mera_acts", "sum"]
-            .map(|id| MethodCard {
-                id: id.into(),
-                title: String::new(),
-                description: String::new(),
-                paper: String::new(),
-                needs: vec![],
-                parameters: vec![],
-                laws: vec![],
-            })
-            .to_vec()
-    }
-
     #[test]
     fn a_variant_is_added_under_a_name_of_its_own() {
         let mut sheet = ExperimentSheet::default();
@@ -143,14 +98,20 @@ mod tests {
         put(&mut variant.settings, "train", "up");
         put(&mut variant.set, "epsilon", "0.01");
         assert_eq!(words(variant), "mera_acts · scale keep · train up · epsilon 0.01");
-        change_method(&mut sheet, 0, "sum", &merges());
+        let method = |id: &str| ComparedMethod { id: id.into(), trains: true, ..ComparedMethod::default() };
+        let of_adapter = |id: &str| ComparedMethod { trains_adapter: true, ..method(id) };
+        change_method(&mut sheet, 0, &ComparedMethod { merges: true, ..of_adapter("sum") });
         assert_eq!(words(&sheet.variants[0]), "sum · scale keep · train up");
         assert_eq!(sheet.variants[0].name, "sum_keep");
-        change_method(&mut sheet, 0, "single", &merges());
+        change_method(&mut sheet, 0, &of_adapter("single"));
         assert_eq!(words(&sheet.variants[0]), "single · train up");
-        change_method(&mut sheet, 0, "full", &merges());
+        change_method(&mut sheet, 0, &method("full"));
         assert_eq!(words(&sheet.variants[0]), "full");
-        assert!(!takes("majority", &merges()).rates && takes("full", &merges()).rates);
+        sheet.variants[0].settings.insert("learning_rates".into(), "[0.001]".into());
+        change_method(&mut sheet, 0, &method("head"));
+        assert_eq!(words(&sheet.variants[0]), "head · rate 0.001");
+        change_method(&mut sheet, 0, &ComparedMethod { trains: false, ..method("majority") });
+        assert_eq!(words(&sheet.variants[0]), "majority");
     }
 
     #[test]
