@@ -4,7 +4,6 @@
 use super::Scene;
 use super::color::{Palette, Role, Scheme};
 use super::mark::{Anchor, Cells, Mark, Shape};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A document that stands alone: fixed colours, a ground, the title and the sentence for who can't see it.
@@ -106,7 +105,8 @@ const STEPS: f32 = 96.0;
 
 /// One path a colour, in units of cells: a map of 24 × 384 is a hundred elements rather than nine thousand.
 fn write_cells(out: &mut String, cells: &Cells, palette: Palette) -> std::fmt::Result {
-    let mut paths: BTreeMap<i32, (Role, String)> = BTreeMap::new();
+    // Steps go from -STEPS to STEPS.
+    let mut paths: Vec<Option<(Role, String)>> = vec![None; 2 * STEPS as usize + 1];
     for (row, y) in cells.rows.places.iter().enumerate() {
         for (column, x) in cells.columns.places.iter().enumerate() {
             let step = |value: f32| (value * STEPS).round();
@@ -115,7 +115,8 @@ fn write_cells(out: &mut String, cells: &Cells, palette: Palette) -> std::fmt::R
                 Some(Role::Diverging(value)) => (step(value), Role::Diverging(step(value) / STEPS)),
                 _ => continue,
             };
-            let (_, path) = paths.entry(key as i32).or_insert_with(|| (role, String::new()));
+            let Some(path) = paths.get_mut((key + STEPS) as usize) else { continue };
+            let (_, path) = path.get_or_insert_with(|| (role, String::new()));
             write!(path, "M{} {}h1v1h-1z", Pixels(*x), Pixels(*y))?;
         }
     }
@@ -123,7 +124,7 @@ fn write_cells(out: &mut String, cells: &Cells, palette: Palette) -> std::fmt::R
         (cells.area.width / cells.grid.columns.max(1) as f64, cells.area.height / cells.grid.rows.max(1) as f64);
     let (x, y) = (Pixels(cells.area.x), Pixels(cells.area.y));
     writeln!(out, "<g transform=\"translate({x} {y}) scale({width} {height})\" shape-rendering=\"crispEdges\">")?;
-    for (role, path) in paths.values() {
+    for (role, path) in paths.iter().flatten() {
         writeln!(out, "<path d=\"{path}\" fill=\"{}\"/>", palette.css(*role))?;
     }
     writeln!(out, "</g>")

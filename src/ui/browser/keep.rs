@@ -96,7 +96,7 @@ async fn write(name: &str, response: Result<Response, JsValue>) -> Result<(), St
     let response = response.map_err(|error| reason(&error))?;
     let put = cache().await?.put_with_str(&address(name), &response);
     JsFuture::from(put).await.map(drop).map_err(|error| match reason(&error) {
-        full if full.to_lowercase().contains("quota") => {
+        full if full.to_ascii_lowercase().contains("quota") => {
             "this browser's storage for the page is full: what is kept stays, nothing more is; free some under This device"
                 .to_owned()
         }

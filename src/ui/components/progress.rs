@@ -70,7 +70,7 @@ pub fn ProgressLine() -> impl IntoView {
 
 /// What a worker is at before it listens, in brackets; empty before it is heard of.
 fn starting(lab: Lab) -> String {
-    let words = |meter: &Meter| [meter.phase(), meter.detail()].join(" ").trim_end().to_lowercase();
+    let words = |meter: &Meter| [meter.phase(), meter.detail()].join(" ").trim_end().to_ascii_lowercase();
     lab.starting.with(|meter| meter.as_ref().map_or(String::new(), |meter| format!(" ({})", words(meter))))
 }
 

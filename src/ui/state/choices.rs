@@ -3,7 +3,8 @@
 //! Adapters and data sets are chosen by name, because handles do not survive a reload and names stand in a link.
 
 use crate::protocol::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use vecmap::VecSet;
 
 use super::Step;
 
@@ -17,7 +18,7 @@ pub struct Choices {
     /// The model: its name where it is served with the page, else its repository on the hub; the sample's where `None`.
     pub model: Option<String>,
     /// Adapters that take no part in alignment and merge.
-    pub left_out: BTreeSet<String>,
+    pub left_out: VecSet<String>,
     /// The adapter that others are aligned to; the first where `None`.
     pub reference: Option<String>,
     /// How to align.

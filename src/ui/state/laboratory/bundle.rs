@@ -251,9 +251,10 @@ fn normal(path: &str) -> String {
     parts.join("/")
 }
 
-/// A name that a file may have anywhere.
+/// A name that a file may have anywhere. What is beyond ASCII stays: names of an experiment's parts are letters and digits,
+/// and tables of which those are would be the largest thing in this function.
 fn cleaned(name: &str) -> String {
-    let keep = |c: char| if c.is_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
+    let keep = |c: char| if c.is_ascii_alphanumeric() || !c.is_ascii() || "-_.+".contains(c) { c } else { '_' };
     name.chars().map(keep).collect::<String>().trim_start_matches('.').to_owned()
 }
 
