@@ -111,7 +111,10 @@ impl Engine {
             Command::Merge(merge) => Outcome::Merge(self.merge(merge, observer).await?),
             Command::Train(train) => Outcome::Train(self.train(train, observer).await?),
             Command::Resume(resume) => Outcome::Resume(self.resume(resume, observer).await?),
-            Command::ForgetRun(forget) => Outcome::ForgetRun(self.runs.forget(forget.0)),
+            Command::ForgetRun(forget) => {
+                self.runs.forget(forget.0);
+                Outcome::ForgetRun(())
+            }
             Command::Predict(predict) => Outcome::Predict(self.predict(&predict).await?),
             Command::Export(export) => Outcome::Export(self.export(&export)?),
             Command::ReadExperiment(read) => Outcome::ReadExperiment(sheet::read(&read.file)?),

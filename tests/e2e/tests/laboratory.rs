@@ -64,7 +64,7 @@ async fn an_experiment_survives_its_tab() -> Result<()> {
         lab.press("score-adapters").await?;
         lab.until_count("scores", LONG, 1).await?;
         ensure!(lab.count("scoring").await? == 0, "the scores are there and still on their way");
-        let scores = std::fs::read_to_string(lab.download_of_figure("Scores before training", "CSV").await?)?;
+        let scores = std::fs::read_to_string(lab.download_of_figure("Before training", "CSV").await?)?;
         let (bars, values): (Vec<_>, Vec<_>) =
             scores.lines().skip(1).map(|line| line.split_once(',').unwrap_or_default()).unzip();
         ensure!(bars == ["none", "mnli", "snli"] && values.iter().all(|value| in_unit_interval(value)), "{scores}");
