@@ -63,6 +63,7 @@ pub fn Bar() -> impl IntoView {
             tick.clear();
         }
     });
+    let stale = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_stale)));
     let waiting = move || (status.get() == Status::Queued).then_some("Another experiment is done first.");
     let is = move |wanted: &'static [Status]| move || wanted.contains(&status.get());
     let can_run = move || laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_ready));
@@ -94,7 +95,7 @@ pub fn Bar() -> impl IntoView {
                 <span style:width=move || format!("{:.1}%", share() * 100.0)></span>
             </div>
             <p class="run-facts">
-                <span role="status">{move || status.get().label()}</span>
+                <span role="status">{move || if stale.get() { "changed" } else { status.get().label() }}</span>
                 <span class="n">{counted}</span>
                 <span>{left}</span>
                 <span>{waiting}</span>
