@@ -151,7 +151,7 @@ fn send(stream: TcpStream, repositories: &Repositories) -> std::io::Result<()> {
     stream.write_all(bytes)?;
     if matches!(file, Some(File::Stalled(_))) {
         // Until the page hangs up.
-        stream.read(&mut [0])?;
+        stream.read_to_end(&mut Vec::new())?;
     }
     Ok(())
 }
