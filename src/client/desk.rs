@@ -725,9 +725,7 @@ mod tests {
     #[test]
     fn a_run_that_is_gone_on_with_keeps_the_steps_before() {
         let mut desk = ready(DeviceKind::Cpu);
-        let (job, _) = desk.ask(train().into());
-        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
-        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) }));
+        let run = trained(&mut desk, RunStatus::Paused);
         desk.ask(Resume { train: train(), run: Some(run), checkpoint: None }.into());
         desk.lose("gone before it came to a checkpoint of its own");
         let effects = desk.hear(Message::Ready { version: VERSION });
@@ -772,9 +770,7 @@ mod tests {
     #[test]
     fn a_paused_run_is_resumed_with_its_checkpoint() {
         let mut desk = ready(DeviceKind::Cpu);
-        let (job, _) = desk.ask(train().into());
-        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
-        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Paused)) }));
+        let run = trained(&mut desk, RunStatus::Paused);
         desk.lose("gone");
         let effects = desk.hear(Message::Ready { version: VERSION });
         let (names, _) = settle(&mut desk, effects, DeviceKind::Cpu);
@@ -787,9 +783,7 @@ mod tests {
     #[test]
     fn a_finished_run_keeps_its_handle_in_another_worker() {
         let mut desk = ready(DeviceKind::Cpu);
-        let (job, _) = desk.ask(train().into());
-        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
-        let run = handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(RunStatus::Finished)) }));
+        let run = trained(&mut desk, RunStatus::Finished);
         desk.lose("gone");
         let effects = desk.hear(Message::Ready { version: VERSION });
         let start = sent(&desk, &effects)[0].0;
@@ -802,6 +796,13 @@ mod tests {
         let (job, _) = desk.ask(Export::Run(run).into());
         let Some(Request::Run { command: Command::Export(export), .. }) = desk.request(job) else { panic!() };
         assert_eq!(*export, Export::Run(RunId(90)));
+    }
+
+    /// A run with a checkpoint at step 4, brought to that end.
+    fn trained(desk: &mut Desk, status: RunStatus) -> RunId {
+        let (job, _) = desk.ask(train().into());
+        desk.hear(Message::Checkpoint { job, checkpoint: checkpoint(4) });
+        handle(&desk.hear(Message::Done { job, outcome: Outcome::Train(run_report(status)) }))
     }
 
     /// The run that an answer is about.

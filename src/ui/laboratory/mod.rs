@@ -311,6 +311,12 @@ impl Laboratory {
         Some(format!("Laboratory: {} · {done} of {all} runs{left}", crew.experiment))
     }
 
+    /// Whether the experiment in sight was changed since its runs were planned.
+    #[must_use]
+    pub fn is_stale(self) -> bool {
+        self.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_stale))
+    }
+
     /// How the experiment in sight stands.
     #[must_use]
     pub fn status(self) -> Status {

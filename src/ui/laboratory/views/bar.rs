@@ -63,7 +63,7 @@ pub fn Bar() -> impl IntoView {
             tick.clear();
         }
     });
-    let stale = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_stale)));
+    let stale = Memo::new(move |_| laboratory.is_stale());
     let waiting = move || (status.get() == Status::Queued).then_some("Another experiment is done first.");
     let is = move |wanted: &'static [Status]| move || wanted.contains(&status.get());
     let can_run = move || laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_ready));

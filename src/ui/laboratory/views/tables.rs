@@ -6,7 +6,6 @@ use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::css;
-use crate::ui::state::laboratory::Experiment;
 use crate::ui::state::laboratory::table::{self, Cell, CellState, Gap, Line, Table};
 use crate::ui::state::words;
 use leptos::prelude::*;
@@ -77,7 +76,7 @@ pub fn Tables() -> impl IntoView {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| table::tracks(&one.cards)).unwrap_or_default())
     });
     let chosen = Signal::derive(move || laboratory.link.with(|link| link.tracks.clone()).unwrap_or_default());
-    let stale = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_stale)));
+    let stale = Memo::new(move |_| laboratory.is_stale());
     view! {
         <Show when=move || stale.get()>
             <p class="why" role="status" data-testid="stale">"The experiment has been changed since: these are the runs of its file as it was. Run plans it anew."</p>
