@@ -23,10 +23,10 @@ pub struct Tool {
 }
 
 /// Bundles the page.
-pub const TRUNK: Tool = Tool { package: "trunk", program: "trunk", version: "0.21.14", opt_level: "1" };
+pub const TRUNK: Tool = Tool { package: "trunk", program: "trunk", version: "0.21.14", opt_level: "0" };
 /// Writes the JavaScript around the wasm. Must match the crate `wasm-bindgen` in Cargo.toml to the digit.
 pub const WASM_BINDGEN: Tool =
-    Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.129", opt_level: "3" };
+    Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.129", opt_level: "1" };
 /// Checks licences, sources and advisories.
 pub const CARGO_DENY: Tool = Tool { package: "cargo-deny", program: "cargo-deny", version: "0.20.2", opt_level: "0" };
 
@@ -66,7 +66,8 @@ pub fn ensure(project: &Project, tool: &Tool) -> Result<PathBuf> {
     println!("{} {} is not here yet: installing it into {}", tool.package, tool.version, own.display());
     let root = project.tools();
     let package = format!("{}@{}", tool.package, tool.version);
-    let mut command = cargo_command(project, &["install", "--locked", "--force", "--root"]);
+    // Default features, where there are any, are TLS and the search for updates: nothing here asks for them.
+    let mut command = cargo_command(project, &["install", "--locked", "--force", "--no-default-features", "--root"]);
     command.arg(&root).arg(&package);
     command.env("CARGO_TARGET_DIR", root.join("build"));
     for (key, value) in [("LTO", "off"), ("CODEGEN_UNITS", "16"), ("DEBUG", "false"), ("OPT_LEVEL", tool.opt_level)] {
