@@ -3,8 +3,8 @@
 use super::EngineError;
 use crate::experiment::{AdapterEntry, Experiment, SpecError, TargetEntry};
 use crate::protocol::{ExperimentSheet, SheetAdapter, SheetTarget, SheetVariant};
-use std::collections::BTreeMap;
 use toml::{Table, Value};
+use vecmap::VecMap;
 
 /// What the file `text` says; what it leaves out stands there with its default.
 pub(super) fn read(text: &str) -> Result<ExperimentSheet, EngineError> {
@@ -70,13 +70,13 @@ fn value_of<T: serde::Serialize>(value: &T) -> Result<Value, SpecError> {
 }
 
 /// The keys of a table with their values as TOML writes them.
-fn values<T: serde::Serialize>(of: &T) -> Result<BTreeMap<String, String>, SpecError> {
+fn values<T: serde::Serialize>(of: &T) -> Result<VecMap<String, String>, SpecError> {
     let table = Table::try_from(of).map_err(|error| SpecError::Toml { line: None, message: error.to_string() })?;
     Ok(table.into_iter().map(|(key, value)| (key, value.to_string())).collect())
 }
 
 /// The other way round.
-fn parsed(place: &str, values: &BTreeMap<String, String>) -> Result<Table, SpecError> {
+fn parsed(place: &str, values: &VecMap<String, String>) -> Result<Table, SpecError> {
     let entry = |(key, text): (&String, &String)| match text.parse::<Value>() {
         Ok(value) => Ok((key.clone(), value)),
         Err(error) => {

@@ -3,7 +3,9 @@
 //!
 //! The regularisation is `r = epsilon · max |cost|`: relative, so that one `epsilon` means the same for weights, for
 //! activations and for every layer. In the log domain no kernel can underflow, and the plan is finite for any cost and
-//! any `epsilon`; a small `epsilon` only needs more iterations.
+//! any `epsilon`; a small `epsilon` only needs more iterations. Most of them are two products of a matrix and a vector:
+//! the kernel rescaled by potentials not far from the present ones has entries that fit an `f64` (absorption, as in
+//! Schmitzer, *Stabilized Sparse Scaling Algorithms for Entropy Regularized Transport Problems*, 2019, 3.1).
 
 use nalgebra::{DMatrix, DVector};
 use thiserror::Error;
@@ -70,7 +72,7 @@ pub fn solve(problem: &Problem, options: &SinkhornOptions) -> Result<TransportSo
     // A cost of zeros is indifferent to the regularisation, which must only be above 0.
     let regularisation = (epsilon * problem.cost().amax()).max(f64::MIN_POSITIVE);
     let mass = problem.mass();
-    let kernel = Kernel::new(problem, regularisation);
+    let mut kernel = Kernel::new(problem, regularisation);
 
     // All in units of the regularisation. Columns are exact after each update of `target`; the change that the next
     // update of `source` makes tells how far the rows were off, at no cost.
@@ -96,6 +98,10 @@ pub fn solve(problem: &Problem, options: &SinkhornOptions) -> Result<TransportSo
     Ok(TransportSolution { cost: problem.cost_of(&plan), plan, potentials, errors, status })
 }
 
+/// How far a potential may move from where the kernel was rescaled, in units of the regularisation: `e` to it and to its
+/// negative leave an `f64` most of its range.
+const REACH: f64 = 100.0;
+
 /// Costs and marginals as logarithms, in units of the regularisation and of the mass.
 struct Kernel {
     /// `−cost / r`, and its transpose, so that both updates run along contiguous columns.
@@ -103,6 +109,16 @@ struct Kernel {
     log_kernel_transposed: DMatrix<f64>,
     log_source: DVector<f64>,
     log_target: DVector<f64>,
+    /// Where the kernel was last rescaled; nowhere before the first update.
+    rescaled: Option<Rescaled>,
+}
+
+/// The kernel rescaled by potentials.
+struct Rescaled {
+    source: DVector<f64>,
+    target: DVector<f64>,
+    /// `exp(log_kernel + source + target)`, a row a source.
+    kernel: DMatrix<f64>,
 }
 
 impl Kernel {
@@ -115,21 +131,65 @@ impl Kernel {
             log_kernel,
             log_source: log(problem.source_marginal()),
             log_target: log(problem.target_marginal()),
+            rescaled: None,
         }
     }
 
-    fn update_source(&self, target: &DVector<f64>) -> DVector<f64> {
-        soft_minimum(&self.log_kernel_transposed, &(target + &self.log_target))
+    /// The source's potentials under which the rows sum to their marginal, given the target's.
+    fn update_source(&mut self, target: &DVector<f64>) -> DVector<f64> {
+        let near = self.rescaled.as_ref().and_then(|at| {
+            let moved = factors(&(target - &at.target), &self.log_target)?;
+            potentials(&at.source, &(&at.kernel * moved))
+        });
+        near.unwrap_or_else(|| {
+            let source = soft_minimum(&self.log_kernel_transposed, &(target + &self.log_target));
+            self.rescale(&source, target);
+            source
+        })
     }
 
-    fn update_target(&self, source: &DVector<f64>) -> DVector<f64> {
-        soft_minimum(&self.log_kernel, &(source + &self.log_source))
+    /// The target's potentials under which the columns sum to their marginal, given the source's.
+    fn update_target(&mut self, source: &DVector<f64>) -> DVector<f64> {
+        let near = self.rescaled.as_ref().and_then(|at| {
+            let moved = factors(&(source - &at.source), &self.log_source)?;
+            potentials(&at.target, &at.kernel.tr_mul(&moved))
+        });
+        near.unwrap_or_else(|| {
+            let target = soft_minimum(&self.log_kernel, &(source + &self.log_source));
+            self.rescale(source, &target);
+            target
+        })
+    }
+
+    fn rescale(&mut self, source: &DVector<f64>, target: &DVector<f64>) {
+        let kernel = DMatrix::from_fn(source.len(), target.len(), |i, j| {
+            (self.log_kernel[(i, j)] + source[i] + target[j]).exp()
+        });
+        self.rescaled = Some(Rescaled { source: source.clone(), target: target.clone(), kernel });
     }
 
     fn plan(&self, source: &DVector<f64>, target: &DVector<f64>) -> DMatrix<f64> {
         let (source, target) = (source + &self.log_source, target + &self.log_target);
         DMatrix::from_fn(source.len(), target.len(), |i, j| (self.log_kernel[(i, j)] + source[i] + target[j]).exp())
     }
+}
+
+/// What potentials that moved by `by` multiply the rescaled kernel with, their marginal included; `None` where one went
+/// too far.
+fn factors(by: &DVector<f64>, log_marginal: &DVector<f64>) -> Option<DVector<f64>> {
+    is_near(by).then(|| (by + log_marginal).map(f64::exp))
+}
+
+/// The potentials that bring `sums` of the kernel rescaled `at` to 1; `None` where one would go too far, or no sum is
+/// left.
+fn potentials(at: &DVector<f64>, sums: &DVector<f64>) -> Option<DVector<f64>> {
+    let by = sums.map(|sum| -sum.ln());
+    is_near(&by).then(|| at + by)
+}
+
+/// Whether every potential moved within [`REACH`]; one that is no number did not.
+fn is_near(by: &DVector<f64>) -> bool {
+    by.iter().all(|by| by.abs() <= REACH)
 }
 
 /// For each column `c`: `−log Σ_i exp(c_i + weights_i)`. Some weight is above −∞, so the maximum is finite.
@@ -145,6 +205,28 @@ fn soft_minimum(log_kernel: &DMatrix<f64>, weights: &DVector<f64>) -> DVector<f6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rescaled_kernel_gives_the_potentials_of_the_log_domain() {
+        let cost = DMatrix::from_fn(7, 5, |i, j| ((3 * i + 5 * j) % 11) as f64 / 10.0);
+        let source = DVector::from_vec(vec![0.1, 0.2, 0.0, 0.3, 0.1, 0.1, 0.2]);
+        let target = DVector::from_vec(vec![0.3, 0.1, 0.2, 0.0, 0.4]);
+        let problem = Problem::new(cost, source, target).unwrap();
+        for regularisation in [1e-5, 1e-3, 1e-1, 10.0] {
+            let [mut rescaled, mut in_logs] = [(); 2].map(|()| Kernel::new(&problem, regularisation));
+            let [mut a, mut b] = [(); 2].map(|()| DVector::zeros(5));
+            for _ in 0..200 {
+                a = rescaled.update_source(&a);
+                in_logs.rescaled = None;
+                b = in_logs.update_source(&b);
+                assert!((&a - &b).amax() <= 1e-12 / regularisation, "{regularisation}: {a} {b}");
+                a = rescaled.update_target(&a);
+                in_logs.rescaled = None;
+                b = in_logs.update_target(&b);
+                assert!((&a - &b).amax() <= 1e-12 / regularisation, "{regularisation}: {a} {b}");
+            }
+        }
+    }
 
     #[test]
     fn settings_out_of_range_are_told() {

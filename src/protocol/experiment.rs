@@ -5,7 +5,7 @@
 
 use super::{AdapterId, DataId, EpisodeSpec, Matrix, Row, Token, TrainPoint};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// A method that an experiment compares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub struct ExperimentSheet {
     /// The targets.
     pub targets: Vec<SheetTarget>,
     /// The budget of every method, by the file's own names, as TOML values.
-    pub training: BTreeMap<String, String>,
+    pub training: VecMap<String, String>,
     /// Methods with other settings.
     pub variants: Vec<SheetVariant>,
 }
@@ -90,9 +90,9 @@ pub struct SheetVariant {
     /// Id of the method.
     pub method: String,
     /// Its other keys but `set`, as TOML values.
-    pub settings: BTreeMap<String, String>,
+    pub settings: VecMap<String, String>,
     /// Settings of the merge method by name, as TOML values.
-    pub set: BTreeMap<String, String>,
+    pub set: VecMap<String, String>,
 }
 
 /// Plan an experiment for the loaded PLM; it takes the place of the one before.
@@ -204,7 +204,7 @@ pub struct RunRecord {
     /// Of a choice among adapters, the one chosen.
     pub chosen: Option<String>,
     /// Scores by adapter before any training, and that of the PLM alone under `none`, where the run looked at them.
-    pub scores: Option<BTreeMap<String, f64>>,
+    pub scores: Option<VecMap<String, f64>>,
     /// How far a merge was from the mean of its inputs' functions before training.
     pub ensemble_error: Option<f64>,
 }

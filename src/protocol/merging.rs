@@ -2,7 +2,7 @@
 
 use super::{AdapterCard, AdapterId, Texts};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// One merge method: what picker, form and documentation read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ pub struct MergeSpec {
     /// Id of the method.
     pub method: String,
     /// Its settings by name, as text; defaults where absent.
-    pub settings: BTreeMap<String, String>,
+    pub settings: VecMap<String, String>,
     /// The inputs.
     pub adapters: Vec<AdapterId>,
     /// One an input; equal where empty. They are normalised.

@@ -43,7 +43,7 @@ pub(in super::super) fn record(record: &Record) -> RunRecord {
         step_seconds: record.step_seconds,
         peak_memory: record.peak_memory,
         chosen,
-        scores,
+        scores: scores.map(|scores| scores.into_iter().collect()),
         ensemble_error: record.ensemble_error,
     }
 }

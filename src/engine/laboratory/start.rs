@@ -87,7 +87,7 @@ impl Engine {
                 let reference = *ids.first().ok_or(MergeError::NoInputs)?;
                 let merge = MergeSpec {
                     method: (*method).to_owned(),
-                    settings: settings.clone(),
+                    settings: settings.clone().into_iter().collect(),
                     adapters: ids,
                     weights,
                     reference: Some(reference),

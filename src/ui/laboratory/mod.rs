@@ -23,7 +23,7 @@ use crate::protocol::*;
 use futures_util::lock::Mutex;
 use leptos::prelude::*;
 use reader::Reader;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use vecmap::VecMap;
@@ -54,9 +54,9 @@ pub struct Laboratory {
     /// All experiments, each with a name of its own.
     pub experiments: RwSignal<Vec<Experiment>>,
     /// Finished runs by hash, of every experiment.
-    pub records: RwSignal<BTreeMap<String, Arc<FinishedRun>>>,
+    pub records: RwSignal<VecMap<String, Arc<FinishedRun>>>,
     /// Why runs have failed, by hash.
-    pub failed: RwSignal<BTreeMap<String, String>>,
+    pub failed: RwSignal<VecMap<String, String>>,
     /// Runs that are going on, by hash.
     pub live: RwSignal<VecMap<String, LiveRun>>,
     /// What the records of the experiment in sight say together.
@@ -92,8 +92,8 @@ impl Laboratory {
         let link = if hash.starts_with(LABORATORY) { Link::read(&hash) } else { Link::default() };
         let link = RwSignal::new(link);
         let experiments = RwSignal::new(Vec::<Experiment>::new());
-        let records = RwSignal::new(BTreeMap::<String, Arc<FinishedRun>>::new());
-        let failed = RwSignal::new(BTreeMap::<String, String>::new());
+        let records = RwSignal::new(VecMap::<String, Arc<FinishedRun>>::new());
+        let failed = RwSignal::new(VecMap::<String, String>::new());
         let live = RwSignal::new(VecMap::<String, LiveRun>::new());
         let summary = RwSignal::new(SummaryCard::default());
         let shown = Memo::new(move |_| {

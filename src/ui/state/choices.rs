@@ -2,11 +2,9 @@
 //!
 //! Adapters and data sets are chosen by name, because handles do not survive a reload and names stand in a link.
 
-use crate::protocol::*;
-use std::collections::BTreeMap;
-use vecmap::VecSet;
-
 use super::Step;
+use crate::protocol::*;
+use vecmap::{VecMap, VecSet};
 
 /// What a person has chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,21 +69,16 @@ pub struct MergeChoices {
     /// Id of the method.
     pub method: String,
     /// Settings that differ from their default, by `method.name`.
-    pub settings: BTreeMap<String, String>,
+    pub settings: VecMap<String, String>,
     /// Weights that differ from 1, by adapter.
-    pub weights: BTreeMap<String, f64>,
+    pub weights: VecMap<String, f64>,
     /// Of the output.
     pub scale: OutputScale,
 }
 
 impl Default for MergeChoices {
     fn default() -> Self {
-        Self {
-            method: "mera_acts".into(),
-            settings: BTreeMap::new(),
-            weights: BTreeMap::new(),
-            scale: OutputScale::None,
-        }
+        Self { method: "mera_acts".into(), settings: VecMap::new(), weights: VecMap::new(), scale: OutputScale::None }
     }
 }
 
@@ -283,7 +276,7 @@ impl Choices {
         }
         let prefix = format!("{}.", self.merge.method);
         let own = self.merge.settings.iter();
-        let mut settings: BTreeMap<String, String> =
+        let mut settings: VecMap<String, String> =
             own.filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()))).collect();
         for parameter in method.into_iter().flat_map(|card| &card.parameters) {
             let default = self.setting(&self.merge.method, parameter);

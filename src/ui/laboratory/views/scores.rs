@@ -5,11 +5,11 @@ use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::bundle::last;
 use crate::viz::{Bars, Dim, Role, Series, Unit, sort_by};
 use leptos::prelude::*;
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// How good each adapter looks before any training, and the PLM alone.
 #[component]
-pub(super) fn Scores(scores: BTreeMap<String, f64>) -> impl IntoView {
+pub(super) fn Scores(scores: VecMap<String, f64>) -> impl IntoView {
     // The PLM alone stands first: it is what an adapter has to be better than.
     let mut all: Vec<(String, f64)> = scores.into_iter().collect();
     sort_by(&mut all, |(a, _), (b, _)| (a != "none").cmp(&(b != "none")));

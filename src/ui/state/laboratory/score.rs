@@ -2,7 +2,7 @@
 
 use crate::protocol::*;
 use crate::ui::state::progress::Meter;
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// What the scores are of: all that they depend on.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ pub struct Evidence {
 impl Evidence {
     /// The scores as records have them: by adapter, and of the PLM alone under `none`.
     #[must_use]
-    pub fn by_name(&self) -> BTreeMap<String, f64> {
+    pub fn by_name(&self) -> VecMap<String, f64> {
         let names = self.question.adapters.iter().map(|(_, name, _)| name.clone());
         let adapters = names.zip(self.scores.scores.iter().copied());
         adapters.chain([("none".to_owned(), self.scores.none)]).collect()
@@ -148,7 +148,7 @@ mod tests {
                 without: vec!["own".into()],
                 ..SheetTarget::default()
             }],
-            training: BTreeMap::from([("max_length".to_owned(), "48".to_owned())]),
+            training: VecMap::from([("max_length".to_owned(), "48".to_owned())]),
             ..ExperimentSheet::default()
         }
     }

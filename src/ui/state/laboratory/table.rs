@@ -2,16 +2,16 @@
 
 use crate::protocol::*;
 use crate::viz::sort_by;
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use vecmap::VecMap;
 
 /// What a table is filled from.
 #[derive(Clone, Copy)]
 pub struct Filling<'a> {
     /// Finished runs by hash.
-    pub records: &'a BTreeMap<String, Arc<FinishedRun>>,
+    pub records: &'a VecMap<String, Arc<FinishedRun>>,
     /// Why runs have failed, by hash.
-    pub failed: &'a BTreeMap<String, String>,
+    pub failed: &'a VecMap<String, String>,
     /// Hashes of the runs that are going on.
     pub running: &'a [String],
     /// What the records say together.
@@ -301,11 +301,11 @@ pub(crate) mod tests {
     #[test]
     fn a_table_fills_and_the_best_rises() {
         let card = card();
-        let mut records = BTreeMap::new();
+        let mut records = VecMap::new();
         for run in card.runs.iter().filter(|run| run.k == 4 && run.method != "sum") {
             records.insert(run.hash.clone(), finished(run, if run.method == "head" { 0.7 } else { 0.8 }));
         }
-        let failed = BTreeMap::from([("sum-13".to_owned(), "no".to_owned())]);
+        let failed = VecMap::from([("sum-13".to_owned(), "no".to_owned())]);
         let running = ["sum-21".to_owned()];
         let summary = summary();
         let filling =
@@ -341,7 +341,7 @@ pub(crate) mod tests {
         card.runs.extend(cross);
         // A variant of a method without adapters has a name of its own.
         card.runs.push(PlannedCard { uses_adapters: false, ..planned("full", "full_1e-4", 4, 13) });
-        let none = (BTreeMap::new(), BTreeMap::new(), SummaryCard::default());
+        let none = (VecMap::new(), VecMap::new(), SummaryCard::default());
         let of = |tracks| {
             let filling = Filling { records: &none.0, failed: &none.1, running: &[], summary: &none.2, tracks };
             tables(std::slice::from_ref(&card), filling)[0]

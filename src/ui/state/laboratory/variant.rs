@@ -2,7 +2,7 @@
 
 use crate::protocol::*;
 use crate::ui::state::{names, number};
-use std::collections::BTreeMap;
+use vecmap::VecMap;
 
 /// Puts one more variant at the end: MerA with its amplitude kept, a start as good as any.
 pub fn add(sheet: &mut ExperimentSheet) {
@@ -22,7 +22,7 @@ pub fn change_method(sheet: &mut ExperimentSheet, place: usize, to: &ComparedMet
     };
     if let Some(variant) = sheet.variants.get_mut(place) {
         // What is set is each method's own.
-        let set = BTreeMap::new();
+        let set = VecMap::new();
         *variant = SheetVariant { name, method: method.clone(), settings: before.settings, set };
         variant.settings.retain(|key, _| match key.as_str() {
             "scale" | "weights" => to.merges,
@@ -40,12 +40,12 @@ fn free(sheet: &ExperimentSheet, name: &str) -> String {
 
 /// What stands under `key` of a variant's `settings` or `set`, without quotes; empty where nothing does.
 #[must_use]
-pub fn word(values: &BTreeMap<String, String>, key: &str) -> String {
+pub fn word(values: &VecMap<String, String>, key: &str) -> String {
     values.get(key).map(|value| unquoted(value)).unwrap_or_default()
 }
 
 /// Writes `word` under `key`; an empty one takes the key out.
-pub fn put(values: &mut BTreeMap<String, String>, key: &str, word: &str) {
+pub fn put(values: &mut VecMap<String, String>, key: &str, word: &str) {
     match word.trim() {
         "" => values.remove(key),
         word => values.insert(key.to_owned(), quoted(word)),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn words_are_written_as_toml_and_read_again() {
-        let mut values = BTreeMap::new();
+        let mut values = VecMap::new();
         put(&mut values, "solver", "sinkhorn");
         put(&mut values, "epsilon", "0.02");
         put(&mut values, "epsilon", " 0.01 ");
