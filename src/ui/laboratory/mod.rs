@@ -23,7 +23,7 @@ use crate::protocol::*;
 use futures_util::lock::Mutex;
 use leptos::prelude::*;
 use reader::Reader;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use vecmap::VecMap;
@@ -54,7 +54,7 @@ pub struct Laboratory {
     /// All experiments, each with a name of its own.
     pub experiments: RwSignal<Vec<Experiment>>,
     /// Finished runs by hash, of every experiment.
-    pub records: RwSignal<VecMap<String, Arc<FinishedRun>>>,
+    pub records: RwSignal<HashMap<String, Arc<FinishedRun>>>,
     /// Why runs have failed, by hash.
     pub failed: RwSignal<VecMap<String, String>>,
     /// Runs that are going on, by hash.
@@ -92,7 +92,7 @@ impl Laboratory {
         let link = if hash.starts_with(LABORATORY) { Link::read(&hash) } else { Link::default() };
         let link = RwSignal::new(link);
         let experiments = RwSignal::new(Vec::<Experiment>::new());
-        let records = RwSignal::new(VecMap::<String, Arc<FinishedRun>>::new());
+        let records = RwSignal::new(HashMap::<String, Arc<FinishedRun>>::new());
         let failed = RwSignal::new(VecMap::<String, String>::new());
         let live = RwSignal::new(VecMap::<String, LiveRun>::new());
         let summary = RwSignal::new(SummaryCard::default());

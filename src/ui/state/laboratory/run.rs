@@ -4,11 +4,11 @@
 use super::Experiment;
 use crate::protocol::*;
 use crate::viz::sort_by;
+use std::collections::HashMap;
 use std::sync::Arc;
-use vecmap::VecMap;
 
 /// Finished runs by hash.
-type Records = VecMap<String, Arc<FinishedRun>>;
+type Records = HashMap<String, Arc<FinishedRun>>;
 
 /// A test row that a run gets wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ mod tests {
             });
             (planned.hash, Arc::new(finished))
         };
-        let records = VecMap::from([
+        let records = HashMap::from([
             run("head-13", "head", 13, &[1, 0, 1, 0, 0]),
             run("sum-13", "sum", 13, &[1, 1, 1, 0, 0]),
             run("sum-21", "sum", 21, &[0, 1, 1, 0, 1]),

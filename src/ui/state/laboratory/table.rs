@@ -2,6 +2,7 @@
 
 use crate::protocol::*;
 use crate::viz::sort_by;
+use std::collections::HashMap;
 use std::sync::Arc;
 use vecmap::VecMap;
 
@@ -9,7 +10,7 @@ use vecmap::VecMap;
 #[derive(Clone, Copy)]
 pub struct Filling<'a> {
     /// Finished runs by hash.
-    pub records: &'a VecMap<String, Arc<FinishedRun>>,
+    pub records: &'a HashMap<String, Arc<FinishedRun>>,
     /// Why runs have failed, by hash.
     pub failed: &'a VecMap<String, String>,
     /// Hashes of the runs that are going on.
@@ -301,7 +302,7 @@ pub(crate) mod tests {
     #[test]
     fn a_table_fills_and_the_best_rises() {
         let card = card();
-        let mut records = VecMap::new();
+        let mut records = HashMap::new();
         for run in card.runs.iter().filter(|run| run.k == 4 && run.method != "sum") {
             records.insert(run.hash.clone(), finished(run, if run.method == "head" { 0.7 } else { 0.8 }));
         }
@@ -341,7 +342,7 @@ pub(crate) mod tests {
         card.runs.extend(cross);
         // A variant of a method without adapters has a name of its own.
         card.runs.push(PlannedCard { uses_adapters: false, ..planned("full", "full_1e-4", 4, 13) });
-        let none = (VecMap::new(), VecMap::new(), SummaryCard::default());
+        let none = (HashMap::new(), VecMap::new(), SummaryCard::default());
         let of = |tracks| {
             let filling = Filling { records: &none.0, failed: &none.1, running: &[], summary: &none.2, tracks };
             tables(std::slice::from_ref(&card), filling)[0]
