@@ -481,7 +481,7 @@ pub(super) mod tests {
         assert_eq!(settings(&choices), ["solver=sinkhorn"]);
         choices.align.epsilon = 0.05;
         choices.merge.settings.insert("mera_wts.solver".into(), "exact".into());
-        assert_eq!(settings(&choices), ["epsilon=0.05", "solver=exact"]);
+        assert_eq!(settings(&choices), ["solver=exact", "epsilon=0.05"]);
         choices.merge.settings = [("mera_wts.preset".into(), "transformer_fusion".into())].into();
         assert_eq!(settings(&choices), ["preset=transformer_fusion"]);
         choices.align.by = AlignBy::Activations;
