@@ -48,15 +48,18 @@ impl Lab {
     /// # Errors
     /// One line on what is missing.
     pub fn line_between(self, pair: usize) -> Result<ShowLine, String> {
-        let report = self.alignment.get().ok_or("Align two adapters first.")?;
+        let aligned = self.alignment.with(|report| {
+            let report = report.as_ref()?;
+            Some((report.asked.clone(), report.pairs.get(pair)?.other))
+        });
+        let (align, other) = aligned.ok_or("Align two adapters first.")?;
         if self.is_sample.get() {
             return Err("Run the example, or load adapters and a data set of your own.".into());
         }
-        let other = report.pairs.get(pair).ok_or("Align two adapters first.")?.other;
         let data = self.data.get();
         let episode = self.choices.with(|choices| choices.episode(&data));
         let episode = episode.ok_or("Drop a data set with labels to measure on.")?;
-        Ok(ShowLine { align: report.asked, other, episode })
+        Ok(ShowLine { align, other, episode })
     }
 
     /// Measures the line between the reference and an aligned adapter.

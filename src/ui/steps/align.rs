@@ -168,15 +168,13 @@ pub fn Picture() -> impl IntoView {
 #[component]
 fn Pairs() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let others = Memo::new(move |_| {
-        lab.alignment.with(|report| {
-            report.as_ref().map_or_else(Vec::new, |report| report.pairs.iter().map(|pair| pair.other).collect())
-        })
-    });
+    let others = move || -> Vec<AdapterId> {
+        lab.alignment.with(|report| report.iter().flat_map(|report| &report.pairs).map(|pair| pair.other).collect())
+    };
     view! {
-        <Show when=move || others.with(|others| others.len() > 1)>
+        <Show when=move || { others().len() > 1 }>
             <div class="pairs" role="group" aria-label="Adapter that is moved">
-                {move || others.get().into_iter().enumerate().map(|(place, id)| view! {
+                {move || others().into_iter().enumerate().map(|(place, id)| view! {
                     <button class="pill" data-testid=format!("pair-{place}") aria-pressed=move || (lab.pair.get() == place).to_string()
                         style=format!("--own: {}", pictures::css(pictures::role(lab, id))) on:click=move |_| lab.pair.set(place)>
                         <span class="swatch" aria-hidden="true"></span>{lab.name(id)}
@@ -191,14 +189,15 @@ fn Pairs() -> impl IntoView {
 #[component]
 fn Strip() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let locations = Memo::new(move |_| {
+    let locations = move || {
         lab.alignment.with(|report| {
-            let report = report.as_ref()?;
-            report.pairs.get(lab.pair.get()).or_else(|| report.pairs.first()).map(|pair| pair.locations.clone())
+            let pairs = report.as_ref().map(|report| &report.pairs[..]).unwrap_or_default();
+            let pair = pairs.get(lab.pair.get()).or(pairs.first());
+            pair.map(|pair| pair.locations.clone()).unwrap_or_default()
         })
-    });
+    };
     let picture = move || {
-        let locations = locations.get().unwrap_or_default();
+        let locations = locations();
         LayerStrip {
             title: "How far each layer is from already aligned".into(),
             chance: (locations.first().filter(|first| first.diagonal_share.is_some()))
@@ -224,7 +223,7 @@ fn Strip() -> impl IntoView {
         <Figure picture on_select=pick file_name="layers"/>
         <div class="pairs layers" role="group" aria-label="Layer">
             <span class="quiet-words">"Layer"</span>
-            {move || locations.get().unwrap_or_default().into_iter().enumerate().map(|(place, location)| view! {
+            {move || locations().into_iter().enumerate().map(|(place, location)| view! {
                 <button class="pill" data-testid=format!("layer-{place}") aria-pressed=move || (lab.layer.get() == place).to_string()
                     aria-label=words::location(&location.name) on:click=move |_| lab.layer.set(place)>{pictures::tick(&location.name)}</button>
             }).collect_view()}
@@ -330,6 +329,14 @@ fn Strands(
     view! { <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="ribbons"/> }
 }
 
+/// Where the colours of weights end: all but one in two hundred lie within.
+fn clamp(weights: &LocationWeights) -> Option<f32> {
+    let both = [&weights.reference, &weights.stored];
+    let mut sizes: Vec<f32> = both.into_iter().flat_map(|matrix| matrix.values.iter().map(|x| x.abs())).collect();
+    sort_by(&mut sizes, f32::total_cmp);
+    sizes.get(sizes.len().saturating_sub(1) * 995 / 1000).copied()
+}
+
 /// The weights of both adapters and of their mean, as stored or aligned.
 #[component]
 fn Weights(
@@ -339,9 +346,10 @@ fn Weights(
     select: Callback<Hit>,
 ) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let weights = RwSignal::new(None::<(String, LocationWeights)>);
+    // With the one scale for all, so that colours can be compared.
+    let weights = RwSignal::new(None::<(Option<f32>, LocationWeights)>);
     let failed = RwSignal::new(None::<String>);
-    let wanted = Memo::new(move |_| {
+    let wanted = move || {
         let sight = sight.get()?;
         let asked = lab.alignment.with(|report| report.as_ref().map(|report| report.asked.clone()))?;
         (!lab.is_sample.get()).then_some(ShowWeights {
@@ -349,9 +357,9 @@ fn Weights(
             other: sight.other,
             location: sight.location.name,
         })
-    });
+    };
     Effect::new(move |_| {
-        let Some(wanted) = wanted.get() else { return };
+        let Some(wanted) = wanted() else { return };
         spawn_local(async move {
             let (other, location) = (wanted.other, wanted.location.clone());
             let answer = lab.ask(wanted).await;
@@ -363,21 +371,11 @@ fn Weights(
             match answer {
                 Ok(found) => {
                     failed.try_set(None);
-                    weights.try_set(Some((location, found)));
+                    weights.try_set(Some((clamp(&found), found)));
                 }
                 Err(failure) => drop(failed.try_set(Some(failure.message))),
             }
         });
-    });
-    // One scale for all, so that colours can be compared.
-    let clamp = Memo::new(move |_| {
-        weights.with(|weights| {
-            let (_, w) = weights.as_ref()?;
-            let mut sizes: Vec<f32> =
-                [&w.reference, &w.stored].into_iter().flat_map(|m| m.values.iter().map(|x| x.abs())).collect();
-            sort_by(&mut sizes, f32::total_cmp);
-            sizes.get((sizes.len().saturating_sub(1)) * 995 / 1000).copied()
-        })
     });
     let map = move |title: fn(bool) -> &'static str,
                     side: fn(Lab, &Sight, bool) -> Side,
@@ -389,7 +387,9 @@ fn Weights(
                 rows: sight.get().map_or_else(|| Side::new(Dim::Source, ""), |sight| side(lab, &sight, moved)),
                 columns: Side::new(Dim::Hidden, "hidden"),
                 grid: weights.with(|weights| weights.as_ref().map(|(_, w)| grid(read(w, moved))).unwrap_or_default()),
-                scale: Scale::Diverging { clamp: clamp.get() },
+                scale: Scale::Diverging {
+                    clamp: weights.with(|weights| weights.as_ref().and_then(|(clamp, _)| *clamp)),
+                },
                 quantity: "weight".into(),
             }
         }

@@ -13,13 +13,13 @@ use leptos::prelude::*;
 #[component]
 pub fn Lost() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let shown = Memo::new(move |_| {
+    let locations = move || {
         lab.merges.with(|all| {
             let aligns = |merge: &&MergeReport| merge.locations.iter().any(|location| location.aligned.is_some());
-            all.iter().rev().find(aligns).or(all.last()).cloned()
+            let shown = all.iter().rev().find(aligns).or(all.last());
+            shown.map(|merge| merge.locations.clone()).unwrap_or_default()
         })
-    });
-    let locations = move || shown.get().map(|merge| merge.locations).unwrap_or_default();
+    };
     let picture = move || {
         let locations = locations();
         let panel = |title: &str, read: fn(&Interference) -> f32| {
@@ -61,13 +61,13 @@ pub fn Between() -> impl IntoView {
         let pairs = lab.alignment.with(|report| report.as_ref().map(|report| report.pairs.clone()).unwrap_or_default());
         pairs.iter().enumerate().map(|(place, pair)| (place.to_string(), lab.name(pair.other))).collect::<Vec<_>>()
     });
-    let asked = Memo::new(move |_| lab.line_between(lab.pair.get()));
-    let found = Memo::new(move |_| {
-        let asked = asked.get().ok()?;
+    let asked = move || lab.line_between(lab.pair.get());
+    let found = move || {
+        let asked = asked().ok()?;
         lab.between.get().filter(|(of, _)| *of == asked)
-    });
+    };
     let picture = move || {
-        let Some((asked, report)) = found.get() else { return empty() };
+        let Some((asked, report)) = found() else { return empty() };
         let panel = |title: &str, unit, range, read: fn(&LinePoint) -> f32| {
             let points = |line: &Line| -> Vec<(f64, f64)> {
                 line.points.iter().map(|p| (100.0 * f64::from(p.share), f64::from(read(p)))).collect()
@@ -90,7 +90,7 @@ pub fn Between() -> impl IntoView {
         }
     };
     let barriers = move || {
-        let (_, report) = found.get()?;
+        let (_, report) = found()?;
         let number = |line: &Line| words::significant(f64::from(line.barrier), 2);
         let stored = report.stored.as_ref().map_or("—".to_owned(), number);
         Some((stored, number(&report.aligned)))
@@ -100,8 +100,8 @@ pub fn Between() -> impl IntoView {
         <section data-testid="between">
             <div class="heading">
                 <h3>"Between two adapters"</h3>
-                <Show when=move || found.with(Option::is_none)>
-                    <button data-testid="between-go" disabled=move || lab.busy() || asked.with(Result::is_err)
+                <Show when=move || found().is_none()>
+                    <button data-testid="between-go" disabled=move || lab.busy() || asked().is_err()
                         on:click=move |_| lab.measure_line(lab.pair.get_untracked())>"Measure the line"</button>
                 </Show>
             </div>
@@ -109,15 +109,11 @@ pub fn Between() -> impl IntoView {
                 <Select label="From the reference to" options=others value=Signal::derive(move || lab.pair.get().to_string()) testid="between-pair"
                     on_change=move |place: String| lab.pair.set(place.parse().unwrap_or(0))/>
             </Show>
-            {move || match (found.with(Option::is_some), asked.get()) {
-                (true, _) => view! {
-                    <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="line"/>
-                }.into_any(),
-                (false, Err(why)) => view! { <p class="empty">{why}</p> }.into_any(),
-                (false, Ok(_)) => view! {
-                    <p class="empty">"Adapters on the way from one to the other, each judged on the examples before any training: a hill between the ends is what averaging runs into."</p>
-                }.into_any(),
-            }}
+            <Show when=move || found().is_some() fallback=move || view! {
+                <p class="empty">{move || asked().err().unwrap_or_else(|| "Adapters on the way from one to the other, each judged on the examples before any training: a hill between the ends is what averaging runs into.".into())}</p>
+            }>
+                <Figure picture highlight=focus on_highlight=move |hit| focus.set(hit) file_name="line"/>
+            </Show>
             {move || barriers().map(|(stored, aligned)| view! {
                 <dl class="facts inline-facts" data-testid="barriers" data-stored=stored.clone() data-aligned=aligned.clone()>
                     <dt title="How far the loss rises above the straight line between the ends' losses, at most">"Barrier as stored"</dt><dd>{stored.clone()}</dd>

@@ -18,7 +18,7 @@ use leptos::prelude::*;
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let missing = move || lab.data.with(Vec::is_empty) && !lab.is_sample.get();
-    let paused = Memo::new(move |_| lab.paused().map(|run| (run.run, run.asked.name)));
+    let paused = move || lab.paused().map(|run| (run.run, run.asked.name));
     let training = move || lab.live.with(Option::is_some);
     view! {
         <EpisodeFields/>
@@ -31,7 +31,7 @@ pub fn Controls() -> impl IntoView {
             }>
                 <button class="primary grow" data-testid="train" disabled=move || lab.busy() || missing() on:click=move |_| lab.train()>"Train"</button>
             </Show>
-            {move || paused.get().map(|(run, name)| view! {
+            {move || paused().map(|(run, name)| view! {
                 <button class="grow" data-testid="resume" title=format!("Go on with {name}") disabled=move || lab.busy() on:click=move |_| lab.resume(run)>"Resume"</button>
             })}
         </div>

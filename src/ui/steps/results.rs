@@ -58,10 +58,10 @@ pub fn Picture() -> impl IntoView {
             lab.runs.with(|runs| runs.iter().find(|run| run.asked.name == name).map(|run| run.asked.start.clone()));
         start.map_or(Role::Ink2, |start| pictures::start_role(lab, &start))
     };
-    let majority = Memo::new(move |_| {
+    let majority = move || {
         let task = task.get()?;
         lab.episode.with(|drawn| drawn.as_ref().filter(|(spec, _)| task.draws(spec)).map(|(_, card)| card.majority))
-    });
+    };
     let comparison = move || Comparison {
         title: "Accuracy on the test set".into(),
         quantity: "accuracy".into(),
@@ -71,7 +71,7 @@ pub fn Picture() -> impl IntoView {
             .iter()
             .map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() })
             .collect(),
-        baseline: majority.get().map(|m| ("majority".to_owned(), f64::from(m))),
+        baseline: majority().map(|m| ("majority".to_owned(), f64::from(m))),
     };
     let paired = move || {
         let all = groups.get();
@@ -118,9 +118,9 @@ pub fn Picture() -> impl IntoView {
         <Show when=move || groups.with(|groups| !groups.is_empty()) fallback=|| view! {
             <p class="empty">"Nothing to compare yet. Train under Few-shot, or press Compare all."</p>
         }>
-            <Show when=move || majority.get().is_some()>
-                <p class="quiet-words" data-testid="majority" data-value=move || majority.get().map(|m| m.to_string())>
-                    {move || majority.get().map(|m| format!("A constant answer scores {}.", words::score(m)))}
+            <Show when=move || majority().is_some()>
+                <p class="quiet-words" data-testid="majority" data-value=move || majority().map(|m| m.to_string())>
+                    {move || majority().map(|m| format!("A constant answer scores {}.", words::score(m)))}
                 </p>
             </Show>
             <Figure picture=comparison file_name="accuracy"/>

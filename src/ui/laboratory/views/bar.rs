@@ -14,14 +14,12 @@ pub fn Bar() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let status = Memo::new(move |_| laboratory.status());
     let name = move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
-    let progress = Memo::new(move |_| {
+    let progress = move || {
         let records = laboratory.records.read();
-        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.progress(|hash| records.contains_key(hash))))
-    });
-    let (done, all) = (
-        Memo::new(move |_| progress.get().unwrap_or_default().0),
-        Memo::new(move |_| progress.get().unwrap_or_default().1),
-    );
+        let shown = laboratory.shown.read();
+        shown.as_ref().map(|one| one.progress(|hash| records.contains_key(hash))).unwrap_or_default()
+    };
+    let (done, all) = (Memo::new(move |_| progress().0), Memo::new(move |_| progress().1));
     let failed = Memo::new(move |_| {
         let failed = laboratory.failed.read();
         laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| failed.contains_key(hash)).0))
