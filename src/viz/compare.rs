@@ -224,7 +224,11 @@ impl Comparison {
             Some((_, 0.0)) | None => String::new(),
             Some((name, value)) => format!("; {name} {}", self.unit.write(*value)),
         };
-        format!("{} of {} methods{best}{baseline}.", self.quantity, self.methods.len())
+        let methods = match self.methods.len() {
+            1 => "one method".to_owned(),
+            count => format!("{count} methods"),
+        };
+        format!("{} of {methods}{best}{baseline}.", self.quantity)
     }
 
     fn table(&self) -> Table {
