@@ -1,6 +1,6 @@
 //! The page.
 
-/// How the page's memory is managed: by an allocator with a third of the code of the standard library's. An allocation
+/// How the page's memory is managed: by an allocator with a fifth of the code of the standard library's. An allocation
 /// that grows is copied; the page holds few large ones.
 #[cfg(target_arch = "wasm32")]
 struct Small;

@@ -117,7 +117,7 @@ struct Kernel {
 struct Rescaled {
     source: DVector<f64>,
     target: DVector<f64>,
-    /// `exp(log_kernel + source + target)`, a row a source.
+    /// [`Kernel::scaled`] by them.
     kernel: DMatrix<f64>,
 }
 
@@ -162,14 +162,16 @@ impl Kernel {
     }
 
     fn rescale(&mut self, source: &DVector<f64>, target: &DVector<f64>) {
-        let kernel = DMatrix::from_fn(source.len(), target.len(), |i, j| {
-            (self.log_kernel[(i, j)] + source[i] + target[j]).exp()
-        });
+        let kernel = self.scaled(source, target);
         self.rescaled = Some(Rescaled { source: source.clone(), target: target.clone(), kernel });
     }
 
     fn plan(&self, source: &DVector<f64>, target: &DVector<f64>) -> DMatrix<f64> {
-        let (source, target) = (source + &self.log_source, target + &self.log_target);
+        self.scaled(&(source + &self.log_source), &(target + &self.log_target))
+    }
+
+    /// `exp(log_kernel + source + target)`, a row a source.
+    fn scaled(&self, source: &DVector<f64>, target: &DVector<f64>) -> DMatrix<f64> {
         DMatrix::from_fn(source.len(), target.len(), |i, j| (self.log_kernel[(i, j)] + source[i] + target[j]).exp())
     }
 }

@@ -14,12 +14,12 @@ pub fn Bar() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let status = Memo::new(move |_| laboratory.status());
     let name = move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
-    let progress = move || {
+    let done = Memo::new(move |_| {
         let records = laboratory.records.read();
-        let shown = laboratory.shown.read();
-        shown.as_ref().map(|one| one.progress(|hash| records.contains_key(hash))).unwrap_or_default()
-    };
-    let (done, all) = (Memo::new(move |_| progress().0), Memo::new(move |_| progress().1));
+        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| records.contains_key(hash)).0))
+    });
+    let all =
+        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|_| false).1)));
     let failed = Memo::new(move |_| {
         let failed = laboratory.failed.read();
         laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| failed.contains_key(hash)).0))
