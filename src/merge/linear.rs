@@ -9,8 +9,10 @@ use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
 use super::params::LocationParams;
+use super::repair::{REPAIR, mean_of_matched};
 use super::settings::Settings;
 use crate::tensors::TensorSet;
+use crate::tensors::adapter::Location;
 
 /// `N Σ w_i θ_i`.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ static AVERAGE: Card = Card {
                   correspond, unless the adapters began from the same initial weights.",
     paper: "He et al. 2023, arXiv 2308.15982 (AVG); average_adapter of the library adapters",
     needs: &[Need::EqualBottlenecks],
-    parameters: &[FIT, RIDGE],
+    parameters: &[REPAIR, FIT, RIDGE],
     presets: &[],
     laws: &[Law::MergeOfCopiesIsTheCopy, Law::OrderInvariant, Law::KeepsShapeOfReference, Law::OneWeightGivesThatInput],
 };
@@ -50,7 +52,12 @@ impl MergeMethod for Sum {
     }
 
     fn merge(&self, inputs: &Inputs, _: &Settings) -> Result<Merged, MergeError> {
-        linear(self.card(), inputs, Combines::Sum)
+        let factor = inputs.adapters.len() as f64;
+        let params = neuron_by_neuron(self.card(), inputs, |_, stored| {
+            let terms: Vec<_> = stored.into_iter().map(|(share, params)| (factor * share, params)).collect();
+            Ok(LocationParams::weighted_sum(&terms))
+        })?;
+        Ok(Merged { params, alignments: Vec::new(), combines: Combines::Sum })
     }
 }
 
@@ -60,27 +67,25 @@ impl MergeMethod for Average {
     }
 
     fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
-        let mut merged = linear(self.card(), inputs, Combines::Mean)?;
-        fit_if_asked(&mut merged.params, inputs, settings)?;
-        Ok(merged)
+        let mut params = neuron_by_neuron(self.card(), inputs, |location, stored| {
+            mean_of_matched(&stored, inputs, location, settings)
+        })?;
+        fit_if_asked(&mut params, inputs, settings)?;
+        Ok(Merged { params, alignments: Vec::new(), combines: Combines::Mean })
     }
 }
 
-fn linear(card: &'static Card, inputs: &Inputs, combines: Combines) -> Result<Merged, MergeError> {
-    let locations = inputs.equal_bottlenecks(card)?;
-    let factor = match combines {
-        Combines::Mean => 1.0,
-        Combines::Sum => inputs.adapters.len() as f64,
-    };
-    let shares = inputs.shares()?;
+/// What `combine` makes of the adapters as stored, each with its share, at every location.
+fn neuron_by_neuron(
+    card: &'static Card,
+    inputs: &Inputs,
+    combine: impl Fn(Location, Vec<(f64, LocationParams)>) -> Result<LocationParams, MergeError>,
+) -> Result<TensorSet, MergeError> {
     let mut params = TensorSet::new();
-    for location in locations {
-        let reference = inputs.params(inputs.reference, location)?;
-        let mut merged = LocationParams::zeros(reference.bottleneck(), reference.hidden());
-        for (input, share) in shares.iter().enumerate() {
-            merged.add(factor * share, &inputs.params(input, location)?);
-        }
-        merged.write(&mut params, location)?;
+    for location in inputs.equal_bottlenecks(card)? {
+        let shares = inputs.shares()?.into_iter().enumerate();
+        let stored = shares.map(|(input, share)| Ok((share, inputs.params(input, location)?)));
+        combine(location, stored.collect::<Result<_, MergeError>>()?)?.write(&mut params, location)?;
     }
-    Ok(Merged { params, alignments: Vec::new(), combines })
+    Ok(params)
 }

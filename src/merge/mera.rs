@@ -12,12 +12,10 @@ use super::error::MergeError;
 use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
-use super::params::LocationParams;
+use super::repair::{REPAIR, mean_of_matched};
 use super::settings::{PRESET, Parameter, Preset, Range, Settings, Value};
 use crate::ot::{CostOptions, Metric, Normalisation, SinkhornOptions, Solver};
 use crate::tensors::TensorSet;
-use crate::tensors::adapter::Location;
-use std::collections::BTreeMap;
 
 /// Aligned by weights.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +58,7 @@ static WTS: Card = Card {
         EPSILON,
         ITERATIONS,
         TOLERANCE,
+        REPAIR,
         FIT,
         RIDGE,
     ],
@@ -99,6 +98,7 @@ static ACTS: Card = Card {
         EPSILON,
         ITERATIONS,
         TOLERANCE,
+        REPAIR,
         FIT,
         RIDGE,
     ],
@@ -213,21 +213,12 @@ fn options(settings: &Settings) -> Result<AlignOptions, MergeError> {
 fn mera(inputs: &Inputs, by: By, settings: &Settings) -> Result<Merged, MergeError> {
     let shares = inputs.shares()?;
     let alignments = align(inputs, by, &options(settings)?)?;
-    let mut merged: BTreeMap<Location, LocationParams> = BTreeMap::new();
-    for location in inputs.locations()? {
-        let reference = inputs.params(inputs.reference, location)?;
-        let mut mean = LocationParams::zeros(reference.bottleneck(), reference.hidden());
-        mean.add(shares[inputs.reference], &reference);
-        merged.insert(location, mean);
-    }
-    for alignment in &alignments {
-        if let Some(mean) = merged.get_mut(&alignment.location) {
-            mean.add(shares[alignment.input], &alignment.aligned);
-        }
-    }
     let mut params = TensorSet::new();
-    for (location, mean) in merged {
-        mean.write(&mut params, location)?;
+    for location in inputs.locations()? {
+        let mut matched = vec![(shares[inputs.reference], inputs.params(inputs.reference, location)?)];
+        let aligned = alignments.iter().filter(|alignment| alignment.location == location);
+        matched.extend(aligned.map(|alignment| (shares[alignment.input], alignment.aligned.clone())));
+        mean_of_matched(&matched, inputs, location, settings)?.write(&mut params, location)?;
     }
     fit_if_asked(&mut params, inputs, settings)?;
     Ok(Merged { params, alignments, combines: Combines::Mean })

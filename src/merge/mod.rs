@@ -14,6 +14,7 @@
 //! | [`params`] | one location's tensors as `f64` matrices, and the function they are |
 //! | [`mod@align`] | matching neurons by optimal transport |
 //! | [`linear`], [`mera`], [`mod@concat`] | the methods, one file a family |
+//! | [`repair`] | a step that some methods take: each neuron given the spread of those it was made of |
 //! | [`fit`] | a step that some methods end with: the up side fitted to the mean of functions |
 //! | [`scale`] | the output scale of any merge |
 //! | [`compare`] | adapters weight by weight: how alike, and what their average loses |
@@ -33,6 +34,7 @@ pub mod linear;
 pub mod mera;
 pub mod method;
 pub mod params;
+pub mod repair;
 pub mod scale;
 pub mod settings;
 

@@ -118,11 +118,16 @@ impl LocationParams {
         self.parts[0].ncols()
     }
 
-    /// `self += weight · other`, of the same shapes.
-    pub fn add(&mut self, weight: f64, other: &Self) {
-        for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
-            *mine += theirs * weight;
+    /// `Σ weight · params` of one or more, all of the same shapes.
+    pub(super) fn weighted_sum(terms: &[(f64, Self)]) -> Self {
+        let (bottleneck, hidden) = terms.first().map_or((0, 0), |(_, params)| (params.bottleneck(), params.hidden()));
+        let mut sum = Self::zeros(bottleneck, hidden);
+        for (weight, params) in terms {
+            for (mine, theirs) in sum.parts.iter_mut().zip(&params.parts) {
+                *mine += theirs * *weight;
+            }
         }
+        sum
     }
 
     /// Scales the output, that is `W_up` and `b_up`, by `factor`.

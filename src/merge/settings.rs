@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::error::did_you_mean;
 use super::fit::FIT;
 use super::method::{Card, Need};
+use super::repair::REPAIR;
 
 /// Name of the parameter that chooses among a card's presets.
 pub const PRESET: &str = "preset";
@@ -173,7 +174,7 @@ impl Settings {
     /// Whether the method needs texts with these settings.
     #[must_use]
     pub fn need_texts(&self) -> bool {
-        self.card.needs.contains(&Need::Texts) || self.flag(FIT.name) == Ok(true)
+        self.card.needs.contains(&Need::Texts) || [REPAIR, FIT].iter().any(|step| self.flag(step.name) == Ok(true))
     }
 
     /// The setting called `name`.
@@ -309,6 +310,7 @@ mod tests {
     fn settings_can_make_texts_needed() {
         assert!(!parse("average", &[]).unwrap().need_texts());
         assert!(parse("average", &["fit=true"]).unwrap().need_texts());
+        assert!(parse("mera_wts", &["repair=true"]).unwrap().need_texts());
         assert!(parse("mera_acts", &[]).unwrap().need_texts());
         assert!(!parse("concat", &[]).unwrap().need_texts());
     }
@@ -317,7 +319,7 @@ mod tests {
     fn errors_name_the_setting_and_what_it_may_be() {
         let error = |id, pairs: &[&str]| parse(id, pairs).unwrap_err().to_string();
         insta::assert_snapshot!(error("mera_wts", &["epsilom=1"]), @r#"mera_wts has no setting "epsilom": did you mean "epsilon"?"#);
-        insta::assert_snapshot!(error("mera_acts", &["xyz=1"]), @r#"mera_acts has no setting "xyz"; it has preset, activation, cost, normalize_rows, solver, epsilon, iterations, tolerance, fit, ridge"#);
+        insta::assert_snapshot!(error("mera_acts", &["xyz=1"]), @r#"mera_acts has no setting "xyz"; it has preset, activation, cost, normalize_rows, solver, epsilon, iterations, tolerance, repair, fit, ridge"#);
         insta::assert_snapshot!(error("sum", &["xyz=1"]), @r#"sum has no setting "xyz"; it has none"#);
         insta::assert_snapshot!(error("mera_wts", &["epsilon=-1"]), @"epsilon=-1 is out of range: epsilon is a number from 0.000001 to 1000");
         insta::assert_snapshot!(error("mera_wts", &["epsilon=NaN"]), @"epsilon=NaN is out of range: epsilon is a number from 0.000001 to 1000");

@@ -229,6 +229,41 @@ fn a_fit_finds_what_can_be_reached_and_is_never_far_off() {
 }
 
 #[test]
+fn repair_gives_neurons_the_spread_of_those_they_were_made_of() {
+    let (adapters, features) = ([adapter(4, 5, 1), adapter(4, 5, 2), adapter(4, 5, 3)], features(60, 5));
+    let inputs = Inputs { weights: vec![1.0, 2.0, 5.0], ..inputs(&adapters, &features) };
+    for location in LOCATIONS {
+        let seen = inputs.features_at(location, "").unwrap();
+        let moments = |params: &LocationParams| {
+            let pre = params.pre_activations(&seen);
+            pre.column_iter().map(|neuron| [neuron.mean(), neuron.variance().sqrt()]).collect::<Vec<_>>()
+        };
+        let shares = [0.125, 0.25, 0.625].into_iter().enumerate();
+        let matched: Vec<_> = shares.map(|(input, share)| (share, inputs.params(input, location).unwrap())).collect();
+        let mean = LocationParams::weighted_sum(&matched);
+        let repaired = repair::repair(&mean, &matched, &inputs, location).unwrap();
+        for (neuron, [found_mean, found_deviation]) in moments(&repaired).into_iter().enumerate() {
+            let wanted = |moment: usize| {
+                matched.iter().map(|(share, params)| share * moments(params)[neuron][moment]).sum::<f64>()
+            };
+            assert!((found_mean - wanted(0)).abs() < 1e-12);
+            assert!((found_deviation - wanted(1)).abs() < 1e-12);
+            assert!(found_deviation > moments(&mean)[neuron][1], "a mean varies less");
+        }
+        for part in [Part::UpWeight, Part::UpBias] {
+            assert_eq!(repaired.part(part), mean.part(part), "only the down side is repaired");
+        }
+        // A neuron that never varies can only be shifted.
+        let still = mean.clone().with(Part::DownWeight, DMatrix::zeros(4, 5));
+        let shifted = repair::repair(&still, &matched, &inputs, location).unwrap();
+        assert_eq!(shifted.part(Part::DownWeight).amax(), 0.0);
+        for ([shifted, _], [repaired, _]) in moments(&shifted).into_iter().zip(moments(&repaired)) {
+            assert!((shifted - repaired).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
 fn an_alignment_tells_how_far_it_went() {
     let (adapters, features) = ([adapter(4, 5, 1), adapter(4, 5, 2), adapter(6, 5, 3)], features(30, 5));
     let inputs = inputs(&adapters, &features);
