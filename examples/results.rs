@@ -10,7 +10,7 @@
 use mera_lab::engine::comparison;
 use mera_lab::experiment::record::{self, Record};
 use mera_lab::experiment::summarize;
-use mera_lab::experiment::summary::{Group, counted};
+use mera_lab::experiment::summary::Group;
 use mera_lab::viz::{Curves, Panel, Picture, Role, Run, Scheme, Unit, svg};
 use serde_json::Value;
 use statrs::statistics::Statistics;
@@ -119,10 +119,9 @@ fn table(records: &[Record]) {
 /// A comparison for every setting, and the scatter of all merges.
 fn pictures(records: &[Record], folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
-    let counted = counted(records);
     for group in &summarize(records).groups {
         let Group { plm, target, k, .. } = group;
-        let picture = comparison(&format!("{target}, {k} examples a class, {plm}"), group, &counted);
+        let picture = comparison(&format!("{target}, {k} examples a class, {plm}"), group);
         draw(&picture, &folder.join(format!("{plm}-{target}-k{k}.svg")))?;
     }
     let merges: Vec<&Record> = records.iter().filter(|record| record.ensemble_error.is_some()).collect();

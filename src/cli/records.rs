@@ -53,13 +53,18 @@ impl Records {
     pub(super) fn open(folder: &Path, resume: bool) -> Result<(Self, Vec<Record>), CliError> {
         let path = folder.join(RECORDS);
         fs::create_dir_all(folder).map_err(CliError::write(folder))?;
-        let reading = if path.exists() { read(folder)?.unwrap_or_default() } else { Reading::default() };
+        let failed = || CliError::write(&path);
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
+        // Held until this is dropped. Where the disk knows no locks there is none, and two would write all the same.
+        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+            let message = "another run is writing it; wait for it, or give this one a folder of its own with -o";
+            return Err(CliError::File { path: files::shown(&path), message: message.to_owned() });
+        }
+        let reading = read(folder)?.unwrap_or_default();
         if !reading.records.is_empty() && !resume {
             let message = format!("there are {} records in it; --resume goes on from them", reading.records.len());
             return Err(CliError::File { path: files::shown(&path), message });
         }
-        let failed = || CliError::write(&path);
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed())?;
         if reading.cut.is_some() {
             file.set_len(reading.intact as u64).map_err(failed())?;
         }

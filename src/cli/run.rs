@@ -327,13 +327,14 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Whether `plm` may be an id of the Hugging Face hub, `owner/name`.
+/// Whether `plm` may be an id of the Hugging Face hub, `owner/name` or `owner/name@revision`.
 fn is_hub_id(plm: &str) -> bool {
+    let (id, revision) = plm.split_once('@').unwrap_or((plm, "main"));
     let is_part = |part: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(known)
     };
-    plm.split_once('/').is_some_and(|(owner, name)| is_part(owner) && is_part(name))
+    id.split_once('/').is_some_and(|(owner, name)| is_part(owner) && is_part(name)) && revision.split('/').all(is_part)
 }
 
 /// What a run is, with its PLM where there are `several`.
@@ -348,10 +349,13 @@ mod tests {
 
     #[test]
     fn an_id_of_the_hub_is_an_owner_and_a_name() {
-        for id in ["sentence-transformers/all-MiniLM-L6-v2", "some/model_1.5"] {
+        for id in ["sentence-transformers/all-MiniLM-L6-v2", "some/model_1.5", "some/model@v1", "some/model@refs/pr/1"]
+        {
             assert!(is_hub_id(id), "{id}");
         }
-        for path in ["model", "a/b/c", "../model", "./model", "/model", "models/", "my models/one", "a\\b"] {
+        for path in
+            ["model", "a/b/c", "../model", "./model", "/model", "models/", "my models/one", "a\\b", "a/b@", "model@v1"]
+        {
             assert!(!is_hub_id(path), "{path}");
         }
     }

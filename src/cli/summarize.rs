@@ -4,6 +4,7 @@ use super::error::CliError;
 use super::{records, say, warn};
 use crate::engine::export_records;
 use crate::experiment::record::join;
+use crate::experiment::report::overlaid;
 use crate::experiment::summarize;
 use crate::protocol::{ExportRecords, TableForm};
 use clap::{Args, ValueEnum};
@@ -70,13 +71,8 @@ impl Summarize {
         for hash in contradictions {
             warn(&format!("note: records of {hash} tell of different results; the first counts"));
         }
-        let summary = summarize(&joined);
-        if summary.overlaid > 0 {
-            warn(&format!(
-                "note: {} records are left out: another of the same target, method, k and seed, but of other settings, \
-                 counts; summarise one experiment at a time",
-                summary.overlaid
-            ));
+        if let Some(line) = overlaid(&summarize(&joined)) {
+            warn(&format!("note: {line}"));
         }
         let lines = records::lines(&joined)?;
         let mut forms: Vec<TableForm> = self.form.iter().map(|form| form.table()).collect();

@@ -13,13 +13,15 @@ const ATTEMPTS: u32 = 2;
 
 /// Memory that one worker needs, in GiB: engine, PLM, and what a training step keeps.
 const MEMORY: f64 = 0.75;
-/// Memory of a device that does not say, in GiB.
-const USUAL_MEMORY: f64 = 4.0;
+/// Memory of a device that does not say, in GiB: browsers that keep it to themselves run on large machines too.
+fn usual_memory(cores: usize) -> f64 {
+    if cores < 8 { 4.0 } else { 8.0 }
+}
 
 /// How many workers a device takes on the CPU: one a core, as long as half of its memory is left to others.
 #[must_use]
 pub fn workers(cores: usize, memory: Option<f64>) -> usize {
-    let room = 0.5 * memory.filter(|memory| *memory > 0.0).unwrap_or(USUAL_MEMORY) / MEMORY;
+    let room = 0.5 * memory.filter(|memory| *memory > 0.0).unwrap_or_else(|| usual_memory(cores)) / MEMORY;
     cores.min(room as usize).max(1)
 }
 

@@ -1,11 +1,11 @@
 //! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
 
 use super::VERSION;
-use crate::experiment::report::{COSTS, costs, grouped, spread};
-use crate::experiment::summary::{Difference, Group, MethodSummary, Summary, counted};
+use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
+use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
 use crate::experiment::{Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Width of the pictures in pixels.
@@ -14,7 +14,6 @@ const WIDTH: f64 = 760.0;
 /// `report.html`.
 pub(super) fn html(records: &[Record]) -> String {
     let summary = summarize(records);
-    let counted = counted(records);
     // Older records do not name theirs.
     let plms: BTreeSet<&str> =
         summary.groups.iter().map(|group| group.plm.as_str()).filter(|plm| !plm.is_empty()).collect();
@@ -27,26 +26,29 @@ pub(super) fn html(records: &[Record]) -> String {
          <h1>Results of an experiment</h1>\n\
          <p>{} runs{on}, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
          are compared over the episodes that both have seen, with the {:.0} % interval of the mean difference (Student's \
-         t); an interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at \
+         t); an interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and at \
          inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.</p>\n",
         summary.records,
         escaped(VERSION),
         summary.confidence * 100.0,
     );
+    if let Some(line) = overlaid(&summary) {
+        page += &format!("<p><b>{line}</b></p>\n");
+    }
     for group in &summary.groups {
         // Writing to a string does not fail.
-        let _ = section(&mut page, &summary, group, &counted);
+        let _ = section(&mut page, &summary, group);
     }
     page + "</body>\n</html>\n"
 }
 
-fn section(page: &mut String, summary: &Summary, group: &Group, counted: &[&Record]) -> std::fmt::Result {
+fn section(page: &mut String, summary: &Summary, group: &Group) -> std::fmt::Result {
     let title = grouped(summary, group);
     writeln!(page, "<h2>{}</h2>", escaped(&title))?;
     if let Some(majority) = group.majority {
         writeln!(page, "<p>Always the most frequent class: {majority:.3}.</p>")?;
     }
-    for picture in [Some(comparison(&title, group, counted)), paired(group, counted)].into_iter().flatten() {
+    for picture in [Some(comparison(&title, group)), paired(group)].into_iter().flatten() {
         let drawing = svg::document(&picture.scene(WIDTH), Scheme::Light);
         writeln!(page, "<figure><figcaption>{}</figcaption>{drawing}</figure>", escaped(&picture.title))?;
     }
@@ -83,31 +85,12 @@ fn section(page: &mut String, summary: &Summary, group: &Group, counted: &[&Reco
     Ok(())
 }
 
-/// The records of a method among those that count, one a seed.
-fn of_method<'a>(
-    group: &'a Group,
-    method: &'a MethodSummary,
-    counted: &'a [&'a Record],
-) -> impl Iterator<Item = &'a Record> {
-    counted.iter().copied().filter(|record| {
-        (&record.plm, &record.target, record.k) == (&group.plm, &group.target, group.k)
-            && (&record.method, record.tracks) == (&method.method, method.tracks)
-    })
-}
-
 /// Each method less the best one, seed by seed; none where there is nothing to compare.
-fn paired(group: &Group, counted: &[&Record]) -> Option<Comparison> {
+fn paired(group: &Group) -> Option<Comparison> {
     let (best, others) = group.methods.split_first()?;
-    let best_by_seed: BTreeMap<u64, f64> =
-        of_method(group, best, counted).map(|record| (record.seed, record.accuracy)).collect();
     let methods = others.iter().filter(|method| method.method != "majority").map(|method| {
-        let differences = of_method(group, method, counted)
-            .filter_map(|record| Some(record.accuracy - best_by_seed.get(&record.seed)?));
-        Method {
-            name: method.name.clone(),
-            role: role(of_method(group, method, counted)),
-            values: differences.collect(),
-        }
+        let differences = method.by_seed.iter().filter_map(|(seed, accuracy)| Some(accuracy - best.by_seed.get(seed)?));
+        Method { name: method.name.clone(), role: role(method), values: differences.collect() }
     });
     let methods: Vec<Method> = methods.filter(|method| !method.values.is_empty()).collect();
     (!methods.is_empty()).then(|| Comparison {
@@ -119,12 +102,13 @@ fn paired(group: &Group, counted: &[&Record]) -> Option<Comparison> {
     })
 }
 
-/// The accuracies of a group's methods in the records that count, a dot a seed, in the group's order.
+/// The accuracies of a group's methods, a dot a seed, in the group's order.
 #[must_use]
-pub fn comparison(title: &str, group: &Group, counted: &[&Record]) -> Comparison {
-    let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| {
-        let values = of_method(group, method, counted).map(|record| record.accuracy).collect();
-        Method { name: method.name.clone(), role: role(of_method(group, method, counted)), values }
+pub fn comparison(title: &str, group: &Group) -> Comparison {
+    let methods = group.methods.iter().filter(|method| method.method != "majority").map(|method| Method {
+        name: method.name.clone(),
+        role: role(method),
+        values: method.by_seed.values().copied().collect(),
     });
     Comparison {
         title: format!("Accuracy on test: {title}"),
@@ -137,8 +121,8 @@ pub fn comparison(title: &str, group: &Group, counted: &[&Record]) -> Comparison
 
 /// What merged its adapters before training stands out from what it is compared with: its records say how far it was
 /// from their mean.
-fn role<'a>(mut records: impl Iterator<Item = &'a Record>) -> Role {
-    if records.any(|record| record.ensemble_error.is_some()) { Role::Merged } else { Role::Ink2 }
+fn role(method: &MethodSummary) -> Role {
+    if method.ensemble_error.is_some() { Role::Merged } else { Role::Ink2 }
 }
 
 fn difference(difference: &Difference) -> String {
@@ -195,7 +179,7 @@ mod tests {
         let summary = summarize(&records);
         let group = &summary.groups[0];
         assert_eq!(summary.overlaid, 1);
-        let dots = comparison("", group, &counted(&records)).methods;
+        let dots = comparison("", group).methods;
         for (drawn, told) in dots.iter().zip(&group.methods) {
             assert_eq!((&drawn.name, &drawn.values), (&told.name, &vec![told.accuracy.mean]));
         }

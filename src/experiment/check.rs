@@ -101,6 +101,26 @@ pub enum SpecError {
         "seeds: {0}; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next"
     )]
     Seed(u64),
+    /// More runs than anyone waits for.
+    #[error(
+        "{plms} PLMs × {targets} targets × {shots} shots × {seeds} seeds × {methods} methods are {runs} runs; {most} are the most"
+    )]
+    Runs {
+        /// Of the experiment.
+        plms: usize,
+        /// Of the experiment.
+        targets: usize,
+        /// Of the experiment.
+        shots: usize,
+        /// Of the experiment.
+        seeds: usize,
+        /// Of the experiment, each once for each set of adapters or each of them.
+        methods: usize,
+        /// Their product, or as much as can be counted.
+        runs: usize,
+        /// [`MOST_RUNS`].
+        most: usize,
+    },
     /// A PLM that is not among those of the experiment.
     #[error("there is no PLM number {asked} in the experiment; it has {count}")]
     NoPlm {
@@ -117,6 +137,14 @@ pub enum SpecError {
     Without {
         /// The target.
         target: String,
+        /// The name given.
+        name: String,
+    },
+    /// A variant's reference that there is not.
+    #[error("variant {variant}: reference \"{name}\": no adapter is called so")]
+    Reference {
+        /// The variant.
+        variant: String,
         /// The name given.
         name: String,
     },
@@ -139,6 +167,9 @@ impl SpecError {
     }
 }
 
+/// Most runs of an experiment.
+const MOST_RUNS: usize = 100_000;
+
 /// Every table of the file with its keys. A test holds them against what is written.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("", &["plm", "shots", "seeds", "methods", "tracks", "training", "adapters", "targets", "variants"]),
@@ -159,7 +190,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("adapters", &["name", "path", "track"]),
     ("targets", &["name", "train", "test", "track", "without"]),
-    ("variants", &["name", "method", "scale", "weights", "train", "learning_rates", "set"]),
+    ("variants", &["name", "method", "scale", "weights", "reference", "train", "learning_rates", "set"]),
 ];
 
 /// # Errors
@@ -228,8 +259,28 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
             return Err(SpecError::NoAdapters(compared.name));
         }
         check_variant(&compared.variant, compared.kind)?;
+        let known = |name: &String| experiment.adapters.iter().any(|adapter| adapter.name == *name);
+        if let Some(name) = compared.variant.reference.filter(|name| !known(name)) {
+            return Err(SpecError::Reference { variant: compared.name, name });
+        }
     }
+    size(experiment)?;
     sets(experiment)
+}
+
+/// That the grid can be planned: a short file may name more runs than there is memory for.
+fn size(experiment: &Experiment) -> Result<(), SpecError> {
+    let [plms, targets, shots, seeds] =
+        [experiment.plms.len(), experiment.targets.len(), experiment.shots.len(), experiment.seeds.len()];
+    let of_adapters = experiment.adapters.len().max(experiment.tracks.len()).max(1);
+    let times = |method: &super::spec::Compared| if method.kind.uses_adapters() { of_adapters } else { 1 };
+    let methods = experiment.compared()?.iter().map(times).sum();
+    let runs = [plms, targets, shots, seeds, methods].into_iter().fold(1, usize::saturating_mul);
+    if runs > MOST_RUNS {
+        Err(SpecError::Runs { plms, targets, shots, seeds, methods, runs, most: MOST_RUNS })
+    } else {
+        Ok(())
+    }
 }
 
 fn training(experiment: &Experiment) -> Result<(), SpecError> {
@@ -266,6 +317,9 @@ fn check_variant(variant: &Variant, kind: Kind) -> Result<(), SpecError> {
     }
     if variant.weights != WeightsSetting::Equal && !matches!(kind, Kind::Merge(_)) {
         return not_taken("weights", "merges");
+    }
+    if variant.reference.is_some() && !kind.aligns() {
+        return not_taken("reference", "merges that align");
     }
     let Kind::Merge(method) = kind else {
         return match (variant.set.is_empty(), variant.scale == ScaleSetting::default()) {

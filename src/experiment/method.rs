@@ -3,7 +3,7 @@
 //! The merge methods are those of [`merge::METHODS`]; the others stand in [`OTHERS`].
 
 use super::check::SpecError;
-use crate::merge::{self, METHODS, MergeMethod};
+use crate::merge::{self, METHODS, MergeMethod, Need};
 
 /// How a run comes to what it fine-tunes.
 #[derive(Clone, Copy)]
@@ -115,6 +115,12 @@ impl Kind {
     #[must_use]
     pub fn trains(self) -> bool {
         !matches!(self, Self::Majority)
+    }
+
+    /// Whether adapters are aligned to a reference among them.
+    #[must_use]
+    pub fn aligns(self) -> bool {
+        matches!(self, Self::Merge(method) if method.card().needs.contains(&Need::Reference))
     }
 
     /// Whether it fine-tunes one adapter, of which a part may be chosen.

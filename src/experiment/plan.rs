@@ -5,7 +5,7 @@
 //! but for its seconds, so a record that is there need not be made again.
 
 use super::check::{self, SpecError};
-use super::method::Kind;
+use super::method::{self, Kind};
 use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training, WeightsSetting};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,10 @@ pub struct Plan {
 pub struct PlannedRun {
     /// SHA-256, in hexadecimal.
     pub hash: String,
+    /// As in [`Record::protocol`](super::Record::protocol).
+    pub protocol: String,
+    /// As in [`Record::settings`](super::Record::settings).
+    pub settings: String,
     /// Index of the target.
     pub target: usize,
     /// Examples a class.
@@ -47,7 +51,7 @@ pub struct PlannedRun {
     pub seed: u64,
     /// As in records.
     pub method: String,
-    /// How the adapters that are compared stand to the target; for a method without any, those of the experiment.
+    /// How the adapters that are compared stand to the target; `Mixed` for a method without any.
     pub tracks: Tracks,
     /// What is trained beside the head.
     pub trained: TrainedPart,
@@ -172,9 +176,17 @@ impl Plan {
     #[must_use]
     pub fn candidates(&self, run: &PlannedRun) -> Vec<PlannedRun> {
         let (Work::BestSingle(adapters) | Work::BestSingleByScore(adapters)) = &run.work else { return Vec::new() };
-        // A choice under a variant's name looks at singles of that variant.
-        let prefix = if run.method.starts_with("best_single") { "single" } else { &run.method };
-        adapters.iter().map(|&adapter| self.single(run, prefix, adapter)).collect()
+        // Singles that are trained the same way are runs of the grid already, under whatever name; the others bear that of
+        // the choice.
+        let candidate = |&adapter: &usize| {
+            let own = self.single(run, if method::find(&run.method).is_ok() { "single" } else { &run.method }, adapter);
+            let is_same = |other: &&PlannedRun| {
+                (other.target, other.k, other.seed, other.trained) == (own.target, own.k, own.seed, own.trained)
+                    && (&other.learning_rates, &other.work) == (&own.learning_rates, &own.work)
+            };
+            self.runs.iter().find(is_same).cloned().unwrap_or(own)
+        };
+        adapters.iter().map(candidate).collect()
     }
 
     fn runs_of(&self, compared: &Compared, target: usize, k: usize, seed: u64) -> Result<Vec<PlannedRun>, SpecError> {
@@ -185,11 +197,13 @@ impl Plan {
         let learning_rates = if own.is_empty() { &self.experiment.training.learning_rates } else { own };
         let run = PlannedRun {
             hash: String::new(),
+            protocol: String::new(),
+            settings: String::new(),
             target,
             k,
             seed,
             method: compared.name.clone(),
-            tracks: self.experiment.relation(&all, entry),
+            tracks: Tracks::Mixed,
             trained: compared.variant.train,
             learning_rates: learning_rates.clone(),
             work: Work::Majority,
@@ -219,16 +233,30 @@ impl Plan {
                 let settings = check::settings(&compared.variant, method)?;
                 let settings: BTreeMap<_, _> =
                     settings.iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
-                let merge = |set: &Vec<usize>| Work::Merge {
-                    method: method.card().id,
-                    settings: settings.clone(),
-                    scale: compared.variant.scale,
-                    weights: compared.variant.weights,
-                    adapters: set.clone(),
+                let merge = |set: &Vec<usize>| {
+                    let adapters = self.with_reference(set, compared.variant.reference.as_deref())?;
+                    let work = Work::Merge {
+                        method: method.card().id,
+                        settings: settings.clone(),
+                        scale: compared.variant.scale,
+                        weights: compared.variant.weights,
+                        adapters,
+                    };
+                    Some(of_set(set, work))
                 };
-                sets.iter().map(|set| of_set(set, merge(set))).collect()
+                sets.iter().filter_map(merge).collect()
             }
         })
+    }
+
+    /// The adapters of `set`, the one called `reference` before the others; `None` where it is not among them.
+    fn with_reference(&self, set: &[usize], reference: Option<&str>) -> Option<Vec<usize>> {
+        let mut set = set.to_vec();
+        if let Some(reference) = reference {
+            let place = set.iter().position(|&adapter| self.experiment.adapters[adapter].name == reference)?;
+            set[..=place].rotate_right(1);
+        }
+        Some(set)
     }
 
     fn single(&self, of: &PlannedRun, prefix: &str, adapter: usize) -> PlannedRun {
@@ -242,12 +270,25 @@ impl Plan {
     }
 
     fn hashed(&self, run: PlannedRun) -> PlannedRun {
-        let hash = Sha256::digest(canonical(&self.described(&run)).as_bytes());
-        PlannedRun { hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(), ..run }
+        let training = Training { learning_rates: Vec::new(), bottleneck: None, ..self.experiment.training.clone() };
+        // Of a new adapter alone.
+        let bottleneck = self.experiment.training.bottleneck.filter(|_| run.work == Work::Scratch);
+        let described = self.described(&run, &Training { bottleneck, ..training.clone() });
+        let [version, plm, target, method, tracks, trained, learning_rates, work] =
+            ["version", "plm", "target", "method", "tracks", "trained", "learning_rates", "work"]
+                .map(|key| described[key].clone());
+        let protocol = json!({
+            "version": version, "plm": plm, "train": target["train"], "test": target["test"], "training": training,
+        });
+        let settings = json!({
+            "method": method, "tracks": tracks, "trained": trained, "learning_rates": learning_rates, "work": work,
+            "bottleneck": bottleneck,
+        });
+        PlannedRun { hash: hash(&described), protocol: short(&protocol), settings: short(&settings), ..run }
     }
 
     /// Everything that determines a run and its record.
-    fn described(&self, run: &PlannedRun) -> Value {
+    fn described(&self, run: &PlannedRun, training: &Training) -> Value {
         let target = &self.experiment.targets[run.target];
         let (train, test) = self.identities.targets.get(run.target).cloned().unwrap_or_default();
         let adapter = |index: &usize| {
@@ -272,7 +313,7 @@ impl Plan {
             Work::Merge { method, settings, scale, weights, adapters: set } => json!({
                 "kind": "merge",
                 "method": method,
-                "settings": settings,
+                "settings": settings.iter().filter(|setting| !is_later_default(setting)).collect::<BTreeMap<_, _>>(),
                 "scale": scale,
                 "weights": weights,
                 "adapters": set.iter().map(adapter).collect::<Vec<_>>(),
@@ -289,9 +330,26 @@ impl Plan {
             "trained": run.trained,
             "learning_rates": run.learning_rates,
             "work": work,
-            "training": Training { learning_rates: Vec::new(), ..self.experiment.training.clone() },
+            "training": training,
         })
     }
+}
+
+/// SHA-256 of the canonical form, in hexadecimal.
+fn hash(value: &Value) -> String {
+    Sha256::digest(canonical(value).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Its beginning, enough to tell apart what stands in one table.
+fn short(value: &Value) -> String {
+    hash(value).chars().take(12).collect()
+}
+
+/// Settings that came after the first records, at what those were made with: left out, so that they keep their hashes.
+const LATER: &[(&str, &str)] = &[("repair", "false")];
+
+fn is_later_default((name, value): &(&String, &String)) -> bool {
+    LATER.contains(&(name.as_str(), value.as_str()))
 }
 
 /// JSON with sorted keys and no spaces: one text for one value.
@@ -390,6 +448,35 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_stands_before_the_others_and_leaves_out_sets_without_it() {
+        let text = SAMPLE.replace("scale = \"keep\"", "reference = \"mnli\"");
+        let text = text.replace("[training]", "tracks = [\"same\", \"cross\", \"mixed\"]\n[training]");
+        let text = text.replace("name = \"own\"\n", "name = \"own\"\ntrack = \"sentiment\"\n");
+        let plan = plan(&text, identities());
+        let of = |method: &str| -> Vec<(Tracks, Vec<usize>)> {
+            let runs = plan.runs()[..plan.runs().len() / 8].iter().filter(|run| run.method == method);
+            let adapters = |run: &PlannedRun| match &run.work {
+                Work::Merge { adapters, .. } => (run.tracks, adapters.clone()),
+                _ => panic!("{method} is no merge"),
+            };
+            runs.map(adapters).collect()
+        };
+        let (same, cross, mixed) = (Tracks::Same, Tracks::Cross, Tracks::Mixed);
+        assert_eq!(of("mera_acts"), [(same, vec![0]), (cross, vec![1]), (mixed, vec![0, 1])]);
+        assert_eq!(of("mera_acts_keep"), [(cross, vec![1]), (mixed, vec![1, 0])]);
+    }
+
+    #[test]
+    fn a_setting_that_came_later_leaves_the_hashes_of_earlier_records() {
+        // Pinned: as records had it before `repair` was a setting.
+        let whole = plan(SAMPLE, identities());
+        let hash = |plan: &Plan| plan.runs().iter().find(|run| run.method == "mera_acts_soft").unwrap().hash.clone();
+        insta::assert_snapshot!(hash(&whole), @"");
+        let repaired = plan(&SAMPLE.replace("epsilon = 0.01", "epsilon = 0.01, repair = true"), identities());
+        assert_ne!(hash(&whole), hash(&repaired));
+    }
+
+    #[test]
     fn a_choice_looks_at_the_runs_of_single_adapters() {
         let plan = plan(SAMPLE, identities());
         let choice = plan.runs().iter().find(|run| run.method == "best_single").unwrap();
@@ -400,6 +487,27 @@ mod tests {
         );
         assert!(candidates.iter().all(|candidate| plan.runs().contains(candidate)), "they are runs of the grid");
         assert_eq!(plan.candidates(&candidates[0]), []);
+    }
+
+    #[test]
+    fn a_choice_under_another_name_looks_at_singles_trained_like_it() {
+        let variant = |name: &str, method: &str, rate: &str| {
+            format!(
+                "[[variants]]\nname = \"{name}\"\nmethod = \"{method}\"\ntrain = \"up\"\nlearning_rates = [{rate}]\n"
+            )
+        };
+        let text = SAMPLE.to_owned()
+            + &variant("single_up", "single", "1e-3")
+            + &variant("best_single_up", "best_single", "1e-3")
+            + &variant("best_single_slow", "best_single", "1e-4");
+        let plan = plan(&text, identities());
+        let candidates = |method: &str| {
+            let choice = plan.runs().iter().find(|run| run.method == method).unwrap();
+            plan.candidates(choice).into_iter().map(|run| (run.method, run.learning_rates)).collect::<Vec<_>>()
+        };
+        let of = |prefix: &str, rate| ["sst2", "mnli"].map(|name| (format!("{prefix}:{name}"), vec![rate]));
+        assert_eq!(candidates("best_single_up"), of("single_up", 1e-3));
+        assert_eq!(candidates("best_single_slow"), of("best_single_slow", 1e-4));
     }
 
     #[test]
@@ -422,6 +530,22 @@ mod tests {
             .replace("\"head\", ", "")
             .replace("[training]", "[training]\nclip = 1");
         assert_eq!(mera(&whole), mera(&plan(&moved, identities())));
+        // The size of a new adapter is that of no other; who comes along as an adapter is nothing to a head.
+        let of = |plan: &Plan, method: &str| plan.runs().iter().find(|run| run.method == method).unwrap().clone();
+        let wider = plan(&text.replace("[training]", "[training]\nbottleneck = 8"), identities());
+        assert_eq!(mera(&whole), mera(&wider));
+        assert_ne!(of(&whole, "scratch").hash, of(&wider, "scratch").hash);
+        assert_eq!(of(&whole, "scratch").protocol, of(&wider, "scratch").protocol);
+        let alone = plan(&text.replace("track = \"NLI\"", "track = \"sentiment\""), identities());
+        assert_eq!(of(&whole, "head"), of(&alone, "head"));
+        assert_ne!(of(&whole, "sum"), of(&alone, "sum"));
+        // Epochs are of all methods, rates of each.
+        let longer = plan(&text.replace("epochs = 3", "epochs = 4"), identities());
+        let faster = plan(&text.replace("1e-3]", "2e-3]"), identities());
+        let told = |plan: &Plan| [of(plan, "sum").protocol, of(plan, "sum").settings];
+        let ([protocol, settings], [in_longer, same], [of_faster, other]) =
+            (told(&whole), told(&longer), told(&faster));
+        assert!(protocol != in_longer && settings == same && protocol == of_faster && settings != other);
         let explicit = text.replace(
             "set = { solver = \"sinkhorn\", epsilon = 0.01 }",
             "set = { epsilon = 0.01, solver = \"sinkhorn\" }",

@@ -46,6 +46,13 @@ pub struct Record {
     pub peak_memory: Option<u64>,
     /// Of all that determines the run.
     pub hash: String,
+    /// Of what all methods that are compared have in common: the PLM's files, the target's data, how runs are trained but
+    /// for the rates. Absent in earlier records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Of what else determines the run but for its seed and k: the method with its settings, adapters and rates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     /// Of a choice among adapters, the one chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
@@ -165,15 +172,15 @@ pub fn join(readings: impl IntoIterator<Item = Vec<Record>>) -> (Vec<Record>, Ve
 
 impl Record {
     /// Whether another record of the same run tells of the same result, but for rounding; what it took is another
-    /// matter, and so is what the folder of its PLM is called.
+    /// matter, and so is what the folder of its PLM is called, and what follows from the hash.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
         let same_scores = match (&self.scores, &other.scores) {
             (Some(a), Some(b)) => a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(&a, &b)| is_near(a, b)),
             (a, b) => a == b,
         };
-        let Self { plm, seconds, step_seconds, peak_memory, .. } = other.clone();
-        let of_results = Self { plm, seconds, step_seconds, peak_memory, ..self.clone() };
+        let Self { plm, seconds, step_seconds, peak_memory, protocol, settings, .. } = other.clone();
+        let of_results = Self { plm, seconds, step_seconds, peak_memory, protocol, settings, ..self.clone() };
         let Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, .. } = other.clone();
         Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, ..of_results } == *other
             && is_near(self.accuracy, other.accuracy)
@@ -223,6 +230,8 @@ pub(super) mod tests {
             step_seconds: None,
             peak_memory: None,
             hash: format!("{target}-{method}-{k}-{seed}"),
+            protocol: None,
+            settings: None,
             chosen: None,
             ensemble_error: None,
             scores: None,

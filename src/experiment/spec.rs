@@ -54,7 +54,7 @@ pub struct Experiment {
     /// How every run is trained.
     #[serde(default)]
     pub training: Training,
-    /// What is merged and compared with; the first of a set is the reference of its merges.
+    /// What is merged and compared with; the first of a set is the reference of its merges, where a variant names no other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adapters: Vec<AdapterEntry>,
     /// What is learned.
@@ -131,6 +131,10 @@ pub struct Variant {
     /// How much each adapter of a merge counts.
     #[serde(default, skip_serializing_if = "WeightsSetting::is_equal")]
     pub weights: WeightsSetting,
+    /// Name of the adapter that the others of a merge are aligned to; the first of a set where there is none. The variant
+    /// is left out for sets without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// What is trained beside the head.
     #[serde(default, skip_serializing_if = "TrainedPart::is_all")]
     pub train: TrainedPart,
@@ -424,6 +428,7 @@ impl Experiment {
             method: id.clone(),
             scale: ScaleSetting::default(),
             weights: WeightsSetting::default(),
+            reference: None,
             train: TrainedPart::default(),
             learning_rates: Vec::new(),
             set: BTreeMap::new(),
@@ -559,6 +564,7 @@ train = "up"
         full.targets[0].without = vec!["mnli".into()];
         full.variants[0].scale = ScaleSetting::Named(ScaleName::Sum);
         full.variants[0].weights = WeightsSetting::Score;
+        full.variants[0].reference = Some("mnli".into());
         full.variants[0].train = TrainedPart::Head;
         full.variants[0].learning_rates = vec![1e-4];
         let value = serde_json::to_value(full).unwrap();
@@ -585,6 +591,8 @@ train = "up"
         insta::assert_snapshot!(replaced("[13, 21]", "[13, 13]"), @"seed 13 stands there twice");
         insta::assert_snapshot!(replaced("[4, 16]", "[0]"), @"shots: 0; it must be 1 to 10000");
         insta::assert_snapshot!(replaced("[4, 16]", "[]"), @"shots is empty");
+        let seeds = |count: u64| format!("{:?}", (0..count).collect::<Vec<_>>());
+        insta::assert_snapshot!(replaced("[13, 21]", &seeds(3000)), @"1 PLMs × 2 targets × 2 shots × 3000 seeds × 15 methods are 180000 runs; 100000 are the most");
         insta::assert_snapshot!(replaced("[5e-4, 1e-3]", "[5.0]"), @"training: learning_rate is 5; it must be above 0 and at most 1");
         insta::assert_snapshot!(replaced("\"mnli\"", "\"sst2\""), @"adapter sst2 stands there twice");
         insta::assert_snapshot!(replaced("\"mnli\"", "\"none\""), @"adapter none: in records this name stands for no adapter; it needs another");
@@ -599,6 +607,8 @@ train = "up"
         insta::assert_snapshot!(replaced("scale = \"keep\"", "scale = \"loud\""), @r#"line 39: scale is "none", "keep", "sum" or a number, not "loud""#);
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale", "method = \"single\"\nscale"), @"variant mera_acts_keep: scale is for merges, which single is not");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"single\"\nweights = \"score\""), @"variant mera_acts_keep: weights is for merges, which single is not");
+        insta::assert_snapshot!(replaced("scale = \"keep\"", "reference = \"mnly\""), @r#"variant mera_acts_keep: reference "mnly": no adapter is called so"#);
+        insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"average\"\nreference = \"mnli\""), @"variant mera_acts_keep: reference is for merges that align, which average is not");
         insta::assert_snapshot!(replaced("[training]", "tracks = [\"same\"]\n[training]"), @r#"tracks = "same": no adapter is left for target own (its track: "")"#);
         insta::assert_snapshot!(replaced("name = \"own\"", "name = \"own\"\nwithout = [\"mnly\"]"), @r#"target own is without adapter "mnly", and no adapter is called so"#);
         insta::assert_snapshot!(replaced("name = \"own\"", "name = \"own\"\nwithout = [\"mnli\", \"sst2\"]"), @r#"tracks = "mixed": no adapter is left for target own (its track: "")"#);

@@ -1,6 +1,9 @@
 //! What records say together: by PLM, target and k, each method's mean and standard deviation over the seeds, and for every
 //! two methods their difference over the episodes that both have seen.
 //!
+//! Records of other protocols (other epochs, other data) are never compared, and one method with two settings is two
+//! methods: see [`Record::protocol`] and [`Record::settings`].
+//!
 //! Episodes differ more than methods do, so methods are compared in pairs: a seed's episode is the same for all. The
 //! interval is Student's t for the mean of the paired differences (Gosset 1908): with five seeds a bootstrap of five
 //! numbers has too few distinct samples to cover what it says, while the t-interval is exact for normal differences
@@ -20,12 +23,12 @@ pub const CONFIDENCE: f64 = 0.95;
 pub struct Summary {
     /// Records that count.
     pub records: usize,
-    /// Records left out because another of the same PLM, target, method, tracks, k and seed counts: they are of
-    /// experiments with other settings, which should not be mixed.
+    /// Records left out because another of the same PLM, target, method, tracks, k and seed counts, and nothing in them
+    /// tells the two apart: records of a time when they did not say their settings.
     pub overlaid: usize,
     /// Share of intervals that hold the true mean.
     pub confidence: f64,
-    /// By PLM, target and k.
+    /// By PLM, target, k and protocol.
     pub groups: Vec<Group>,
 }
 
@@ -38,6 +41,9 @@ pub struct Group {
     pub target: String,
     /// Examples a class.
     pub k: usize,
+    /// What its records have as theirs, where there is another group of this PLM, target and k.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
     /// Share of the most frequent class of the test rows, where the method `majority` was run.
     pub majority: Option<f64>,
     /// Best mean accuracy first.
@@ -49,14 +55,19 @@ pub struct Group {
 /// A method over all seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MethodSummary {
-    /// Its name, with its tracks where it was run with several sets of adapters.
+    /// Its name, with its tracks where it was run with several sets of adapters, and its settings where with several.
     pub name: String,
     /// As in records.
     pub method: String,
     /// How its adapters stand to the target.
     pub tracks: Tracks,
+    /// What its records have as theirs, where there is another of this method and tracks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     /// Seeds.
     pub runs: usize,
+    /// Accuracy on test by seed.
+    pub by_seed: BTreeMap<u64, f64>,
     /// On test.
     pub accuracy: Spread,
     /// On test.
@@ -75,6 +86,9 @@ pub struct MethodSummary {
     /// Mean over the runs that tell, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<f64>,
+    /// Of a merge, how far it was from the mean of its inputs' functions before training; mean over the runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble_error: Option<f64>,
 }
 
 /// Mean and standard deviation.
@@ -120,28 +134,71 @@ pub struct Difference {
     pub high: Option<f64>,
 }
 
-/// The records that count, by hash: of a PLM, target, method, tracks, k and seed one.
-#[must_use]
-pub fn counted(records: &[Record]) -> Vec<&Record> {
+/// A target with k examples a class, on one PLM, by one protocol.
+type Setting<'a> = (&'a str, &'a str, usize, Option<&'a str>);
+
+/// A method with one set of adapters and one of settings.
+type Way<'a> = (&'a str, Tracks, Option<&'a str>);
+
+/// One method's records by seed.
+type Runs<'a> = BTreeMap<u64, &'a Record>;
+
+/// What records say of themselves, by what they are about. Those of earlier times say nothing and stand with the others,
+/// unless these say several things.
+struct Told<'a, K>(BTreeMap<K, BTreeSet<&'a str>>);
+
+impl<'a, K: Ord> Told<'a, K> {
+    fn by(records: &'a [Record], said: impl Fn(&'a Record) -> (K, Option<&'a str>)) -> Self {
+        let mut all: BTreeMap<K, BTreeSet<&str>> = BTreeMap::new();
+        for (about, said) in records.iter().map(said) {
+            all.entry(about).or_default().extend(said);
+        }
+        Self(all)
+    }
+
+    fn of(&self, (about, said): (K, Option<&'a str>)) -> Option<&'a str> {
+        let only = || self.0.get(&about).filter(|all| all.len() == 1)?.first().copied();
+        said.or_else(only)
+    }
+}
+
+/// The records by setting, method and seed. Of those that nothing tells apart, the one whose hash is first counts.
+fn placed<'a>(records: &'a [Record]) -> BTreeMap<Setting<'a>, BTreeMap<Way<'a>, Runs<'a>>> {
+    // A PLM whose folder was renamed is called by the first of its names.
+    let names = Told::by(records, |record| (record.protocol.as_deref(), Some(record.plm.as_str())));
+    let plm = |record: &'a Record| -> &'a str {
+        let first = || names.0.get(&Some(record.protocol.as_deref()?))?.first().copied();
+        first().unwrap_or(&record.plm)
+    };
+    let protocol = |record: &'a Record| ((plm(record), record.target.as_str(), record.k), record.protocol.as_deref());
+    let protocols = Told::by(records, protocol);
+    let setting = |record: &'a Record| -> Setting<'a> {
+        let (plm, target, k) = protocol(record).0;
+        (plm, target, k, protocols.of(protocol(record)))
+    };
+    let settings =
+        |record: &'a Record| ((setting(record), record.method.as_str(), record.tracks), record.settings.as_deref());
+    let all_settings = Told::by(records, settings);
     let mut sorted: Vec<&Record> = records.iter().collect();
-    // So that which of two counts does not depend on their order.
     sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
-    let mut taken = BTreeSet::new();
-    sorted.retain(|run| taken.insert((&run.plm, &run.target, &run.method, run.tracks, run.k, run.seed)));
-    sorted
+    let mut placed: BTreeMap<Setting<'a>, BTreeMap<Way<'a>, Runs<'a>>> = BTreeMap::new();
+    for record in sorted {
+        let way = (record.method.as_str(), record.tracks, all_settings.of(settings(record)));
+        placed.entry(setting(record)).or_default().entry(way).or_default().entry(record.seed).or_insert(record);
+    }
+    placed
 }
 
 /// What `records` say, each hash of which stands there once.
 #[must_use]
 pub fn summarize(records: &[Record]) -> Summary {
-    let mut by_group: BTreeMap<(&str, &str, usize), Methods> = BTreeMap::new();
-    let counted = counted(records);
-    for &record in &counted {
-        let methods = by_group.entry((&record.plm, &record.target, record.k)).or_default();
-        methods.entry((&record.method, record.tracks)).or_default().insert(record.seed, record);
-    }
-    let groups = by_group.iter().map(|(&place, methods)| group(place, methods)).collect();
-    Summary { records: counted.len(), overlaid: records.len() - counted.len(), confidence: CONFIDENCE, groups }
+    let placed = placed(records);
+    let counted = placed.values().flat_map(BTreeMap::values).map(BTreeMap::len).sum();
+    let several = |&(plm, target, k, _): &Setting<'_>| {
+        placed.keys().filter(|(other, of, with, _)| (*other, *of, *with) == (plm, target, k)).count() > 1
+    };
+    let groups = placed.iter().map(|(setting, ways)| group(setting, several(setting), ways)).collect();
+    Summary { records: counted, overlaid: records.len() - counted, confidence: CONFIDENCE, groups }
 }
 
 impl Spread {
@@ -179,22 +236,13 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// One method's records by seed.
-type Runs<'a> = BTreeMap<u64, &'a Record>;
-
-/// The records of a target and k, by method and tracks.
-type Methods<'a> = BTreeMap<(&'a str, Tracks), Runs<'a>>;
-
-fn group((plm, target, k): (&str, &str, usize), by_method: &Methods) -> Group {
-    let sets = |method: &str| by_method.keys().filter(|(other, _)| *other == method).count();
-    let mut methods: Vec<(MethodSummary, &Runs)> = by_method
-        .iter()
-        .map(|(&(method, tracks), runs)| {
-            let several = sets(method) > 1;
-            let name = if several { format!("{method} ({})", tracks.word()) } else { method.to_owned() };
-            (method_summary(name, method, tracks, runs), runs)
-        })
-        .collect();
+fn group(
+    &(plm, target, k, protocol): &Setting<'_>,
+    several_protocols: bool,
+    by_way: &BTreeMap<Way<'_>, Runs<'_>>,
+) -> Group {
+    let mut methods: Vec<(MethodSummary, &Runs)> =
+        by_way.iter().map(|(way, runs)| (method_summary(way, by_way, runs), runs)).collect();
     methods.sort_by(|(a, _), (b, _)| b.accuracy.mean.total_cmp(&a.accuracy.mean).then_with(|| a.name.cmp(&b.name)));
     let mut pairs = Vec::new();
     for (index, (a, of_a)) in methods.iter().enumerate() {
@@ -207,13 +255,29 @@ fn group((plm, target, k): (&str, &str, usize), by_method: &Methods) -> Group {
         plm: plm.to_owned(),
         target: target.to_owned(),
         k,
+        protocol: protocol.filter(|_| several_protocols).map(str::to_owned),
         majority: majority.map(|(method, _)| method.accuracy.mean),
         methods: methods.into_iter().map(|(method, _)| method).collect(),
         pairs,
     }
 }
 
-fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> MethodSummary {
+fn method_summary(
+    &(method, tracks, settings): &Way<'_>,
+    all: &BTreeMap<Way<'_>, Runs<'_>>,
+    runs: &Runs<'_>,
+) -> MethodSummary {
+    let of_method = || all.keys().filter(|(other, ..)| *other == method);
+    let several_tracks = of_method().any(|(_, other, _)| *other != tracks);
+    let several_settings = of_method().filter(|(_, other, _)| *other == tracks).count() > 1;
+    let settings = settings.filter(|_| several_settings).map(str::to_owned);
+    let mut name = method.to_owned();
+    if several_tracks {
+        name += &format!(" ({})", tracks.word());
+    }
+    if let Some(settings) = &settings {
+        name += &format!(" [{settings:.6}]");
+    }
     let values = |value: fn(&Record) -> f64| runs.values().map(|record| value(record)).collect::<Vec<f64>>();
     let told = |value: fn(&Record) -> Option<f64>| {
         let values: Vec<f64> = runs.values().filter_map(|record| value(record)).collect();
@@ -223,7 +287,9 @@ fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> Me
         name,
         method: method.to_owned(),
         tracks,
+        settings,
         runs: runs.len(),
+        by_seed: runs.iter().map(|(seed, record)| (*seed, record.accuracy)).collect(),
         accuracy: Spread::of(&values(|record| record.accuracy)),
         macro_f1: Spread::of(&values(|record| record.macro_f1)),
         dev_accuracy: Spread::of(&values(|record| record.dev_accuracy)),
@@ -232,6 +298,7 @@ fn method_summary(name: String, method: &str, tracks: Tracks, runs: &Runs) -> Me
         seconds: mean(&values(|record| record.seconds)),
         step_seconds: told(|record| record.step_seconds),
         peak_memory: told(|record| record.peak_memory.map(|bytes| bytes as f64)),
+        ensemble_error: told(|record| record.ensemble_error),
     }
 }
 
@@ -333,13 +400,69 @@ mod tests {
         assert_eq!(summarize(&[]).groups, []);
     }
 
+    /// Two methods at three seeds, half of whose hashes come before those of the other.
+    fn grid(protocol: &str, settings: &str, accuracies: [f64; 3]) -> Vec<Record> {
+        let seeds = [13, 21, 42].into_iter().zip(accuracies).zip(["a", "c", "a"]);
+        let methods = ["sum", "head"];
+        let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let of_seed = |((seed, accuracy), first): ((u64, f64), &str)| {
+            methods.map(|method| Record {
+                hash: format!("{first}{protocol}{settings}{method}"),
+                protocol: said(protocol),
+                settings: said(settings),
+                ..record("cr", method, 4, seed, accuracy)
+            })
+        };
+        seeds.flat_map(of_seed).collect()
+    }
+
     #[test]
     fn experiments_with_other_settings_are_not_mixed() {
+        let by_seed = |method: &MethodSummary| method.by_seed.values().copied().collect::<Vec<_>>();
+        let (short, long) = ([0.5, 0.6, 0.7], [0.8, 0.9, 0.85]);
+        // Another number of epochs, say: two groups, each with its own records.
+        let records = [grid("one", "s", short), grid("two", "s", long)].concat();
+        let summary = summarize(&records);
+        assert_eq!((summary.records, summary.overlaid, summary.groups.len()), (12, 0, 2));
+        for (group, (protocol, accuracies)) in summary.groups.iter().zip([("one", short), ("two", long)]) {
+            assert_eq!(group.protocol.as_deref(), Some(protocol));
+            assert!(group.methods.iter().all(|method| by_seed(method) == accuracies), "{group:?}");
+        }
+        // Other settings of a method, as a rate: two methods.
+        let summary = summarize(&[grid("one", "rates1", short), grid("one", "rates2", long)].concat());
+        let group = &summary.groups[0];
+        let rows: Vec<_> = group.methods.iter().map(|method| (method.name.as_str(), by_seed(method))).collect();
+        let row = |name, accuracies: [f64; 3]| (name, accuracies.to_vec());
+        let [head1, head2] = [row("head [rates1]", short), row("head [rates2]", long)];
+        assert_eq!(rows, [head2, row("sum [rates2]", long), head1, row("sum [rates1]", short)]);
+        assert_eq!((summary.groups.len(), group.protocol.as_deref(), group.pairs.len()), (1, None, 6));
+        // Records that say nothing are those of the only experiment that there is.
+        let older: Vec<Record> = grid("", "", short).into_iter().filter(|record| record.seed == 13).collect();
+        let newer: Vec<Record> = grid("one", "s", short).into_iter().filter(|record| record.seed != 13).collect();
+        let summary = summarize(&[older.clone(), newer].concat());
+        assert_eq!((summary.groups.len(), by_seed(&summary.groups[0].methods[0])), (1, short.to_vec()));
+        assert_eq!(summarize(&[older, records].concat()).groups.len(), 3, "of two it can't be told which");
+    }
+
+    #[test]
+    fn what_nothing_tells_apart_counts_once() {
         let first = record("cr", "sum", 4, 13, 0.8);
         let other = Record { hash: "another".into(), accuracy: 0.2, ..first.clone() };
         let summary = summarize(&[first.clone(), other.clone()]);
         assert_eq!((summary.records, summary.overlaid, summary.groups[0].methods[0].runs), (1, 1, 1));
         assert_eq!(summary, summarize(&[other, first]));
+    }
+
+    #[test]
+    fn a_renamed_folder_is_the_same_model() {
+        let of = |plm: &str, seed, accuracy| Record {
+            plm: plm.into(),
+            protocol: Some("one".into()),
+            ..record("cr", "sum", 4, seed, accuracy)
+        };
+        let summary = summarize(&[of("new", 13, 0.8), of("mini", 21, 0.6)]);
+        assert_eq!(summary.groups.len(), 1);
+        assert_eq!((summary.groups[0].plm.as_str(), summary.groups[0].methods[0].runs), ("mini", 2));
     }
 
     #[test]

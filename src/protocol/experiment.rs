@@ -16,6 +16,8 @@ pub struct ComparedMethod {
     pub description: String,
     /// Whether it is one of [`MethodCard`](super::MethodCard): scale, weights and settings may be set.
     pub merges: bool,
+    /// Whether adapters are aligned to one among them, the reference.
+    pub aligns: bool,
     /// Whether it fine-tunes one adapter, of which a part may be chosen.
     pub trains_adapter: bool,
     /// Whether anything is trained.

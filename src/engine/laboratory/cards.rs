@@ -12,6 +12,7 @@ pub(in super::super) fn compared() -> Vec<ComparedMethod> {
         id: id.to_owned(),
         description: description.to_owned(),
         merges: matches!(kind, Kind::Merge(_)),
+        aligns: kind.aligns(),
         trains_adapter: kind.trains_adapter(),
         trains: kind.trains(),
     };
@@ -53,7 +54,7 @@ pub(in super::super) fn summary(summary: Summary) -> SummaryCard {
 }
 
 fn group(group: Group) -> GroupCard {
-    let Group { plm, target, k, majority, methods, pairs } = group;
+    let Group { plm, target, k, majority, methods, pairs, .. } = group;
     let methods = methods.into_iter().map(method).collect();
     GroupCard { plm, target, k, majority, methods, pairs: pairs.into_iter().map(pair).collect() }
 }

@@ -109,6 +109,8 @@ impl Laboratory {
             step_seconds: judged.step_seconds,
             peak_memory: memory,
             hash: run.hash.clone(),
+            protocol: Some(run.protocol.clone()),
+            settings: Some(run.settings.clone()),
             chosen: None,
             ensemble_error,
             scores,
@@ -235,8 +237,9 @@ impl Engine {
         let best = of_singles.reduce(|a, b| if better_on_dev(of_dev(&b.record), of_dev(&a.record)) { b } else { a });
         let Finished { record, detail } = best.ok_or(crate::merge::MergeError::NoInputs)?;
         let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
-        let (method, tracks, hash) = (run.method.clone(), run.tracks, run.hash.clone());
-        let record = Record { method, tracks, hash, seconds, chosen, scores, ..record };
+        let PlannedRun { method, tracks, hash, .. } = run.clone();
+        let (protocol, settings) = (Some(run.protocol.clone()), Some(run.settings.clone()));
+        let record = Record { method, tracks, hash, protocol, settings, seconds, chosen, scores, ..record };
         laboratory.keep(record.clone());
         Ok(Finished { record, detail })
     }
@@ -254,7 +257,8 @@ impl Engine {
         self.scores_on(&episode, &ids, observer).await
     }
 
-    /// The episode of `run`, encoded. Those of one target and k are kept: their runs follow each other.
+    /// The episode of `run`, encoded. Of one target and k as many are kept as runs go together, for theirs follow each
+    /// other, and two where they go alone: seed by seed, and a choice looks back.
     async fn episode(
         &self,
         laboratory: &mut Laboratory,
@@ -267,6 +271,9 @@ impl Engine {
             return Ok(episode.clone());
         }
         let episode = Rc::new(self.prepare_episode(&spec, observer).await?);
+        if laboratory.episodes.len() >= laboratory.lanes.max(2) {
+            laboratory.episodes.remove(0);
+        }
         laboratory.episodes.push((spec, episode.clone()));
         Ok(episode)
     }

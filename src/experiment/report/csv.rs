@@ -2,7 +2,7 @@
 
 use super::super::record::{Record, RecordError};
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "plm",
     "target",
     "k",
@@ -22,6 +22,8 @@ const COLUMNS: [&str; 19] = [
     "ensemble_error",
     "chosen",
     "hash",
+    "protocol",
+    "settings",
 ];
 
 /// `records.csv`; cells are empty where a record says nothing. Scores by adapter have no column.
@@ -56,8 +58,8 @@ mod tests {
         let odd =
             Record { plm: "mini, the \"small\"".into(), chosen: Some("mr".into()), ..record("cr", "sum", 4, 13, 0.5) };
         insta::assert_snapshot!(csv(&[odd]).unwrap(), @r#"
-        plm,target,k,seed,method,tracks,accuracy,macro_f1,dev_accuracy,dev_loss,learning_rate,trainable_parameters,inference_parameters,seconds,step_seconds,peak_memory,ensemble_error,chosen,hash
-        "mini, the ""small""",cr,4,13,sum,same,0.5,0.25,0.5,0.7,0.0005,100,200,1.5,,,,mr,cr-sum-4-13
+        plm,target,k,seed,method,tracks,accuracy,macro_f1,dev_accuracy,dev_loss,learning_rate,trainable_parameters,inference_parameters,seconds,step_seconds,peak_memory,ensemble_error,chosen,hash,protocol,settings
+        "mini, the ""small""",cr,4,13,sum,same,0.5,0.25,0.5,0.7,0.0005,100,200,1.5,,,,mr,cr-sum-4-13,,
         "#);
     }
 
@@ -69,6 +71,8 @@ mod tests {
             peak_memory: Some(1),
             chosen: Some("a".into()),
             ensemble_error: Some(0.1),
+            protocol: Some("o".into()),
+            settings: Some("s".into()),
             ..record("cr", "sum", 4, 13, 0.5)
         };
         let value = serde_json::to_value(full).unwrap();

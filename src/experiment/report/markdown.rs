@@ -1,7 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
 use super::super::summary::{Difference, Group, MethodSummary, Pair, Summary};
-use super::{COSTS, costs, grouped, spread};
+use super::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
 use std::fmt::Write;
 
 /// What [`row`] gives, as the head of a table.
@@ -13,11 +13,14 @@ pub fn markdown(summary: &Summary) -> String {
     let mut text = format!(
         "# Summary\n\n{} records. Mean ± standard deviation over the seeds; the difference to the best method is over the \
          same episodes, with its {:.0} % interval (Student's t); wins and losses are counted in episodes against the best. \
-         An interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at inference \
+         An interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and at inference \
          beside the PLM's, the median step of training, the whole run, and the most memory in use during it.\n",
         summary.records,
         summary.confidence * 100.0
     );
+    if let Some(line) = overlaid(summary) {
+        text += &format!("\n**{line}**\n");
+    }
     for group in &summary.groups {
         // Writing to a string does not fail.
         let _ = write!(text, "\n## {}\n\n", grouped(summary, group));
@@ -82,7 +85,7 @@ mod tests {
         insta::assert_snapshot!(markdown(&summarize(&records)), @"
         # Summary
 
-        9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold. Parameters, times and memory are means: parameters trained and at inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.
+        9 records. Mean ± standard deviation over the seeds; the difference to the best method is over the same episodes, with its 95 % interval (Student's t); wins and losses are counted in episodes against the best. An interval without 0 stands in bold. Each interval is for one difference alone: of twenty without any, one has no 0 in it by chance. Parameters, times and memory are means: parameters trained and at inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.
 
         ## cr, k = 16
 

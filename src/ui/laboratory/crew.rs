@@ -200,7 +200,8 @@ impl Laboratory {
         } else {
             self.keep_reader(experiment, plm, parts, first.clone());
         }
-        if left > 0 && first.gone.get() && !self.pool.with_value(Pool::is_stopped) {
+        // As long as any worker lives and the queue goes on, something is taken.
+        if left > 0 && first.gone.get() && !self.pool.with_value(|pool| pool.is_stopped() || pool.is_paused()) {
             return Err(format!("every worker was lost; {} left to do", words::plural(left, "run")));
         }
         Ok(left == 0)
@@ -216,13 +217,19 @@ impl Laboratory {
         let open = open.filter(|hash| self.records.with_untracked(|records| !records.contains_key(hash)));
         let (hashes, records): (Vec<String>, Vec<String>) =
             open.filter_map(|hash| Some((hash.clone(), there(&hash)?))).unzip();
-        if hashes.is_empty() {
-            return;
-        }
-        match self.asked(member, RunExperiment { hashes, records }).await {
-            Ok(runs) => self.take_in(runs).await,
-            Err(failure) if failure.kind == FailureKind::Cancelled => {}
-            Err(failure) => self.lab.problem(&*experiment.bundle.name, format!("records.jsonl: {}", failure.message)),
+        let mut parts = vec![(hashes, records)];
+        while let Some((hashes, records)) = parts.pop().filter(|(hashes, _)| !hashes.is_empty()) {
+            match self.asked(member, RunExperiment { hashes: hashes.clone(), records: records.clone() }).await {
+                Ok(runs) => self.take_in(runs).await,
+                Err(failure) if failure.kind == FailureKind::Cancelled => return,
+                // A line that is no record costs the others nothing.
+                Err(_) if hashes.len() > 1 => {
+                    parts.extend(hashes.into_iter().zip(records).map(|(hash, line)| (vec![hash], vec![line])));
+                }
+                Err(failure) => {
+                    self.lab.problem(&*experiment.bundle.name, format!("records.jsonl: {}", failure.message));
+                }
+            }
         }
     }
 

@@ -113,7 +113,8 @@ impl Laboratory {
                     },
                     None => {
                         let name = format!("{place}/{}/{number}", kept.stamp);
-                        let bytes = keep::get_bytes(&name).await?.unwrap_or_default();
+                        // What is gone is missing, and the experiment says so.
+                        let Some(bytes) = keep::get_bytes(&name).await? else { continue };
                         FileSource::Bytes(FileBytes { path: file.path, bytes })
                     }
                 });

@@ -75,6 +75,13 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
         let ids = compared.get().into_iter().map(|method| method.id);
         ids.map(|id| (id.clone(), id)).collect::<Vec<_>>()
     });
+    let references = Signal::derive(move || {
+        let first = (String::new(), "the first".to_owned());
+        let names = in_sight(laboratory).with(|sheet| sheet.adapters.clone());
+        std::iter::once(first)
+            .chain(names.into_iter().map(|adapter| (adapter.name.clone(), adapter.name)))
+            .collect::<Vec<_>>()
+    });
     let edit = move |change: Box<dyn FnOnce(&mut SheetVariant)>| {
         laboratory.edit(|sheet| {
             if let Some(variant) = sheet.variants.get_mut(place) {
@@ -115,6 +122,11 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
                         value=word("scale", "none")
                         on_change=move |text: String| { put("scale", if text.trim() == "none" { String::new() } else { text }); Ok(()) }/>
                     {choice("Weights", "How much each adapter counts: the same, or what its score is above the model alone", "weights", &["equal", "score"])}
+                </Show>
+                <Show when=move || method.with(|method| method.aligns)>
+                    <Select label="Reference" options=references value=word("reference", "") testid="variant-reference"
+                        hint="The adapter that the others are aligned to; where it is not among them, the variant is left out"
+                        on_change=move |name: String| edit(Box::new(move |own| variant::name(&mut own.settings, "reference", &name)))/>
                 </Show>
                 <Show when=move || method.with(|method| method.trains_adapter)>
                     {choice("Trained", "Beside the head: the whole adapter, its up projections, one factor a layer, or nothing", "train", &["all", "up", "gates", "head"])}

@@ -101,6 +101,10 @@ impl Bundle {
         let folder = sheet.plms.get(plm).map_or("", |folder| last(folder));
         let path = entry.path.replace("{plm}", folder);
         let found = self.find(&path);
+        if let Some(other) = self.clash(&path, sheet.adapters.iter().map(|adapter| &adapter.path)) {
+            let both = last(&path);
+            return Err(format!("adapter {}: {path} and {other} would both be {both}; drop their folders", entry.name));
+        }
         match found.is_empty() {
             true => {
                 Err(format!("adapter {}: nothing is called {path}; drop it together with the experiment", entry.name))
@@ -115,10 +119,23 @@ impl Bundle {
     /// One line, when they are not there.
     pub fn target(&self, sheet: &ExperimentSheet, target: usize) -> Result<(&FileSource, Option<&FileSource>), String> {
         let entry = sheet.targets.get(target).ok_or("targets: there is no such target")?;
-        let file = |path: &str| match self.find(path).as_slice() {
-            [file] => Ok(*file),
-            [] => Err(format!("target {}: no file is called {path}; drop it together with the experiment", entry.name)),
-            several => Err(format!("target {}: {} files are called {path}", entry.name, several.len())),
+        let file = |path: &str| {
+            let named = sheet.targets.iter().flat_map(|target| [&target.train, &target.test]);
+            if let Some(other) = self.clash(path, named) {
+                let both = last(path);
+                return Err(format!(
+                    "target {}: {path} and {other} would both be {both}; drop their folders",
+                    entry.name
+                ));
+            }
+            match self.find(path).as_slice() {
+                [file] => Ok(*file),
+                [] => Err(format!(
+                    "target {}: no file is called {path}; drop it together with the experiment",
+                    entry.name
+                )),
+                several => Err(format!("target {}: {} files are called {path}", entry.name, several.len())),
+            }
         };
         let test = (!entry.test.is_empty()).then(|| file(&entry.test)).transpose()?;
         Ok((file(&entry.train)?, test))
@@ -196,6 +213,16 @@ impl Bundle {
             true => self.files.iter().filter(|file| last(path_of(file)) == format!("{name}.zip")).collect(),
             false => at_top,
         }
+    }
+
+    /// Another of the paths `named` that is found by its last part like `path`: where nothing is there, and what was
+    /// dropped piece by piece is called as both are.
+    fn clash<'a>(&self, path: &str, mut named: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+        let there = [path, &format!("{path}.zip")].iter().any(|path| !self.under(path).is_empty());
+        if there || self.find(path).is_empty() {
+            return None;
+        }
+        named.find(|other| last(other) == last(path) && normal(other) != normal(path))
     }
 
     fn under(&self, path: &str) -> Vec<&FileSource> {
@@ -330,6 +357,23 @@ mod tests {
             bundle.missing(&sheet()),
             ["target cr: no file is called data/cr/dev.tsv; drop it together with the experiment"]
         );
+    }
+
+    #[test]
+    fn one_file_is_not_the_data_of_two_targets() {
+        let mut sheet = sheet();
+        let mr = SheetTarget { name: "mr".into(), train: "data/mr/train.tsv".into(), ..SheetTarget::default() };
+        sheet.targets.push(mr);
+        let dropped = ["experiment.toml", "sst2/a.json", "b/a.json", "dev.tsv", "train.tsv"];
+        assert_eq!(
+            bundle(&dropped).missing(&sheet),
+            [
+                "target cr: ./data/cr/train.tsv and data/mr/train.tsv would both be train.tsv; drop their folders",
+                "target mr: data/mr/train.tsv and ./data/cr/train.tsv would both be train.tsv; drop their folders",
+            ]
+        );
+        let whole = [&dropped[..3], &["data/cr/train.tsv", "data/cr/dev.tsv", "data/mr/train.tsv"]].concat();
+        assert_eq!(bundle(&whole).missing(&sheet), [""; 0]);
     }
 
     #[test]

@@ -155,9 +155,12 @@ pub fn tables(cards: &[ExperimentCard], filling: Filling<'_>) -> Vec<Table> {
         });
         tables[at].put(run, cell(run, filling));
     }
+    // Of a single PLM records may tell under an earlier name.
+    let single = cards.len() == 1;
     for table in &mut tables {
-        let same =
-            |group: &&GroupCard| (&*group.plm, &*group.target, group.k) == (&*table.plm, &*table.target, table.k);
+        let same = |group: &&GroupCard| {
+            (single || group.plm == table.plm) && (&*group.target, group.k) == (&*table.target, table.k)
+        };
         let group = filling.summary.groups.iter().find(same);
         table.judge(group);
     }

@@ -26,6 +26,7 @@ pub fn change_method(sheet: &mut ExperimentSheet, place: usize, to: &ComparedMet
         *variant = SheetVariant { name, method: method.clone(), settings: before.settings, set };
         variant.settings.retain(|key, _| match key.as_str() {
             "scale" | "weights" => to.merges,
+            "reference" => to.aligns,
             "train" => to.trains_adapter,
             "learning_rates" => to.trains,
             _ => false,
@@ -49,6 +50,14 @@ pub fn put(values: &mut VecMap<String, String>, key: &str, word: &str) {
     match word.trim() {
         "" => values.remove(key),
         word => values.insert(key.to_owned(), quoted(word)),
+    };
+}
+
+/// Writes `name` under `key`, a text even where it looks like a number; an empty one takes the key out.
+pub fn name(values: &mut VecMap<String, String>, key: &str, name: &str) {
+    match name {
+        "" => values.remove(key),
+        name => values.insert(key.to_owned(), format!("\"{name}\"")),
     };
 }
 
@@ -124,6 +133,9 @@ mod tests {
         assert_eq!(values["solver"], r#""sinkhorn""#);
         assert_eq!((values["epsilon"].as_str(), values["fit"].as_str()), ("0.01", "true"));
         assert_eq!(word(&values, "solver"), "sinkhorn");
+        name(&mut values, "reference", "2024");
+        assert_eq!((values["reference"].as_str(), word(&values, "reference")), (r#""2024""#, "2024".to_owned()));
+        name(&mut values, "reference", "");
         put(&mut values, "solver", "");
         assert_eq!((word(&values, "solver"), values.len()), (String::new(), 2));
     }
