@@ -394,7 +394,7 @@ mod tests {
     fn as_many_workers_as_cores_and_memory_allow() {
         assert_eq!(workers(2, Some(8.0)), 2);
         assert_eq!(workers(16, Some(8.0)), 5);
-        assert_eq!(workers(16, None), 2);
+        assert_eq!((workers(4, None), workers(16, None)), (2, 5));
         assert_eq!(workers(4, Some(0.5)), 1);
         assert_eq!(workers(0, None), 1);
     }

@@ -101,7 +101,8 @@ impl Bundle {
         let folder = sheet.plms.get(plm).map_or("", |folder| last(folder));
         let path = entry.path.replace("{plm}", folder);
         let found = self.find(&path);
-        if let Some(other) = self.clash(&path, sheet.adapters.iter().map(|adapter| &adapter.path)) {
+        let others = sheet.adapters.iter().filter(|other| other.path != entry.path).map(|other| &other.path);
+        if let Some(other) = self.clash(&path, others) {
             let both = last(&path);
             return Err(format!("adapter {}: {path} and {other} would both be {both}; drop their folders", entry.name));
         }
