@@ -8,6 +8,7 @@
 #[cfg(feature = "ui")]
 mod browser;
 mod desk;
+mod journal;
 pub mod pool;
 mod runs;
 

@@ -33,6 +33,12 @@ impl RunBook {
         self.checkpoints.get(&page).cloned()
     }
 
+    /// There are no runs any more.
+    pub(super) fn clear(&mut self) {
+        self.here.clear();
+        self.checkpoints.clear();
+    }
+
     /// The worker is gone, and its handles with it.
     pub(super) fn lose_worker(&mut self) {
         self.here.clear();
