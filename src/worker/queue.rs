@@ -17,7 +17,7 @@ pub(super) struct Queue {
     cancelled: RefCell<HashSet<JobId>>,
     sleeper: RefCell<Option<Waker>>,
     /// Of the job under way, with what breaks off its downloads.
-    current: RefCell<Option<(JobId, AbortController)>>,
+    current: RefCell<Option<(JobId, Option<AbortController>)>>,
 }
 
 impl Queue {
@@ -31,8 +31,13 @@ impl Queue {
                 }
             }
             Request::Cancel(job) => {
-                self.cancelled.borrow_mut().insert(job);
-                if let Some((_, abort)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
+                let current = self.current.borrow();
+                let current = current.as_ref().filter(|(current, _)| *current == job);
+                // One that has ended meanwhile has nothing to stop.
+                if current.is_some() || self.waiting.borrow().iter().any(|(waiting, _)| *waiting == job) {
+                    self.cancelled.borrow_mut().insert(job);
+                }
+                if let Some((_, Some(abort))) = current {
                     abort.abort();
                 }
             }
@@ -49,7 +54,7 @@ impl Queue {
             if let Some(abort) = abort.as_ref().filter(|_| self.is_cancelled(job)) {
                 abort.abort();
             }
-            *self.current.borrow_mut() = abort.map(|abort| (job, abort));
+            *self.current.borrow_mut() = Some((job, abort));
             let mut observer = Reporter { queue: self.clone(), job, started: Instant::now(), last: None };
             let message = match run(&mut engine, command, signal.as_ref(), &mut observer).await {
                 Ok(outcome) => Message::Done { job, outcome },

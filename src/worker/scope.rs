@@ -18,8 +18,8 @@ pub(super) fn global() -> Result<DedicatedWorkerGlobalScope, JsValue> {
     js_sys::global().dyn_into().map_err(|_| JsValue::from_str("this is no worker"))
 }
 
-/// Sends `message` to the page; the bytes of a checkpoint or an export are transferred, not copied. Of an answer that can't be
-/// written as a message the page hears that its job failed.
+/// Sends `message` to the page; the bytes of a checkpoint or of files are transferred, not copied. Of an answer that can't
+/// be written as a message the page hears that its job failed.
 pub fn post(message: &Message) {
     let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
     let value = match (message.serialize(&serializer), message) {
@@ -44,13 +44,17 @@ pub fn post(message: &Message) {
 /// The byte arrays within a serialised message.
 fn buffers(value: &JsValue, message: &Message) -> Vec<Uint8Array> {
     let path: &[&str] = match message {
-        Message::Checkpoint { .. } => &["Checkpoint", "checkpoint", "bytes"],
-        Message::Done { outcome: Outcome::Export(_), .. } => &["Done", "outcome", "Export", "bytes"],
+        Message::Checkpoint { .. } => &["Checkpoint", "checkpoint"],
+        Message::Done { outcome: Outcome::Export(_), .. } => &["Done", "outcome", "Export"],
+        Message::Done { outcome: Outcome::ExportRecords(_), .. } => &["Done", "outcome", "ExportRecords"],
+        Message::Done { outcome: Outcome::Pack(_), .. } => &["Done", "outcome", "Pack"],
+        Message::Done { outcome: Outcome::Unpack(_), .. } => &["Done", "outcome", "Unpack"],
         _ => return Vec::new(),
     };
     let step = |value: JsValue, key: &&str| js_sys::Reflect::get(&value, &JsValue::from_str(key)).ok();
-    let found = path.iter().try_fold(value.clone(), step);
-    found.and_then(|value| value.dyn_into().ok()).into_iter().collect()
+    let Some(found) = path.iter().try_fold(value.clone(), step) else { return Vec::new() };
+    let files = found.dyn_into().unwrap_or_else(|file| Array::of1(&file));
+    files.iter().filter_map(|file| step(file, &"bytes")?.dyn_into().ok()).collect()
 }
 
 /// Bytes of this worker's memory; it never shrinks, so this is the most there has been.
