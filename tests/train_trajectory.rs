@@ -351,6 +351,37 @@ fn a_run_goes_on_where_it_was_whatever_it_trains() {
 }
 
 #[test]
+fn weights_that_are_no_numbers_are_never_the_best() {
+    let encoder = tiny_encoder(&device());
+    let files = ["start/adapter.safetensors", "start/model_head.safetensors"];
+    let start = canonical(&files.map(|file| trajectory("adapter", file)));
+    // An epoch is two steps, and then two batches of dev: after two and four steps dev is judged, after three a step is.
+    for (steps, best) in [(2, None), (3, Some(1)), (4, Some(1))] {
+        let mut run = few_shot(&Body::default(), &start);
+        while run.curve().len() < steps {
+            pollster::block_on(run.step(&encoder)).unwrap();
+        }
+        let mut snapshot = pollster::block_on(run.snapshot()).unwrap();
+        snapshot.params = changed(&snapshot.params, |_| f32::NAN);
+        run.restore(snapshot).unwrap();
+        let end = loop {
+            let step = pollster::block_on(run.step(&encoder));
+            if step.is_err() || run.status() != RunStatus::Running {
+                break step;
+            }
+        };
+        let diverged_at = match run.status() {
+            RunStatus::Diverged { step, loss } if loss.is_nan() => step,
+            status => panic!("after {steps} steps: {status:?}"),
+        };
+        assert_eq!(diverged_at, if steps == 3 { 4 } else { steps });
+        assert_eq!(matches!(end, Err(TrainError::Diverged { .. })), best.is_none(), "{end:?}");
+        assert_eq!(run.best().map(|best| best.epoch), best);
+        assert_eq!(run.curve().last().unwrap().dev, None);
+    }
+}
+
+#[test]
 fn the_attention_of_a_trained_fusion_can_be_seen() {
     let device = device();
     let params = RunParams::stack(&[&fusion_start()], &device).unwrap();

@@ -121,13 +121,14 @@ impl Evaluation {
         confusion
     }
 
-    /// Scores over the labelled rows so far; `None` where there are none.
+    /// Scores over the labelled rows so far; `None` where there are none. The loss is NaN where logits are.
     #[must_use]
     pub fn scores(&self) -> Option<Scores> {
         let losses = self
             .answers
             .iter()
-            .filter_map(|answer| Some(-softmax(&answer.logits).get(answer.truth?)?.max(f32::MIN_POSITIVE).ln()));
+            // Not `max`, which makes a number of NaN.
+            .filter_map(|answer| Some(-softmax(&answer.logits).get(answer.truth?)?.clamp(f32::MIN_POSITIVE, 1.0).ln()));
         let (sum, count) = losses.fold((0.0, 0), |(sum, count), loss| (sum + loss, count + 1));
         let confusion = self.confusion();
         (count > 0).then(|| Scores {

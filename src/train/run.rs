@@ -140,10 +140,12 @@ impl FewShotRun {
     /// One optimiser step, or one batch of dev; the newest point of the curve when it changed.
     ///
     /// # Errors
-    /// When the device fails or the loss is no number.
+    /// When the device fails, or the loss is no number before there is an epoch to keep.
     pub async fn step(&mut self, encoder: &Encoder) -> Result<Option<StepReport>, TrainError> {
         let points = self.0.step(encoder).await?;
-        if let RunStatus::Diverged { step, loss } = self.status() {
+        if let RunStatus::Diverged { step, loss } = self.status()
+            && self.best().is_none()
+        {
             return Err(TrainError::Diverged { step, loss });
         }
         Ok(points.last().map(|(_, point)| *point))

@@ -43,7 +43,7 @@ pub enum RunStatus {
     Finished,
     /// Dev has not become better for as long as `patience` says.
     StoppedEarly,
-    /// Its loss is no number any more; the epochs before stand.
+    /// Its loss, in a step or on dev, is no number any more; the epochs before stand.
     Diverged {
         /// From 1.
         step: usize,
@@ -259,6 +259,10 @@ impl FewShotRuns {
             if let (Some(true), Some(params)) = (better.get(place), params.get(place)) {
                 lane.best = Some(Best { epoch: lane.epochs(), scores, params: params.clone() });
             }
+            if let Some(Scores { loss, .. }) = scores.filter(|scores| !scores.loss.is_finite()) {
+                lane.status = RunStatus::Diverged { step: lane.curve.len(), loss };
+                continue;
+            }
             if let Some(last) = lane.curve.last_mut() {
                 last.dev = scores;
             }
@@ -365,6 +369,7 @@ impl Lane {
 
     fn is_better(&self, scores: Option<&Scores>) -> bool {
         match (scores, self.best.as_ref().and_then(|best| best.scores)) {
+            (Some(new), _) if !new.loss.is_finite() => false,
             (Some(new), Some(old)) => better_on_dev((new.accuracy, new.loss), (old.accuracy, old.loss)),
             _ => true,
         }
