@@ -204,16 +204,22 @@ impl Adapters {
     }
 }
 
-/// `name`, with a number where it is `taken`.
+/// Characters of a name, as an experiment takes it.
+const LONGEST_NAME: usize = 64;
+
+/// `name`, with a number where it is `taken`; that is no reason for it to become too long.
 pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    let numbered = (2..).map(|number| {
+        let suffix = format!("_{number}");
+        name.chars().take(LONGEST_NAME - suffix.len()).chain(suffix.chars()).collect()
+    });
     std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// A name that files, paths and torch's modules can bear.
 pub(super) fn cleaned(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(64).collect();
+    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(LONGEST_NAME).collect();
     match name.as_str() {
         "" => "adapter".to_owned(),
         name if format::adapterhub::is_name(name) => name.to_owned(),
@@ -355,6 +361,17 @@ mod tests {
     fn tracks_follow_from_names() {
         let tracks = ["sst-2", "distilbert_mnli", "paws", "my-own", "AG_NEWS", "smart"].map(proposed_track);
         assert_eq!(tracks, ["sentiment", "NLI", "paraphrase", "", "topic", ""]);
+    }
+
+    #[test]
+    fn a_number_makes_no_name_too_long() {
+        let long = "n".repeat(64);
+        assert_eq!(free_name(&long, |_| false), long);
+        let second = format!("{}_2", "n".repeat(62));
+        assert_eq!(free_name(&long, |name| name == long), second);
+        let tenth = |name: &str| !name.ends_with("_10");
+        assert_eq!(free_name(&long, tenth), format!("{}_10", "n".repeat(61)));
+        assert_eq!(free_name("nli", |name| name == "nli"), "nli_2");
     }
 
     #[test]
