@@ -184,12 +184,13 @@ impl Engine {
             }
         }
         let [support, dev, test] = drawn;
-        let most = labels.iter().map(|label| test.iter().filter(|row| row.label == *label).count()).max();
+        let counts = labels.iter().map(|label| test.iter().filter(|row| row.label == *label).count());
+        let (most, labelled) = counts.fold((0, 0), |(most, sum), count| (most.max(count), sum + count));
         Ok(EpisodeCard {
             support,
             dev: dev.len(),
             test: test.len(),
-            majority: most.unwrap_or(0) as f32 / test.len().max(1) as f32,
+            majority: most as f32 / labelled.max(1) as f32,
             truncated,
             labels,
         })

@@ -264,8 +264,7 @@ impl Run {
             })
             .collect();
         let surety = |p: &TestPrediction| p.answer.probabilities.iter().copied().fold(0.0, f32::max);
-        let wrong = |p: &TestPrediction| p.answer.label != p.row.label;
-        predictions.sort_by(|a, b| wrong(b).cmp(&wrong(a)).then(surety(b).total_cmp(&surety(a))));
+        predictions.sort_by(|a, b| b.is_wrong().cmp(&a.is_wrong()).then(surety(b).total_cmp(&surety(a))));
         let mut sorted = self.step_seconds.clone();
         sorted.sort_by(f64::total_cmp);
         RunReport {

@@ -162,21 +162,29 @@ pub struct EpisodeCard {
     pub dev: usize,
     /// Rows in test.
     pub test: usize,
-    /// Share of the most frequent label in test: what a constant answer scores.
+    /// Share of the most frequent label among the labelled rows of test: what a constant answer scores.
     pub majority: f32,
     /// Rows that `max_length` cuts.
     pub truncated: usize,
 }
 
-/// One labelled row.
+/// One row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Index in its data set.
     pub row: usize,
-    /// Its label.
+    /// Its label; empty where it has none, as rows to be judged may.
     pub label: String,
     /// First text.
     pub text1: String,
     /// Second text of a pair.
     pub text2: Option<String>,
+}
+
+impl Row {
+    /// Whether it has a label.
+    #[must_use]
+    pub fn is_labelled(&self) -> bool {
+        !self.label.is_empty()
+    }
 }

@@ -147,7 +147,7 @@ pub struct Scores {
 pub enum RunStatus {
     /// All epochs done.
     Finished,
-    /// No better dev score for as long as `patience` says.
+    /// No better dev score for as long as `patience` says, or after an epoch to keep the loss was no number any more.
     StoppedEarly,
     /// Cancelled; it can be resumed.
     Paused,
@@ -193,6 +193,14 @@ pub struct TestPrediction {
     pub row: Row,
     /// The answer.
     pub answer: Prediction,
+}
+
+impl TestPrediction {
+    /// Whether the row has a label, and the answer is another.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        self.row.is_labelled() && self.answer.label != self.row.label
+    }
 }
 
 /// Classify one text with a trained run.

@@ -20,7 +20,7 @@ pub fn Predictions() -> impl IntoView {
     let rows = move || {
         run.with(|run| {
             let Some(run) = run else { return vec![] };
-            run.predictions.iter().filter(|p| !wrong_only.get() || p.answer.label != p.row.label).cloned().collect()
+            run.predictions.iter().filter(|p| !wrong_only.get() || p.is_wrong()).cloned().collect()
         })
     };
     let labels = move || run.with(|run| run.as_ref().map(|run| run.labels.clone()).unwrap_or_default());
@@ -28,8 +28,8 @@ pub fn Predictions() -> impl IntoView {
     let counts = move || {
         run.with(|run| {
             let run = run.as_ref()?;
-            let wrong = run.predictions.iter().filter(|p| p.answer.label != p.row.label).count();
-            Some(format!("{wrong} of {} wrong", run.predictions.len()))
+            let count = |is: fn(&&TestPrediction) -> bool| run.predictions.iter().filter(is).count();
+            Some(format!("{} of {} wrong", count(|p| p.is_wrong()), count(|p| p.row.is_labelled())))
         })
     };
     view! {
@@ -46,7 +46,7 @@ pub fn Predictions() -> impl IntoView {
                     {move || {
                         let labels = labels();
                         rows().into_iter().take(many.get()).map(|p: TestPrediction| {
-                            let wrong = p.answer.label != p.row.label;
+                            let wrong = p.is_wrong();
                             let (whole, names) = (p.clone(), labels.clone());
                             let show = move || lab.detail.set(Some(Detail::Prediction(Box::new(whole.clone()), names.clone())));
                             view! {
