@@ -5,6 +5,8 @@
 
 #[path = "engine/intake.rs"]
 mod intake;
+#[path = "engine/pausing.rs"]
+mod pausing;
 mod support;
 
 use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};

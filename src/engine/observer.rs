@@ -74,3 +74,21 @@ impl Observer for Quiet {
         0.0
     }
 }
+
+/// Tells another observer, and does not hear that the work is to stop.
+pub(super) struct Unstoppable<'a>(pub(super) &'a mut dyn Observer);
+
+impl Observer for Unstoppable<'_> {
+    fn progress(&mut self, progress: Progress) -> Ready<'_> {
+        let ready = self.0.progress(progress);
+        Box::pin(async move { ready.await.or(Ok(())) })
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.0.checkpoint(checkpoint);
+    }
+
+    fn seconds(&self) -> f64 {
+        self.0.seconds()
+    }
+}

@@ -1,9 +1,10 @@
 //! Few-shot runs: started, paused, taken up again, asked.
 
 use super::data::PreparedEpisode;
+use super::observer::Unstoppable;
 use super::{Engine, EngineError, Observer, recipe};
 use crate::format::{AdapterForm, PlmSignature, archive, safetensors};
-use crate::model::{adapter, head};
+use crate::model::{Encoder, adapter, head};
 use crate::protocol::{
     Checkpoint, Matrix, Phase, Predict, Prediction, Resume, RunId, RunReport, RunStart, RunStatus, Scores,
     TestPrediction, Train, TrainPoint, TrainSettings, Trained,
@@ -19,7 +20,7 @@ use crate::train::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// Seconds of training between two checkpoints.
+/// Seconds of training between two checkpoints, beside that of a pause and that of the end.
 const CHECKPOINT_EVERY: f64 = 5.0;
 
 /// Every run of this engine.
@@ -96,8 +97,7 @@ impl Runs {
 impl Engine {
     pub(super) async fn train(&mut self, train: Train, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
         let run = self.new_run(train, observer).await?;
-        let id = self.runs.add(run);
-        self.go_on(id, observer).await
+        self.begin(run, observer).await
     }
 
     pub(super) async fn resume(
@@ -105,19 +105,28 @@ impl Engine {
         resume: Resume,
         observer: &mut dyn Observer,
     ) -> Result<RunReport, EngineError> {
-        let id = match (resume.run.filter(|id| self.runs.runs.contains_key(id)), resume.checkpoint) {
-            (Some(id), _) => id,
-            (None, checkpoint) => {
-                let mut run = self.new_run(resume.train, observer).await?;
-                if let Some(checkpoint) = checkpoint {
-                    let (snapshot, seconds) = unpack(&checkpoint.bytes)?;
-                    run.few_shot.restore(snapshot)?;
-                    run.seconds = seconds;
-                }
-                self.runs.add(run)
+        match (resume.run.filter(|id| self.runs.runs.contains_key(id)), resume.checkpoint) {
+            (Some(id), _) => self.go_on(id, observer).await,
+            (None, None) => self.train(resume.train, observer).await,
+            (None, Some(checkpoint)) => {
+                // Cancelled meanwhile it is paused at its next step, so that the steps behind it are not lost.
+                let mut run = self.new_run(resume.train, &mut Unstoppable(observer)).await?;
+                let (snapshot, seconds) = unpack(&checkpoint.bytes)?;
+                run.few_shot.restore(snapshot)?;
+                run.seconds = seconds;
+                self.begin(run, observer).await
             }
-        };
-        self.go_on(id, observer).await
+        }
+    }
+
+    /// Takes a run in and steps; one that fails is not kept, for nobody knows its handle.
+    async fn begin(&mut self, run: Run, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
+        let id = self.runs.add(run);
+        let report = self.go_on(id, observer).await;
+        if report.is_err() {
+            self.runs.forget(id);
+        }
+        report
     }
 
     /// The adapter and the new head that a run starts from, and what they mean. The head depends on the seed alone, so
@@ -185,34 +194,20 @@ impl Engine {
     async fn go_on(&mut self, id: RunId, observer: &mut dyn Observer) -> Result<RunReport, EngineError> {
         let Some(plm) = &self.plm else { return Err(EngineError::NoPlm) };
         let run = self.runs.runs.get_mut(&id).ok_or(EngineError::NoRun(id))?;
-        let total = run.few_shot.total_steps();
-        let mut since_checkpoint = 0.0;
         if run.report.as_ref().is_none_or(|report| report.status == RunStatus::Paused) {
-            while run.few_shot.status() == train::RunStatus::Running {
-                let before = run.few_shot.curve().len();
-                let started = observer.seconds();
-                let point = run.few_shot.step(&plm.encoder).await?;
-                let seconds = observer.seconds() - started;
-                run.seconds += seconds;
-                since_checkpoint += seconds;
-                let done = run.few_shot.curve().len();
-                if done > before {
-                    run.step_seconds.push(seconds);
+            if run.few_shot.status() == train::RunStatus::Running {
+                let is_paused = run.steps(id, &plm.encoder, observer).await?;
+                // Weights that are no numbers are nothing to go on from.
+                if !matches!(run.few_shot.status(), train::RunStatus::Diverged { .. }) {
+                    observer.checkpoint(run.checkpoint(id).await?);
                 }
-                if since_checkpoint > CHECKPOINT_EVERY {
-                    since_checkpoint = 0.0;
-                    let bytes = pack(&run.few_shot.snapshot().await?, run.seconds)?;
-                    observer.checkpoint(Checkpoint { run: id, step: done, bytes });
-                }
-                if observer.trained((0, None), point.as_ref().map(train_point), done, total).await.is_err() {
-                    let report = run.report(id, RunStatus::Paused, None);
-                    run.report = Some(report.clone());
-                    return Ok(report);
+                if is_paused {
+                    return Ok(run.pause(id));
                 }
             }
             let status = match run.few_shot.status() {
-                train::RunStatus::StoppedEarly => RunStatus::StoppedEarly,
-                _ => RunStatus::Finished,
+                train::RunStatus::StoppedEarly | train::RunStatus::Diverged { .. } => RunStatus::StoppedEarly,
+                train::RunStatus::Finished | train::RunStatus::Running => RunStatus::Finished,
             };
             run.few_shot.use_best()?;
             let shape = Shape { rows: EVALUATION_ROWS, max_len: run.episode.run_data.max_length, fill: Fill::Full };
@@ -222,9 +217,7 @@ impl Engine {
                 let (done, batches) = evaluation.progress();
                 // Cancelled here, the run stands before its test and can be taken up again.
                 if observer.at(Phase::Evaluate, done, batches).await.is_err() {
-                    let report = run.report(id, RunStatus::Paused, None);
-                    run.report = Some(report.clone());
-                    return Ok(report);
+                    return Ok(run.pause(id));
                 }
                 if !evaluation.step(run.few_shot.trainer(), &plm.encoder, &data.encoded, data.pad_id).await? {
                     break;
@@ -250,6 +243,41 @@ impl Engine {
 }
 
 impl Run {
+    /// Steps until it is over or somebody cancels; whether somebody did.
+    async fn steps(&mut self, id: RunId, encoder: &Encoder, observer: &mut dyn Observer) -> Result<bool, EngineError> {
+        let total = self.few_shot.total_steps();
+        let mut since_checkpoint = 0.0;
+        loop {
+            let before = self.few_shot.curve().len();
+            let started = observer.seconds();
+            let point = self.few_shot.step(encoder).await?;
+            let seconds = observer.seconds() - started;
+            self.seconds += seconds;
+            since_checkpoint += seconds;
+            let done = self.few_shot.curve().len();
+            if done > before {
+                self.step_seconds.push(seconds);
+            }
+            let is_paused = observer.trained((0, None), point.as_ref().map(train_point), done, total).await.is_err();
+            if is_paused || self.few_shot.status() != train::RunStatus::Running {
+                return Ok(is_paused);
+            }
+            if since_checkpoint > CHECKPOINT_EVERY {
+                since_checkpoint = 0.0;
+                observer.checkpoint(self.checkpoint(id).await?);
+            }
+        }
+    }
+
+    async fn checkpoint(&self, id: RunId) -> Result<Checkpoint, EngineError> {
+        let bytes = pack(&self.few_shot.snapshot().await?, self.seconds)?;
+        Ok(Checkpoint { run: id, step: self.few_shot.curve().len(), bytes })
+    }
+
+    fn pause(&mut self, id: RunId) -> RunReport {
+        self.report.insert(self.report(id, RunStatus::Paused, None)).clone()
+    }
+
     fn report(&self, id: RunId, status: RunStatus, test: Option<&Evaluation>) -> RunReport {
         let best = self.few_shot.best();
         let labels = self.episode.labels.clone();
