@@ -4,6 +4,7 @@ use super::work::input;
 use super::{Lab, Live};
 use crate::protocol::*;
 use crate::ui::browser;
+use crate::ui::state::origins::{self, Origin};
 use crate::ui::state::{Start, Step, names};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -53,10 +54,13 @@ impl Lab {
     /// Trains from a start; a run that is there already is left as it is where `keep`, else trained again.
     pub(super) async fn train_now(self, start: &Start, keep: bool) -> Result<(), Failure> {
         let trained = self.choices.with_untracked(|choices| choices.train.trained);
-        let (from, name) = self.resolve(start).await?;
-        let name = names::of_run(&name, trained);
+        let (from, words) = self.resolve(start).await?;
+        let words = names::of_run(&words, trained);
+        let name = self.origins.with_untracked(|origins| {
+            self.runs.with_untracked(|runs| origins::called(&words, &from, trained, runs, origins))
+        });
         let asked = self.with_all(|choices, _, data| choices.train(&name, from, data)).map_err(input)?;
-        let there = |run: &RunReport| run.asked == asked && run.status != RunStatus::Paused;
+        let there = |run: &RunReport| origins::alike(&run.asked, &asked) && run.status != RunStatus::Paused;
         if keep && self.runs.with_untracked(|runs| runs.iter().any(there)) {
             return Ok(());
         }
@@ -88,10 +92,11 @@ impl Lab {
         });
     }
 
-    /// A run in the place of what it goes on with: itself when it was paused, or one that was asked for in the same words.
+    /// A run in the place of what it goes on with: itself when it was paused, or one like it.
     fn put_run(self, report: RunReport) {
-        let same =
-            |old: &&RunReport| old.asked == report.asked && old.status == RunStatus::Paused && old.run != report.run;
+        let same = |old: &&RunReport| {
+            origins::alike(&old.asked, &report.asked) && old.status == RunStatus::Paused && old.run != report.run
+        };
         let before: Vec<_> = self.runs.with_untracked(|runs| runs.iter().filter(same).map(|old| old.run).collect());
         before.into_iter().for_each(|run| self.forget_run(run));
         self.runs.update(|runs| {
@@ -107,26 +112,36 @@ impl Lab {
         spawn_local(async move { drop(self.ask(ForgetRun(run)).await) });
     }
 
-    /// What a run starts from, made where it is not there yet, and its name.
+    /// What a run starts from, made where it is not there yet, and its name. It is remembered, so that runs can be told
+    /// apart.
     async fn resolve(self, start: &Start) -> Result<(RunStart, String), Failure> {
-        match start {
+        let methods = self.methods.get_untracked();
+        let mut spec = None;
+        let (from, words) = match start {
             Start::Merged | Start::Average => {
                 let merge = self.merge_now(start).await?;
-                let methods = self.methods.get_untracked();
-                let name = self.loaded.with_untracked(|cards| names::of_merge(&merge.spec, &methods, cards));
-                Ok((RunStart::Adapter(merge.adapter.id), name))
+                let words = self.loaded.with_untracked(|cards| names::of_merge(&merge.spec, &methods, cards));
+                spec = Some(merge.spec);
+                (RunStart::Adapter(merge.adapter.id), words)
             }
             Start::Single(name) => {
                 let found = self.loaded.with_untracked(|cards| cards.iter().find(|c| &c.name == name).map(|c| c.id));
                 let id = found.ok_or_else(|| input(format!("There is no adapter `{name}`: choose another start.")))?;
-                Ok((RunStart::Adapter(id), name.clone()))
+                (RunStart::Adapter(id), name.clone())
             }
             Start::Scratch => {
                 let bottleneck = self.choices.with_untracked(|choices| choices.bottleneck);
-                Ok((RunStart::Scratch { bottleneck }, start.label()))
+                (RunStart::Scratch { bottleneck }, names::of_scratch(bottleneck))
             }
-            Start::HeadOnly => Ok((RunStart::HeadOnly, start.label())),
-        }
+            Start::HeadOnly => (RunStart::HeadOnly, start.label()),
+        };
+        let origin = self.loaded.with_untracked(|cards| Origin::new(&from, spec.as_ref(), &methods, cards));
+        self.origins.update(|origins| {
+            if origins::of(origins, &from).is_none() {
+                origins.push(origin);
+            }
+        });
+        Ok((from, words))
     }
 
     /// Writes a file and hands it to the person's downloads.

@@ -71,6 +71,7 @@ impl Lab {
             self.episode.set(None);
             self.computed.set(None);
             self.runs.set(vec![]);
+            self.origins.set(vec![]);
             self.between.set(None);
         }
         let misfits = card.misfits.clone();

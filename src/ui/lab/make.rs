@@ -3,7 +3,7 @@
 use super::Lab;
 use super::work::input;
 use crate::protocol::*;
-use crate::ui::state::{Start, Step, names};
+use crate::ui::state::{Start, Step, names, recipe};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -54,10 +54,8 @@ impl Lab {
                 _ => choices.merge(adapters, data, &methods),
             })
             .map_err(input)?;
-        let plm = self.plm.with_untracked(|plm| plm.as_ref().map(|plm| plm.sha256.clone()));
-        let made = self
-            .merges
-            .with_untracked(|merges| merges.iter().find(|merge| merge.is_of(&spec, plm.as_deref())).cloned());
+        let plm = self.plm.get_untracked();
+        let made = self.merges.with_untracked(|merges| recipe::made(merges, &spec, plm.as_ref()).cloned());
         if let Some(made) = made {
             return Ok(made);
         }
@@ -65,6 +63,9 @@ impl Lab {
             self.need_plm().await?;
         }
         let name = self.loaded.with_untracked(|cards| names::of_merge(&spec, &methods, cards));
+        let taken =
+            |name: &str| self.merges.with_untracked(|merges| merges.iter().any(|merge| merge.adapter.name == name));
+        let name = names::free(&name, taken);
         let label = format!("Merging by {name}");
         let report = self.work(&label, Some(Step::Merge), Merge { name, spec }).await?;
         self.merges.update(|merges| merges.push(report.clone()));

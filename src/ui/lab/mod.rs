@@ -11,6 +11,7 @@ pub use work::{Live, Plan, Stage};
 
 use super::browser;
 use super::state::activities::{Activities, Activity};
+use super::state::origins::Origin;
 use super::state::progress::Meter;
 use super::state::recipe::{self, Held, Line};
 use super::state::sample::Sample;
@@ -131,6 +132,8 @@ pub struct Lab {
     pub episode: RwSignal<Option<(EpisodeSpec, EpisodeCard)>>,
     /// Runs that have ended or are paused.
     pub runs: RwSignal<Vec<RunReport>>,
+    /// What those start from; of removed adapters too.
+    pub origins: RwSignal<Vec<Origin>>,
     /// The run that is going on.
     pub live: RwSignal<Option<Live>>,
     /// The long jobs that were asked for and have not ended.
@@ -241,6 +244,7 @@ impl Lab {
             merges: RwSignal::new(vec![]),
             episode: RwSignal::new(None),
             runs: RwSignal::new(vec![]),
+            origins: RwSignal::new(vec![]),
             live: RwSignal::new(None),
             activities,
             activity: Memo::new(move |_| activities.with(|activities| activities.current().cloned())),

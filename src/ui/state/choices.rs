@@ -2,7 +2,7 @@
 //!
 //! Adapters and data sets are chosen by name, because handles do not survive a reload and names stand in a link.
 
-use super::Step;
+use super::{Step, names};
 use crate::protocol::*;
 use vecmap::{VecMap, VecSet};
 
@@ -176,6 +176,9 @@ impl Start {
     }
 }
 
+/// Neurons of an adapter from scratch, unless told otherwise.
+pub const BOTTLENECK: usize = 48;
+
 /// Id of the method that [`Start::Average`] stands for.
 pub const AVERAGE: &str = "average";
 
@@ -183,7 +186,7 @@ impl Choices {
     /// As the page opens.
     #[must_use]
     pub fn new() -> Self {
-        Self { bottleneck: 48, ..Self::default() }
+        Self { bottleneck: BOTTLENECK, ..Self::default() }
     }
 
     /// An adapter has a new name: whatever was chosen for it by the old one follows.
@@ -268,12 +271,7 @@ impl Choices {
         if inputs.len() < 2 {
             return Err("Load two adapters to merge them.".into());
         }
-        let texts = self.texts(data);
         let method = methods.iter().find(|card| card.id == self.merge.method);
-        let needs_texts = method.is_some_and(|card| card.needs.iter().any(|need| need == "texts"));
-        if texts == Texts::None && (needs_texts || self.merge.scale == OutputScale::Keep) {
-            return Err("This needs texts: drop a data set, or give your own under Align.".into());
-        }
         let prefix = format!("{}.", self.merge.method);
         let own = self.merge.settings.iter();
         let mut settings: VecMap<String, String> =
@@ -290,15 +288,19 @@ impl Choices {
             return Err("All weights are 0: give one adapter some.".into());
         }
         let equal = weights.iter().all(|weight| *weight == weights[0]);
-        Ok(MergeSpec {
+        let spec = MergeSpec {
             method: self.merge.method.clone(),
             settings,
             adapters: inputs.iter().map(|card| card.id).collect(),
             weights: if equal { vec![] } else { weights },
             reference: self.reference(adapters).map(|card| card.id),
             scale: self.merge.scale,
-            texts,
-        })
+            texts: self.texts(data),
+        };
+        if spec.texts == Texts::None && names::looks_at_texts(&spec, methods) {
+            return Err("This needs texts: drop a data set, or give your own under Align.".into());
+        }
+        Ok(spec)
     }
 
     /// What a setting of a merge method is where the person has not set it: a method that solves for a plan does so as

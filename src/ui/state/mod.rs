@@ -13,6 +13,7 @@ pub mod intake;
 pub mod laboratory;
 pub mod names;
 pub mod number;
+pub mod origins;
 pub mod progress;
 pub mod recipe;
 pub mod results;

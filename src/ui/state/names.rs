@@ -1,8 +1,9 @@
 //! What merges and runs are called, so that two that differ are told apart.
 
+use super::choices::BOTTLENECK;
 use crate::protocol::*;
 
-/// A merge in words: its method, and what about it is not the default.
+/// A merge in words: its method, what about it is not the default, and its inputs, for later merges may have others.
 #[must_use]
 pub fn of_merge(spec: &MergeSpec, methods: &[MethodCard], all: &[AdapterCard]) -> String {
     let title = methods.iter().find(|card| card.id == spec.method).map_or(spec.method.as_str(), |card| &card.title);
@@ -21,10 +22,29 @@ pub fn of_merge(spec: &MergeSpec, methods: &[MethodCard], all: &[AdapterCard]) -
     if let Some(reference) = spec.reference.filter(|reference| spec.adapters.first() != Some(reference)) {
         apart.extend(name(&reference).map(|name| format!("reference {name}")));
     }
-    if spec.adapters.len() < all.len() {
-        apart.push(format!("of {}", spec.adapters.iter().filter_map(name).collect::<Vec<_>>().join(" + ")));
+    if matches!(spec.texts, Texts::Lines(_)) && looks_at_texts(spec, methods) {
+        apart.push("own texts".into());
     }
-    if apart.is_empty() { title.to_owned() } else { format!("{title} ({})", apart.join(", ")) }
+    apart.push(format!("of {}", spec.adapters.iter().filter_map(name).collect::<Vec<_>>().join(" + ")));
+    format!("{title} ({})", apart.join(", "))
+}
+
+/// Whether what comes of a merge depends on its texts.
+#[must_use]
+pub fn looks_at_texts(spec: &MergeSpec, methods: &[MethodCard]) -> bool {
+    let method = methods.iter().find(|card| card.id == spec.method);
+    method.is_some_and(|card| card.needs.iter().any(|need| need == "texts"))
+        || spec.scale == OutputScale::Keep
+        || spec.settings.get("fit").is_some_and(|fit| fit == "true")
+}
+
+/// A new adapter in words.
+#[must_use]
+pub fn of_scratch(bottleneck: usize) -> String {
+    match bottleneck {
+        BOTTLENECK => "from scratch".into(),
+        neurons => format!("from scratch, {neurons} neurons"),
+    }
 }
 
 /// A run in words: what it starts from, and what of it is trained.
@@ -34,6 +54,16 @@ pub fn of_run(start: &str, trained: Trained) -> String {
         Trained::All => start.to_owned(),
         Trained::Up => format!("{start}, up projections"),
         Trained::Head => format!("{start}, head alone"),
+    }
+}
+
+/// What is trained, as links and tables have it.
+#[must_use]
+pub fn of_trained(trained: Trained) -> &'static str {
+    match trained {
+        Trained::All => "all",
+        Trained::Up => "up",
+        Trained::Head => "head",
     }
 }
 
@@ -61,7 +91,7 @@ mod tests {
             scale: OutputScale::None,
             texts: Texts::None,
         };
-        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2)");
+        assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, of a + b + c)");
         spec.adapters.pop();
         spec.weights = vec![1.0, 0.5];
         spec.scale = OutputScale::Keep;
@@ -70,5 +100,41 @@ mod tests {
         assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, amplitude kept, weights 1:0.5, of a + b)");
         spec = MergeSpec { weights: vec![], scale: OutputScale::None, reference: Some(AdapterId(2)), ..spec };
         assert_eq!(of_merge(&spec, &[], &all), "ties (density 0.2, reference b, of a + b)");
+        assert_eq!(of_merge(&spec, &[], &all[..2]), "ties (density 0.2, reference b, of a + b)");
+    }
+
+    #[test]
+    fn own_texts_are_said_where_they_are_looked_at() {
+        let all = [adapter(1, "a"), adapter(2, "b")];
+        let needs = vec!["reference".into(), "texts".into()];
+        let card = MethodCard {
+            id: "mera_acts".into(),
+            title: "MerA".into(),
+            description: String::new(),
+            paper: String::new(),
+            needs,
+            parameters: vec![],
+            laws: vec![],
+        };
+        let mut spec = MergeSpec {
+            method: "mera_acts".into(),
+            settings: Default::default(),
+            adapters: vec![AdapterId(1), AdapterId(2)],
+            weights: vec![],
+            reference: None,
+            scale: OutputScale::None,
+            texts: Texts::Lines(vec!["a text".into()]),
+        };
+        let name = |spec: &MergeSpec| of_merge(spec, std::slice::from_ref(&card), &all);
+        assert_eq!(name(&spec), "MerA (own texts, of a + b)");
+        spec.method = "ties".into();
+        assert_eq!(name(&spec), "ties (of a + b)");
+        spec.settings = [("fit".to_owned(), "true".to_owned())].into();
+        assert_eq!(name(&spec), "ties (fit true, own texts, of a + b)");
+    }
+
+    #[test]
+    fn new_adapters_say_their_neurons_where_they_are_not_the_default() {
+        assert_eq!([48, 24].map(of_scratch), ["from scratch", "from scratch, 24 neurons"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The steps that the data takes, and what each says of itself in one line.
 
-use super::{Choices, Start, words};
+use super::{Choices, Start, origins, words};
 use crate::protocol::*;
 
 /// A step of the recipe.
@@ -257,19 +257,17 @@ fn align(held: &Held<'_>, choices: &Choices) -> Line {
     Line::new(standing, text)
 }
 
-impl<'a> Held<'a> {
-    /// The merge that `spec` asks for, where it has been made.
-    fn made(&self, spec: &MergeSpec) -> Option<&'a MergeReport> {
-        let plm = self.plm.map(|plm| plm.sha256.as_str());
-        self.merges.iter().rev().find(|merge| merge.is_of(spec, plm))
-    }
+/// The merge that `spec` asks for, where it has been made.
+#[must_use]
+pub fn made<'a>(merges: &'a [MergeReport], spec: &MergeSpec, plm: Option<&PlmCard>) -> Option<&'a MergeReport> {
+    merges.iter().find(|merge| merge.is_of(spec, plm.map(|plm| plm.sha256.as_str())))
 }
 
 /// The merge that the choices ask for, where it has been made.
 #[must_use]
 pub fn current_merge<'a>(held: &Held<'a>, choices: &Choices) -> Option<&'a MergeReport> {
     let wanted = choices.merge(held.adapters, held.data, held.methods).ok()?;
-    held.made(&wanted)
+    made(held.merges, &wanted, held.plm)
 }
 
 /// What the chosen start amounts to now; `None` where it has yet to be made.
@@ -278,7 +276,7 @@ fn start(held: &Held<'_>, choices: &Choices) -> Option<RunStart> {
         Start::Merged => current_merge(held, choices)?.adapter.id,
         Start::Average => {
             let wanted = choices.average(held.adapters, held.data).ok()?;
-            held.made(&wanted)?.adapter.id
+            made(held.merges, &wanted, held.plm)?.adapter.id
         }
         Start::Single(name) => held.adapters.iter().find(|card| card.name == *name)?.id,
         Start::Scratch => return Some(RunStart::Scratch { bottleneck: choices.bottleneck }),
@@ -322,11 +320,8 @@ fn few_shot(held: &Held<'_>, choices: &Choices) -> Line {
 
 /// How the runs stand: out of date as soon as none is what would be trained now.
 fn runs(held: &Held<'_>, choices: &Choices) -> Standing {
-    let (episode, start) = (choices.episode(held.data), start(held, choices));
-    let as_chosen = |run: &RunReport| {
-        let Train { start: from, episode: drawn, settings, .. } = &run.asked;
-        (Some(from), Some(drawn), *settings) == (start.as_ref(), episode.as_ref(), choices.train)
-    };
+    let wanted = start(held, choices).and_then(|start| choices.train("", start, held.data).ok());
+    let as_chosen = |run: &RunReport| wanted.as_ref().is_some_and(|wanted| origins::alike(&run.asked, wanted));
     match held.runs.is_empty() {
         true => Standing::Open,
         false if held.runs.iter().any(as_chosen) => Standing::Ready,
@@ -447,7 +442,7 @@ mod tests {
         choices.merge.method = "mera_wts".into();
         let spec = choices.merge(&adapters, &sets, &[]).unwrap();
         let merges = [MergeReport { adapter: adapter(3, "merged"), spec, plm: None, locations: vec![] }];
-        let runs = [run("merged", 8, 13, Some(0.5))].map(|mut run| {
+        let runs = [run("merged", RunStart::HeadOnly, 8, 13, Some(0.5))].map(|mut run| {
             run.asked = choices.train("merged", RunStart::Adapter(AdapterId(3)), &sets).unwrap();
             run
         });

@@ -1,10 +1,12 @@
 //! Finished runs side by side: a table, values by method, differences paired by episode.
 
+use super::names;
+use super::origins::{self, Origin};
 use crate::protocol::*;
 use crate::viz::{Table, sort_by};
 
 /// What must be equal for runs to be compared: everything but their seeds, by which they are paired, and what is trained,
-/// which is in their names.
+/// by which they are told apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// What is drawn, for any seed.
@@ -70,11 +72,16 @@ pub fn tasks(runs: &[RunReport]) -> Vec<Task> {
     tasks
 }
 
-/// All runs of one name on one task.
+/// All runs on one task that differ by their seeds at most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// Name of the runs.
+    /// What the last of them is called.
     pub name: String,
+    /// What one of them starts from, and the others from the same or from what was merged in the same way.
+    pub start: RunStart,
+    trained: Trained,
+    /// The runs.
+    pub runs: Vec<RunId>,
     /// `((seed of the draw, seed of training), score)`, the last run where one was repeated; by seed.
     pub scores: Vec<((u64, u64), Scores)>,
 }
@@ -104,20 +111,25 @@ impl Group {
     }
 }
 
-/// Runs on `task` by name, in order of appearance.
+/// Runs on `task` by what they start from and what of it is trained, in order of appearance.
 #[must_use]
-pub fn groups(runs: &[RunReport], task: &Task) -> Vec<Group> {
+pub fn groups(runs: &[RunReport], origins: &[Origin], task: &Task) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for run in judged(runs).filter(|run| Task::of(&run.asked) == *task) {
         let Some(scores) = run.test else { continue };
-        let seed = (run.asked.episode.seed, run.asked.settings.seed);
-        match groups.iter_mut().find(|group| group.name == run.asked.name) {
-            Some(group) => match group.scores.iter_mut().find(|(theirs, _)| *theirs == seed) {
-                Some(entry) => entry.1 = scores,
-                None => group.scores.push((seed, scores)),
-            },
-            None => groups.push(Group { name: run.asked.name.clone(), scores: vec![(seed, scores)] }),
-        }
+        let Train { name, start, episode, settings } = &run.asked;
+        let (seed, trained) = ((episode.seed, settings.seed), settings.trained);
+        let ours = |group: &Group| group.trained == trained && origins::same(origins, &group.start, start);
+        let place = groups.iter().position(ours).unwrap_or_else(|| {
+            let start = start.clone();
+            groups.push(Group { name: String::new(), start, trained, runs: vec![], scores: vec![] });
+            groups.len() - 1
+        });
+        let group = &mut groups[place];
+        group.name.clone_from(name);
+        group.runs.push(run.run);
+        group.scores.retain(|(theirs, _)| *theirs != seed);
+        group.scores.push((seed, scores));
     }
     for group in &mut groups {
         sort_by(&mut group.scores, |(a, _), (b, _)| a.cmp(b));
@@ -144,12 +156,18 @@ pub fn curve_csv(run: &RunReport) -> String {
     Table { headers: headers.map(str::to_owned).to_vec(), rows: run.curve.iter().map(row).collect() }.csv()
 }
 
-/// The table of all runs with a score, as CSV (RFC 4180).
+/// The table of all runs with a score, as CSV (RFC 4180): what they start from, what they learn from, how, and how well.
 #[must_use]
-pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
+pub fn csv(runs: &[RunReport], origins: &[Origin], data: &[DataCard]) -> String {
     let headers = [
         "name",
+        "start",
+        "inputs",
+        "inputs_sha256",
+        "texts",
+        "trained",
         "data",
+        "test",
         "k",
         "episode_seed",
         "training_seed",
@@ -161,14 +179,42 @@ pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
         "trainable_parameters",
         "inference_parameters",
         "seconds",
+        "tokens",
+        "epochs",
+        "learning_rate",
+        "batch",
+        "warmup",
+        "weight_decay",
+        "clip",
+        "dropout",
+        "patience",
     ];
+    let set = |id| data.iter().find(|card| card.id == id).map_or("", |card| card.name.as_str());
     let row = |run: &RunReport| {
         let test = run.test?;
-        let Train { name, episode, settings, .. } = &run.asked;
-        let set = data.iter().find(|card| card.id == episode.data).map_or("", |card| card.name.as_str());
-        Some(vec![
+        let Train { name, start, episode, settings } = &run.asked;
+        let origin = origins::of(origins, start);
+        let joined = |read: fn(&Origin) -> &[String]| origin.map(|origin| read(origin).join(" + ")).unwrap_or_default();
+        let merge = origin.and_then(|origin| origin.merge.as_ref());
+        let mut cells = vec![
             name.as_str().into(),
-            set.into(),
+            match (start, merge) {
+                (_, Some(merge)) => merge.method.as_str().into(),
+                (RunStart::Adapter(_), None) => "adapter".into(),
+                (RunStart::Scratch { bottleneck }, None) => format!("scratch:{bottleneck}").into(),
+                (RunStart::HeadOnly, None) => "head".into(),
+            },
+            joined(|origin| &origin.inputs).into(),
+            joined(|origin| &origin.sha256).into(),
+            match merge.map(|merge| &merge.texts) {
+                Some(Texts::Lines(_)) => "own",
+                Some(Texts::Episode(_)) => "episode",
+                _ => "",
+            }
+            .into(),
+            names::of_trained(settings.trained).into(),
+            set(episode.data).into(),
+            episode.test.map_or("", set).into(),
             episode.k.to_string().into(),
             episode.seed.to_string().into(),
             settings.seed.to_string().into(),
@@ -180,7 +226,9 @@ pub fn csv(runs: &[RunReport], data: &[DataCard]) -> String {
             run.trainable_parameters.to_string().into(),
             run.inference_parameters.to_string().into(),
             format!("{:.3}", run.seconds).into(),
-        ])
+        ];
+        cells.extend(Task::of(&run.asked).settings().into_iter().map(|(_, value)| value.into()));
+        Some(cells)
     };
     Table { headers: headers.map(str::to_owned).to_vec(), rows: runs.iter().filter_map(row).collect() }.csv()
 }
@@ -191,13 +239,14 @@ fn judged(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::choices::tests::adapter;
     use super::*;
 
-    pub(crate) fn run(name: &str, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
+    pub(crate) fn run(name: &str, start: RunStart, k: usize, seed: u64, accuracy: Option<f32>) -> RunReport {
         let episode = EpisodeSpec { data: DataId(0), test: None, test_rows: None, k, seed, max_length: 128 };
         RunReport {
             run: RunId(0),
-            asked: Train { name: name.into(), start: RunStart::HeadOnly, episode, settings: TrainSettings::default() },
+            asked: Train { name: name.into(), start, episode, settings: TrainSettings::default() },
             status: RunStatus::Finished,
             curve: vec![],
             best_epoch: 2,
@@ -213,49 +262,107 @@ pub(super) mod tests {
         }
     }
 
+    const HEAD: RunStart = RunStart::HeadOnly;
+    const NEW: RunStart = RunStart::Scratch { bottleneck: 48 };
+
+    /// Name, number of runs, and accuracies of each group on the first task.
+    fn grouped(runs: &[RunReport], origins: &[Origin]) -> Vec<(String, usize, Vec<f64>)> {
+        let groups = groups(runs, origins, &tasks(runs)[0]);
+        groups.iter().map(|group| (group.name.clone(), group.runs.len(), group.accuracies())).collect()
+    }
+
     #[test]
     fn differences_are_paired_by_seed() {
         let runs = [
-            run("merged", 4, 1, Some(0.75)),
-            run("merged", 4, 2, Some(0.5)),
-            run("average", 4, 2, Some(0.25)),
-            run("average", 4, 3, Some(1.0)),
-            run("average", 16, 1, Some(0.0)),
-            run("paused", 4, 1, None),
+            run("merged", NEW, 4, 1, Some(0.75)),
+            run("merged", NEW, 4, 2, Some(0.5)),
+            run("average", HEAD, 4, 2, Some(0.25)),
+            run("average", HEAD, 4, 3, Some(1.0)),
+            run("average", HEAD, 16, 1, Some(0.0)),
+            run("paused", HEAD, 4, 1, None),
         ];
         assert_eq!(tasks(&runs).iter().map(|task| task.episode.k).collect::<Vec<_>>(), [4, 16]);
-        let groups = groups(&runs, &tasks(&runs)[0]);
+        let groups = groups(&runs, &[], &tasks(&runs)[0]);
         assert_eq!(groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["merged", "average"]);
         assert_eq!(groups[0].minus(&groups[1]), [0.25]);
         assert_eq!(groups[0].mean(), 0.625);
     }
 
     #[test]
-    fn a_repeated_run_counts_once() {
-        let runs = [run("a", 4, 1, Some(0.5)), run("a", 4, 1, Some(0.75))];
-        assert_eq!(groups(&runs, &tasks(&runs)[0])[0].accuracies(), [0.75]);
+    fn a_repeated_run_counts_once_by_its_last_name() {
+        let runs = [run("a", HEAD, 4, 1, Some(0.5)), run("b", HEAD, 4, 1, Some(0.75))];
+        assert_eq!(grouped(&runs, &[]), [("b".to_owned(), 2, vec![0.75])]);
+    }
+
+    #[test]
+    fn new_adapters_of_other_sizes_and_what_is_trained_tell_groups_apart() {
+        let mut up = run("new", NEW, 4, 1, Some(0.0));
+        up.asked.settings.trained = Trained::Up;
+        let small = RunStart::Scratch { bottleneck: 24 };
+        let runs = [run("new", NEW, 4, 1, Some(0.5)), run("new", small, 4, 1, Some(0.75)), up];
+        let accuracies: Vec<_> = grouped(&runs, &[]).into_iter().map(|(_, _, accuracies)| accuracies).collect();
+        assert_eq!(accuracies, [[0.5], [0.75], [0.0]]);
+    }
+
+    /// Three merges: of a and b for two seeds, and of all three.
+    fn merges() -> Vec<Origin> {
+        let loaded = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
+        let loaded = loaded.map(|card| AdapterCard { sha256: format!("{}{}", card.name, card.id.0), ..card });
+        let merge = |id, inputs: &[u32], seed| {
+            let episode = run("", HEAD, 4, seed, None).asked.episode;
+            let spec = MergeSpec {
+                method: "ties".into(),
+                settings: Default::default(),
+                adapters: inputs.iter().copied().map(AdapterId).collect(),
+                weights: vec![],
+                reference: None,
+                scale: OutputScale::Keep,
+                texts: Texts::Episode(episode),
+            };
+            Origin::new(&RunStart::Adapter(AdapterId(id)), Some(&spec), &[], &loaded)
+        };
+        vec![merge(4, &[1, 2], 1), merge(5, &[1, 2], 2), merge(6, &[1, 2, 3], 1)]
+    }
+
+    #[test]
+    fn merges_are_told_apart_by_what_they_are_made_of_and_not_by_what_they_are_called() {
+        let origins = merges();
+        let of = |merge: usize, seed, accuracy| run("TIES", origins[merge].start.clone(), 4, seed, Some(accuracy));
+        let runs = [of(0, 1, 0.5), of(2, 1, 0.0), of(1, 2, 0.75)];
+        let one = |count, accuracies: &[f64]| ("TIES".to_owned(), count, accuracies.to_vec());
+        assert_eq!(grouped(&runs, &origins), [one(2, &[0.5, 0.75]), one(1, &[0.0])]);
     }
 
     #[test]
     fn runs_of_other_settings_are_another_task_that_says_so() {
-        let mut runs = ["long", "short", "seed", "up"].map(|name| run(name, 4, 1, Some(0.5)));
+        let mut runs = ["long", "short", "seed", "up"].map(|name| run(name, HEAD, 4, 1, Some(0.5)));
         runs[1].asked.settings.epochs = 12;
         runs[1].asked.episode.max_length = 64;
         runs[2].asked.settings.seed = 14;
         runs[3].asked.settings.trained = Trained::Up;
         let tasks = tasks(&runs);
-        let names = |task| groups(&runs, task).into_iter().map(|group| group.name).collect::<Vec<_>>();
-        assert_eq!(tasks.iter().map(names).collect::<Vec<_>>(), [vec!["long", "seed", "up"], vec!["short"]]);
+        let names = |task| groups(&runs, &[], task).into_iter().map(|group| group.name).collect::<Vec<_>>();
+        assert_eq!(tasks.iter().map(names).collect::<Vec<_>>(), [vec!["seed", "up"], vec!["short"]]);
         assert_eq!(tasks[1].apart_from(&tasks), ["tokens 64", "epochs 12"]);
         assert!(tasks[0].draws(&runs[3].asked.episode) && !tasks[0].draws(&runs[1].asked.episode));
     }
 
     #[test]
     fn the_table_as_csv() {
-        let runs = [run("one, \"two\"", 4, 1, Some(0.5))];
-        insta::assert_snapshot!(csv(&runs, &[]).replace("\r\n", "\n"), @r#"
-        name,data,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,trainable_parameters,inference_parameters,seconds
-        "one, ""two""",,4,1,13,0.5,0.5,0.25,,2,10,20,1.500
+        let origins = merges();
+        let runs = [
+            run("one, \"two\"", HEAD, 4, 1, Some(0.5)),
+            run("from scratch", NEW, 4, 1, Some(0.5)),
+            run("TIES", origins[2].start.clone(), 4, 1, Some(0.5)),
+        ];
+        let table = csv(&runs, &origins, &[]);
+        let columns = table.lines().next().unwrap_or_default().split(',').count();
+        assert!(table.lines().skip(2).all(|line| line.split(',').count() == columns), "{table}");
+        insta::assert_snapshot!(table.replace("\r\n", "\n"), @r#"
+        name,start,inputs,inputs_sha256,texts,trained,data,test,k,episode_seed,training_seed,accuracy,macro_f1,test_loss,dev_accuracy,best_epoch,trainable_parameters,inference_parameters,seconds,tokens,epochs,learning_rate,batch,warmup,weight_decay,clip,dropout,patience
+        "one, ""two""",head,,,,all,,,4,1,13,0.5,0.5,0.25,,2,10,20,1.500,128,30,0.001,16,0.1,0.01,1,0.1,0
+        from scratch,scratch:48,,,,all,,,4,1,13,0.5,0.5,0.25,,2,10,20,1.500,128,30,0.001,16,0.1,0.01,1,0.1,0
+        TIES,ties,a + b + c,a1 + b2 + c3,episode,all,,,4,1,13,0.5,0.5,0.25,,2,10,20,1.500,128,30,0.001,16,0.1,0.01,1,0.1,0
         "#);
     }
 }

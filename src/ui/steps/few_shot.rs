@@ -9,7 +9,7 @@ use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
-use crate::ui::state::{Start, Step, results, words};
+use crate::ui::state::{Start, Step, names, results, words};
 use crate::viz::{Curves, Hit, Panel, Run, Unit};
 use leptos::prelude::*;
 
@@ -87,11 +87,7 @@ macro_rules! setting {
 #[component]
 fn Settings() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let trained = Signal::derive(move || match lab.choices.with(|c| c.train.trained) {
-        Trained::All => "all".to_owned(),
-        Trained::Up => "up".to_owned(),
-        Trained::Head => "head".to_owned(),
-    });
+    let trained = Signal::derive(move || names::of_trained(lab.choices.with(|c| c.train.trained)).to_owned());
     view! {
         <div class="field-row">
             {setting!(lab, "epochs", "epochs", epochs as usize, 1.0, 10_000.0, true, "Passes over the examples")}

@@ -9,7 +9,7 @@ use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slide
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;
-use crate::ui::state::{Choices, Standing, Step, names, number, words};
+use crate::ui::state::{Choices, Standing, Step, number, words};
 use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
 use leptos::prelude::*;
 
@@ -207,7 +207,7 @@ pub fn Picture() -> impl IntoView {
                     .iter()
                     .enumerate()
                     .map(|(place, merge)| Series {
-                        name: named(lab, merge),
+                        name: merge.adapter.name.clone(),
                         // Several merges beside one another need telling apart, so only the newest has the merge's colour.
                         role: match pictures::role(lab, merge.adapter.id) {
                             Role::Merged if many && place + 1 < merges.len() => Role::Adapter(3 + place % 3),
@@ -264,11 +264,6 @@ pub fn Picture() -> impl IntoView {
     }
 }
 
-/// What a merge is called: by what made it.
-fn named(lab: Lab, merge: &MergeReport) -> String {
-    lab.methods.with(|methods| lab.adapters.with(|adapters| names::of_merge(&merge.spec, methods, adapters)))
-}
-
 #[component]
 fn Row(merge: MergeReport) -> impl IntoView {
     let lab = expect_context::<Lab>();
@@ -286,15 +281,15 @@ fn Row(merge: MergeReport) -> impl IntoView {
     view! {
         <tr data-testid="merge-row" data-name=merge.adapter.name.clone() data-method=merge.spec.method.clone()
             data-distance=distance.map(|x| x.to_string())>
-            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{named(lab, &merge)}</th>
+            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{merge.adapter.name.clone()}</th>
             <td class="n">{mean(|l| l.diagonal_share).map_or("—".to_owned(), words::percent)}</td>
             <td class="n">{cost}</td>
             <td class="n">{number(distance)}</td>
             <td class="buttons">
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
-                <button class="small" data-testid="download-adapter" aria-label=format!("Download {}", named(lab, &merge)) title="A zip that Python's adapters library loads, with its recipe"
+                <button class="small" data-testid="download-adapter" aria-label=format!("Download {}", merge.adapter.name) title="A zip that Python's adapters library loads, with its recipe"
                     disabled=move || lab.busy() on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                <button class="small" aria-label=format!("Remove {}", named(lab, &merge)) on:click=move |_| lab.remove(id)>"Remove"</button>
+                <button class="small" aria-label=format!("Remove {}", merge.adapter.name) on:click=move |_| lab.remove(id)>"Remove"</button>
             </td>
         </tr>
     }

@@ -9,7 +9,7 @@ use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::results::{self, Group, Task};
 use crate::ui::state::{Step, words};
-use crate::viz::{Comparison, Confusion, Method, Role, Unit, sort_by};
+use crate::viz::{Comparison, Confusion, Method, Unit, sort_by};
 use leptos::prelude::*;
 
 /// The task in sight: the last one judged.
@@ -26,7 +26,8 @@ pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let none = move || lab.runs.with(|runs| runs.iter().all(|run| run.test.is_none()));
     let export = move |_| {
-        let text = lab.data.with_untracked(|data| lab.runs.with_untracked(|runs| results::csv(runs, data)));
+        let (origins, data) = (lab.origins.get_untracked(), lab.data.get_untracked());
+        let text = lab.runs.with_untracked(|runs| results::csv(runs, &origins, &data));
         let file = FileBytes { path: "mera-results.csv".into(), bytes: text.into_bytes() };
         lab.save(&file);
     };
@@ -51,12 +52,13 @@ pub fn Picture() -> impl IntoView {
     let chosen = RwSignal::new(usize::MAX);
     let task = task(lab, chosen);
     let groups = Memo::new(move |_| {
-        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &task))).unwrap_or_default()
+        let origins = lab.origins.get();
+        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &origins, &task))).unwrap_or_default()
     });
-    let role = move |name: &str| {
-        let start =
-            lab.runs.with(|runs| runs.iter().find(|run| run.asked.name == name).map(|run| run.asked.start.clone()));
-        start.map_or(Role::Ink2, |start| pictures::start_role(lab, &start))
+    let method = move |group: &Group, values| Method {
+        name: group.name.clone(),
+        role: pictures::start_role(lab, &group.start),
+        values,
     };
     let majority = move || {
         let task = task.get()?;
@@ -66,11 +68,7 @@ pub fn Picture() -> impl IntoView {
         title: "Accuracy on the test set".into(),
         quantity: "accuracy".into(),
         unit: Unit::Percent,
-        methods: groups
-            .get()
-            .iter()
-            .map(|g| Method { name: g.name.clone(), role: role(&g.name), values: g.accuracies() })
-            .collect(),
+        methods: groups.get().iter().map(|group| method(group, group.accuracies())).collect(),
         baseline: majority().map(|m| ("majority".to_owned(), f64::from(m))),
     };
     let paired = move || {
@@ -84,11 +82,7 @@ pub fn Picture() -> impl IntoView {
             quantity: "difference in accuracy".into(),
             unit: Unit::Points,
             methods: others
-                .map(|other| Method {
-                    name: other.name.clone(),
-                    role: role(&other.name),
-                    values: first.as_ref().map(|first| first.minus(other)).unwrap_or_default(),
-                })
+                .map(|other| method(other, first.as_ref().map(|first| first.minus(other)).unwrap_or_default()))
                 .filter(|method| !method.values.is_empty())
                 .collect(),
             baseline: Some(("no difference".into(), 0.0)),
@@ -148,11 +142,11 @@ fn Table(groups: Memo<Vec<Group>>, task: Memo<Option<Task>>) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let rows = move || {
         let Some(task) = task.get() else { return vec![] };
-        let order = |name: &str| groups.with(|groups| groups.iter().position(|group| group.name == name));
+        let order = |run| groups.with(|groups| groups.iter().position(|group| group.runs.contains(&run)));
         let mut rows: Vec<RunReport> = lab.runs.with(|runs| {
             runs.iter().filter(|run| run.test.is_some() && Task::of(&run.asked) == task).cloned().collect()
         });
-        let place = |run: &RunReport| (order(&run.asked.name), run.asked.episode.seed);
+        let place = |run: &RunReport| (order(run.run), run.asked.episode.seed);
         sort_by(&mut rows, |a, b| place(a).cmp(&place(b)));
         rows
     };
