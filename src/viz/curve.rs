@@ -161,8 +161,9 @@ impl Curves {
                 let (first, last) = (run.points.iter().find(|p| known(p)), run.points.iter().rev().find(|p| known(p)));
                 if let (Some(first), Some(last)) = (first, last) {
                     let (from, to) = (panel.unit.write(first.1), panel.unit.write(last.1));
-                    let step = Unit::Plain.write(last.0);
-                    parts.push(format!("{} of {} from {from} to {to} at {} {step}", panel.title, run.name, self.x));
+                    let (start, end) = (Unit::Plain.write(first.0), Unit::Plain.write(last.0));
+                    let (title, name, x) = (&panel.title, &run.name, &self.x);
+                    parts.push(format!("{title}, {name}: {from} to {to} ({x}: {start} to {end})"));
                 }
             }
         }
@@ -201,7 +202,7 @@ mod tests {
         let lines = scene.marks.iter().filter(|m| m.hit.is_some() && matches!(m.shape, Shape::Line(_)));
         assert_eq!(lines.count(), 2);
         assert_eq!(scene.regions.len(), 4);
-        assert_eq!(scene.summary, "loss of merged from 0.9 to 0.4 at step 5.");
+        assert_eq!(scene.summary, "loss, merged: 0.9 to 0.4 (step: 1 to 5).");
     }
 
     #[test]

@@ -84,8 +84,8 @@ pub fn Between() -> impl IntoView {
             x: format!("% of {}", lab.name(asked.other)),
             end: Some(100.0),
             panels: vec![
-                panel("squared error, each example left out", Unit::Plain, None, |p| p.loss),
-                panel("accuracy, each example left out", Unit::Percent, Some((0.0, 1.0)), |p| p.accuracy),
+                panel("leave-one-out squared error", Unit::Plain, None, |p| p.loss),
+                panel("leave-one-out accuracy", Unit::Percent, Some((0.0, 1.0)), |p| p.accuracy),
             ],
         }
     };
