@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// The sample adapters, in the order in which they are dropped; the first is the reference.
 const ADAPTERS: [&str; 3] = ["mnli", "snli", "paws"];
 
+/// Whether the last of them takes part.
+const LAST_USED: &str = "adapter-row:last-child [data-testid=\"adapter-use\"]";
+
 /// The page shows the worked sample before there is an engine.
 #[tokio::test]
 async fn the_sample_is_there_before_the_engine() -> Result<()> {
@@ -97,19 +100,19 @@ async fn own_files_all_the_way() -> Result<()> {
     let lab = Lab::open("#/lab/adapters?device=cpu").await?;
     let result = async {
         lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
-        drop_adapters(&lab, &files).await?;
+        let adapters = drop_adapters(&lab, &files).await?;
         bad_files(&lab, &files).await?;
         align(&lab, &files).await?;
-        merge(&lab).await?;
+        merge(&lab, &adapters).await?;
         learn(&lab, &files).await?;
-        compare(&lab).await
+        compare(&lab, &adapters).await
     };
     let result = result.await;
     lab.close_after("own_files_all_the_way", result).await
 }
 
-/// A folder, a zip and loose files.
-async fn drop_adapters(lab: &Lab, files: &OwnFiles) -> Result<()> {
+/// A folder, a zip and loose files; what the adapters are called.
+async fn drop_adapters(lab: &Lab, files: &OwnFiles) -> Result<Vec<String>> {
     lab.drop_files(&[&files.folder]).await?;
     lab.until_count("adapter-row", LONG, 1).await?;
     lab.drop_files(&[&files.zip]).await?;
@@ -118,7 +121,7 @@ async fn drop_adapters(lab: &Lab, files: &OwnFiles) -> Result<()> {
     lab.until_count("adapter-row", LONG, 3).await?;
     let names = lab.attributes("adapter-row", "data-name").await?;
     ensure!(names[..2] == ADAPTERS[..2], "the adapters are called {names:?}");
-    Ok(())
+    Ok(names)
 }
 
 /// What can't be used is told, one line each, and nothing that was loaded is lost.
@@ -161,9 +164,8 @@ async fn align(lab: &Lab, files: &OwnFiles) -> Result<()> {
 
     // By what the neurons do on texts of one's own. All adapters that take part are looked at together, so the third
     // sits out.
-    let third = "adapter-row:last-child [data-testid=\"adapter-use\"]";
     lab.press("step-adapters").await?;
-    lab.choose(third).await?;
+    lab.choose(LAST_USED).await?;
     lab.press("step-align").await?;
     lab.choose("align-by-activations").await?;
     lab.fill("own-texts", &std::fs::read_to_string(&files.texts)?).await?;
@@ -174,7 +176,7 @@ async fn align(lab: &Lab, files: &OwnFiles) -> Result<()> {
     let words = ["activations".into(), "--plm".into(), plm.into(), "--texts".into(), files.texts.clone().into()];
     compare_alignment(lab, &native(&words, "snli")?).await?;
     lab.press("step-adapters").await?;
-    lab.choose(third).await
+    lab.choose(LAST_USED).await
 }
 
 /// Every layer's numbers on the page against those of `mera align`, or of a stored alignment.
@@ -199,7 +201,7 @@ async fn compare_alignment(lab: &Lab, expected: &serde_json::Value) -> Result<()
     Ok(())
 }
 
-async fn merge(lab: &Lab) -> Result<()> {
+async fn merge(lab: &Lab, adapters: &[String]) -> Result<()> {
     lab.press("step-merge").await?;
     lab.choose("method-mera_wts").await?;
     lab.press("merge-go").await?;
@@ -214,7 +216,6 @@ async fn merge(lab: &Lab) -> Result<()> {
         file(end)?;
     }
     let recipe: serde_json::Value = serde_json::from_slice(file("recipe.json")?)?;
-    ensure!(recipe.to_string().contains("mera_wts"), "the recipe does not name the method: {recipe}");
 
     let out = TempDir::new()?;
     // The tensors carry the adapter's name, which the command takes from the folder.
@@ -228,6 +229,14 @@ async fn merge(lab: &Lab) -> Result<()> {
         std::fs::read(folder.join("adapter.safetensors")).context("mera merge wrote no adapter.safetensors")?;
     let difference = largest_difference(file("adapter.safetensors")?, &native)?;
     ensure!(difference < 1e-5, "the page's merge differs from the command's by {difference}");
+
+    // So does what is said of how it came about; the third adapter came as loose files, of no folder's name.
+    let mut said: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("recipe.json"))?)?;
+    said["adapter"]["inputs"][2]["name"] = adapters[2].as_str().into();
+    for key in ["method", "settings", "inputs", "weights", "reference", "scale"] {
+        let (page, native) = (&recipe["adapter"][key], &said["adapter"][key]);
+        ensure!(page == native && !native.is_null(), "{key} is {page} in the page's recipe, {native} in the command's");
+    }
     Ok(())
 }
 
@@ -319,20 +328,59 @@ async fn learn(lab: &Lab, files: &OwnFiles) -> Result<()> {
     Ok(())
 }
 
-/// The merge beside each single adapter, the plain average, one from scratch, and the head alone.
-async fn compare(lab: &Lab) -> Result<()> {
+/// The merge beside each single adapter, the plain average, one from scratch, and the head alone; then without one of the
+/// adapters.
+async fn compare(lab: &Lab, adapters: &[String]) -> Result<()> {
+    let all = adapters.join(" + ");
+    let singles = adapters.iter().cloned();
+    let mut expected = vec![format!("MerA by weights (of {all})")];
+    expected.extend(singles.chain([format!("Average (of {all})"), "from scratch".into(), "head only".into()]));
     lab.fill("epochs", "1").await?;
     lab.press("step-results").await?;
-    lab.press("compare-all").await?;
     // The run of twelve epochs is another task's: it can't be compared with these.
-    lab.until_count("result-row", 4 * LONG, 7).await?;
-    for accuracy in lab.attributes("result-row", "data-accuracy").await? {
-        ensure!(in_unit_interval(&accuracy), "an accuracy is {accuracy}");
-    }
+    let first = compare_all(lab, &expected).await?;
+
+    // What is there already is not trained again, and other merges are beside the first.
+    lab.press("step-adapters").await?;
+    lab.choose(LAST_USED).await?;
+    lab.press("step-results").await?;
+    let two = adapters[..2].join(" + ");
+    expected.extend([format!("MerA by weights (of {two})"), format!("Average (of {two})")]);
+    let second = compare_all(lab, &expected).await?;
+    ensure!(second[..7] == first[..], "without an adapter, runs have changed from {first:?} to {second:?}");
+    let again = compare_all(lab, &expected).await?;
+    ensure!(again == second, "pressed once more, runs have changed from {second:?} to {again:?}");
+
     let table = std::fs::read_to_string(lab.download("export-csv").await?)?;
-    // Of every task: with the one of twelve epochs, under a line of headers.
-    ensure!(table.lines().count() == 9, "the exported table is\n{table}");
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = table.lines().map(cells).collect();
+    let column = |name: &str| -> Result<Vec<String>> {
+        let place =
+            lines[0].iter().position(|header| header == name).with_context(|| format!("no {name} in {table}"))?;
+        Ok(lines[1..].iter().map(|line| line[place].clone()).collect())
+    };
+    // Of every task: first the one of twelve epochs.
+    ensure!(column("name")? == [&expected[..1], &expected[..]].concat(), "the exported table is\n{table}");
+    let epochs = column("epochs")?;
+    ensure!(epochs[0] == "12" && epochs[1..].iter().all(|epochs| epochs == "1"), "the exported table is\n{table}");
+    let starts = "mera_wts mera_wts adapter adapter adapter average scratch:48 head mera_wts average";
+    ensure!(column("start")?.join(" ") == starts, "the exported table is\n{table}");
+    let inputs = column("inputs")?;
+    ensure!((&inputs[1], &inputs[8]) == (&all, &two), "the exported table is\n{table}");
     Ok(())
+}
+
+/// Presses *Compare all*, and when that is over returns the accuracies of the runs, which must be those expected.
+async fn compare_all(lab: &Lab, expected: &[String]) -> Result<Vec<String>> {
+    lab.press("compare-all").await?;
+    lab.until_count("plan", 4 * LONG, 0).await?;
+    let names = lab.attributes("result-row", "data-name").await?;
+    ensure!(names == expected, "the runs are {names:?}, expected {expected:?}");
+    let seeds = lab.attributes("result-row", "data-seed").await?;
+    ensure!(seeds.iter().all(|seed| seed == "13"), "the seeds are {seeds:?}");
+    let accuracies = lab.attributes("result-row", "data-accuracy").await?;
+    ensure!(accuracies.iter().all(|accuracy| in_unit_interval(accuracy)), "the accuracies are {accuracies:?}");
+    Ok(accuracies)
 }
 
 /// The files of a visitor.
