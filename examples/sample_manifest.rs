@@ -12,20 +12,14 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A model that is served, and the adapters for it.
+/// A model that is served. It lies in `models/FOLDER`, the adapters for it in `samples/adapters/FOLDER`.
 struct Served {
     name: &'static str,
-    model: &'static str,
-    adapters: &'static str,
+    folder: &'static str,
 }
 
-const FIRST: Served =
-    Served { name: "all-MiniLM-L6-v2", model: "models/all-minilm-l6-v2", adapters: "samples/adapters" };
-const SECOND: Served = Served {
-    name: "paraphrase-MiniLM-L3-v2",
-    model: "models/paraphrase-minilm-l3-v2",
-    adapters: "samples/adapters-l3",
-};
+const FIRST: Served = Served { name: "all-MiniLM-L6-v2", folder: "all-minilm-l6-v2" };
+const SECOND: Served = Served { name: "paraphrase-MiniLM-L3-v2", folder: "paraphrase-minilm-l3-v2" };
 const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 const TASK: &str = "samples/task/everyday-nli.tsv";
 
@@ -63,15 +57,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 type Listed = (Value, Vec<Value>, Vec<AdapterCard>);
 
 fn open(engine: &mut Engine, www: &Path, served: &Served) -> Result<Listed, Box<dyn Error>> {
-    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("{}/{file}", served.model)));
+    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("models/{}/{file}", served.folder)));
     let open = OpenPlm { name: served.name.into(), files: sources(www, &files)? };
     let plm = ask(engine, open)?;
     let plm = json!({ "name": served.name, "files": listed(&files), "card": plm });
 
+    let place = format!("samples/adapters/{}", served.folder);
     let mut adapters = Vec::new();
     let mut cards = Vec::new();
-    for folder in folders(&www.join(served.adapters))? {
-        let files = adapter_files(www, served.adapters, &folder)?;
+    for folder in folders(&www.join(&place))? {
+        let files = adapter_files(www, &place, &folder)?;
         let opened = ask(engine, Open { files: sources(www, &files)? })?;
         if let Some(problem) = opened.problems.first() {
             return Err(format!("{}: {}", problem.path, problem.message).into());

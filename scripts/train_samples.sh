@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Trains the sample adapters of www/samples/adapters.
+# Trains the sample adapters of www/samples/adapters, for one model.
 #
 #   DATA=path/to/data scripts/train_samples.sh [flags for `mera train`]
 #
 # DATA  a folder with a folder a set, each with train.tsv and, where there is one, dev.tsv: UTF-8, no quoting, columns
-#       label, text1 and text2. Which sets, and whose they are: www/samples/adapters/README.md.
+#       label, text1 and text2. Which sets, and whose they are: www/samples/adapters/all-minilm-l6-v2/README.md.
 # PLM   the pretrained model                                        (www/models/all-minilm-l6-v2)
-# OUT   where the adapters go, a folder each                        (www/samples/adapters)
+# OUT   where the adapters go, a folder each                        (www/samples/adapters/ and the model's folder)
 # SETS  which to train; the n-th has the seed n, and so weights that start apart from the others'   (mnli snli paws)
 # EPOCHS  passes over each set                                       (6)
 # MERA  the command                                                 (cargo run --bin mera --)
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 
 DATA=${DATA:?a folder with a folder a set, such as mnli/train.tsv}
 PLM=${PLM:-www/models/all-minilm-l6-v2}
-OUT=${OUT:-www/samples/adapters}
+OUT=${OUT:-www/samples/adapters/$(basename "$PLM")}
 SETS=${SETS:-mnli snli paws}
 EPOCHS=${EPOCHS:-6}
 MERA=${MERA:-cargo run --bin mera --}

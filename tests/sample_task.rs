@@ -110,8 +110,15 @@ fn the_sample_experiment_names_what_is_there() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples");
     assert_eq!(experiment.seeds, SEEDS);
     assert!(experiment.compared().unwrap().len() > 15);
-    let adapters = experiment.adapters.iter().map(|adapter| &adapter.path);
-    for path in adapters.chain(experiment.targets.iter().map(|target| &target.train)) {
-        assert!(folder.join(path).exists(), "{path}");
+    // Each model that the page serves has the same adapters, under its own name.
+    let mut on_both = experiment.clone();
+    on_both.plms = ["all-minilm-l6-v2", "paraphrase-minilm-l3-v2"].map(|name| format!("../models/{name}")).to_vec();
+    assert_eq!(experiment.plms, on_both.plms[..1]);
+    let adapters = |plm| on_both.adapters.iter().map(move |adapter| (plm, adapter));
+    let adapters = (0..2).flat_map(adapters).map(|(plm, adapter)| on_both.adapter_path(adapter, plm));
+    let paths: Vec<_> = adapters.chain(experiment.targets.iter().map(|target| target.train.clone())).collect();
+    assert_eq!(paths.iter().collect::<HashSet<_>>().len(), 7, "{paths:?}");
+    for path in paths {
+        assert!(folder.join(&path).exists(), "{path}");
     }
 }

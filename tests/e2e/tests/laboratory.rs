@@ -131,7 +131,7 @@ fn prepare(place: &Path) -> Result<PathBuf> {
         let into = folder.join("adapters").join(name);
         std::fs::create_dir_all(&into)?;
         for file in ["adapter_config.json", "adapter.safetensors"] {
-            std::fs::copy(root().join("www/samples/adapters").join(name).join(file), into.join(file))?;
+            std::fs::copy(root().join("www/samples/adapters/all-minilm-l6-v2").join(name).join(file), into.join(file))?;
         }
     }
     let task = std::fs::read_to_string(root().join("www/samples/task/everyday-nli.tsv"))?;

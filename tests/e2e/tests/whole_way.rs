@@ -446,7 +446,7 @@ impl OwnFiles {
 }
 
 fn sample(name: &str) -> PathBuf {
-    root().join("www/samples/adapters").join(name)
+    root().join("www/samples/adapters/all-minilm-l6-v2").join(name)
 }
 
 #[cfg(unix)]
