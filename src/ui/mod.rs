@@ -38,7 +38,7 @@
 //! | `result-row` | a row of the table: `data-name`, `data-accuracy`, `data-seed` |
 //! | `majority`, `export-csv`, `download-run`, `download-curve`, `confusion` | beside it |
 //! | `sheet`, `experiment-select`, `of-lab`, `forget`, `unreadable`, `toml` | the experiment of the laboratory; `data-shown` is its name |
-//! | `use-<method>`, `shots`, `seeds`, `training-<key>`, `workers`, `adapter-track`, `target-track`, `target-without`, `use-tracks-<tracks>` | its form |
+//! | `use-<method>`, `shots`, `seeds`, `training-<key>`, `workers`, `adapter-track`, `target-track`, `target-without`, `use-tracks-<tracks>`, `use-plm-<name>` | its form |
 //! | `score-adapters`, `scoring`, `stop-scoring`, `scores` | scores of a target's adapters before any training: asked for, on their way (`data-share`), stopped, there |
 //! | `laboratory-status` | how it stands: `data-status`, `data-done`, `data-all`, `data-failed` |
 //! | `run-experiment`, `pause-experiment`, `resume-experiment`, `cancel-experiment`, `member` | what sets it going; a worker |

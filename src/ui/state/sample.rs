@@ -90,6 +90,14 @@ impl Sample {
         [&self.plm].into_iter().chain(others).map(|plm| plm.name.clone()).collect()
     }
 
+    /// The names of the folders in which those models lie, in the same order.
+    #[must_use]
+    pub fn folders(&self) -> Vec<String> {
+        let others = self.others.iter().map(|other| &other.plm);
+        let files = [&self.plm].into_iter().chain(others).filter_map(|plm| plm.files.first());
+        files.filter_map(|file| file.url.rsplit('/').nth(1)).map(str::to_owned).collect()
+    }
+
     /// The served model of this name; that of the sample where no other has it.
     #[must_use]
     pub fn plm_named(&self, name: &str) -> &SamplePlm {
@@ -254,20 +262,21 @@ mod tests {
 
     #[test]
     fn a_second_model_brings_its_own_adapters() {
-        let other = r#""others": [{"plm": {"name": "half", "files": []}, "adapters": [
+        let other = r#""others": [{"plm": {"name": "Half", "files": [{"path": "config.json", "url": "models/half/config.json"}]}, "adapters": [
             {"name": "c", "track": "nli", "files": [{"path": "c/adapter_config.json", "url": "samples/half/c/adapter_config.json"}]}]}],"#;
         let sample: Sample = serde_json::from_str(&INDEX.replacen('{', &format!("{{{other}"), 1)).unwrap();
-        assert_eq!(sample.served(), ["tiny", "half"]);
-        assert_eq!((sample.plm_named("tiny").name.as_str(), sample.plm_named("half").name.as_str()), ("tiny", "half"));
+        assert_eq!(sample.served(), ["tiny", "Half"]);
+        assert_eq!(sample.folders(), ["tiny", "half"]);
+        assert_eq!((sample.plm_named("tiny").name.as_str(), sample.plm_named("Half").name.as_str()), ("tiny", "Half"));
         assert_eq!(sample.adapters_for(Some("an own one")), sample.adapters);
         let [ours, theirs] = [&sample.adapters[0], &sample.others[0].adapters[0]].map(|adapter| {
             let named = sample.cards(None).swap_remove(0);
             AdapterCard { name: adapter.name.clone(), ..named }
         });
-        assert!(sample.is_for_another("half", &ours) && sample.is_for_another("tiny", &theirs));
+        assert!(sample.is_for_another("Half", &ours) && sample.is_for_another("tiny", &theirs));
         let own = AdapterCard { name: "own".into(), ..ours.clone() };
-        assert!(!sample.is_for_another("tiny", &ours) && !sample.is_for_another("half", &own));
-        let open = sample.open(sample.adapters_for(Some("half")), true);
+        assert!(!sample.is_for_another("tiny", &ours) && !sample.is_for_another("Half", &own));
+        let open = sample.open(sample.adapters_for(Some("Half")), true);
         let urls = open.files.iter().map(|file| match file {
             FileSource::Url { url, .. } => url.as_str(),
             _ => panic!("{file:?}"),

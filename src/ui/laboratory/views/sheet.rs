@@ -7,7 +7,9 @@ use crate::protocol::*;
 use crate::ui::components::fields::{Select, Words};
 use crate::ui::components::pick::Pick;
 use crate::ui::laboratory::Laboratory;
+use crate::ui::state::laboratory::bundle::last;
 use crate::ui::state::laboratory::{Status, form};
+use crate::ui::state::sample::Sample;
 use crate::ui::state::words;
 use leptos::prelude::*;
 
@@ -72,15 +74,8 @@ fn Methods() -> impl IntoView {
             <legend>{move || words::plural(sheet.with(|sheet| sheet.methods.len()), "method")}</legend>
             <div class="method-list">
                 {move || laboratory.lab.compared.get().into_iter().map(|ComparedMethod { id, description, .. }| {
-                    let (on, own) = (id.clone(), id.clone());
-                    view! {
-                        <label class="check" title=description>
-                            <input type="checkbox" data-testid=format!("use-{id}")
-                                prop:checked=move || sheet.with(|sheet| sheet.methods.contains(&on))
-                                on:change=move |_| laboratory.edit(|sheet| form::toggle(&mut sheet.methods, &own))/>
-                            <span>{id.clone()}</span>
-                        </label>
-                    }
+                    let testid = format!("use-{id}");
+                    view! { <Check sheet list=|sheet| &mut sheet.methods item=id.clone() name=id title=description testid/> }
                 }).collect_view()}
             </div>
         </fieldset>
@@ -132,13 +127,51 @@ fn Numbers() -> impl IntoView {
     }
 }
 
-/// Adapters and targets with their tracks.
+/// One item of a list of the sheet: in it or not.
+#[component]
+fn Check(
+    sheet: Memo<ExperimentSheet>,
+    list: fn(&mut ExperimentSheet) -> &mut Vec<String>,
+    item: String,
+    name: String,
+    title: String,
+    testid: String,
+    /// Whether the last one stays.
+    #[prop(optional)]
+    keep_one: bool,
+) -> impl IntoView {
+    let laboratory = expect_context::<Laboratory>();
+    let on = item.clone();
+    let is_on = Memo::new(move |_| list(&mut sheet.get()).contains(&on));
+    view! {
+        <label class="check" title=title>
+            <input type="checkbox" data-testid=testid prop:checked=is_on
+                disabled=move || keep_one && is_on.get() && list(&mut sheet.get()).len() == 1
+                on:change=move |_| laboratory.edit(|sheet| form::toggle(list(sheet), &item))/>
+            <span>{name}</span>
+        </label>
+    }
+}
+
+/// The models, and adapters and targets with their tracks.
 #[component]
 fn Parts() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
+    let plms = Memo::new(move |_| {
+        let served = laboratory.lab.sample.with(|sample| sample.as_ref().map(Sample::folders).unwrap_or_default());
+        sheet.with(|sheet| form::plms(sheet, &served))
+    });
     view! {
         <div class="sheet-part">
+            <h4>"Models"</h4>
+            <div class="row" role="group" aria-label="Models">
+                {move || plms.get().into_iter().map(|plm| {
+                    let name = last(&plm).to_owned();
+                    let testid = format!("use-plm-{name}");
+                    view! { <Check sheet list=|sheet| &mut sheet.plms item=plm.clone() name title=plm testid keep_one=true/> }
+                }).collect_view()}
+            </div>
             <h4>"Adapters"</h4>
             <ul>
                 {move || sheet.get().adapters.into_iter().enumerate().map(|(place, adapter)| view! {
@@ -158,15 +191,10 @@ fn Parts() -> impl IntoView {
             </ul>
             <div class="row" role="group" aria-label="Sets of adapters">
                 {["same", "cross", "mixed"].map(|tracks| view! {
-                    <label class="check" title="Which adapters are merged for a target: those of its track, the others, all">
-                        <input type="checkbox" data-testid=format!("use-tracks-{tracks}")
-                            prop:checked=move || sheet.with(|sheet| sheet.tracks.iter().any(|on| on == tracks))
-                            on:change=move |_| laboratory.edit(|sheet| form::toggle(&mut sheet.tracks, tracks))/>
-                        <span>{tracks}</span>
-                    </label>
+                    <Check sheet list=|sheet| &mut sheet.tracks item=tracks.into() name=tracks.into() testid=format!("use-tracks-{tracks}")
+                        title="Which adapters are merged for a target: those of its track, the others, all".into()/>
                 }).collect_view()}
             </div>
-            <p class="quiet-words">{move || sheet.with(|sheet| format!("On {}", sheet.plms.iter().map(|folder| crate::ui::state::laboratory::bundle::last(folder)).collect::<Vec<_>>().join(", ")))}</p>
         </div>
     }
 }

@@ -1,6 +1,6 @@
 //! The sheet of an experiment as a form changes it.
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, last};
 use crate::protocol::*;
 use crate::ui::state::{hub, number};
 
@@ -21,6 +21,19 @@ pub fn toggle(list: &mut Vec<String>, item: &str) {
         }
         None => list.push(item.to_owned()),
     }
+}
+
+/// The models that an experiment may be done on, as its sheet names them: those that the page serves, in folders named
+/// `served` which lie together, then those that only the sheet knows.
+#[must_use]
+pub fn plms(sheet: &ExperimentSheet, served: &[String]) -> Vec<String> {
+    let named = |name: &String| sheet.plms.iter().find(|plm| last(plm) == name);
+    let place = served.iter().find_map(named).map_or("models/", |plm| plm.strip_suffix(last(plm)).unwrap_or_default());
+    let each = |name: &String| named(name).cloned().unwrap_or_else(|| format!("{place}{name}"));
+    let mut all: Vec<String> = served.iter().map(each).collect();
+    let others = sheet.plms.iter().filter(|plm| !all.contains(plm)).cloned();
+    all.extend(others.collect::<Vec<_>>());
+    all
 }
 
 /// Whole numbers, apart by spaces or commas, each once.
@@ -101,8 +114,9 @@ pub fn from_lab(
                 let path = format!("models/{}/{}", plm.name, file.path);
                 files.push(FileSource::Bytes(FileBytes { path, bytes: file.bytes.clone() }));
             }
-            FileSource::Url { path, url } => {
-                files.push(FileSource::Url { path: format!("models/{}/{path}", plm.name), url: url.clone() });
+            // Served with the page, in a folder whose name may be another than the model's.
+            FileSource::Url { url, .. } => {
+                sheet.plms = vec![url.rsplit_once('/').map_or(url.as_str(), |(folder, _)| folder).to_owned()];
             }
         }
     }
@@ -171,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn a_served_model_stands_beside_the_one_that_is_named() {
+        let served = ["six", "three"].map(str::to_owned);
+        let plms = |named: &[&str]| {
+            let plms = named.iter().map(|plm| (*plm).to_owned()).collect();
+            super::plms(&ExperimentSheet { plms, ..ExperimentSheet::default() }, &served).join(" ")
+        };
+        assert_eq!(plms(&["../models/six"]), "../models/six ../models/three");
+        assert_eq!(plms(&["a/three", "a/own"]), "a/six a/three a/own");
+        assert_eq!(plms(&["owner/name"]), "models/six models/three owner/name");
+        assert_eq!(plms(&["b/three", "a/six"]), "a/six b/three");
+        assert_eq!(plms(&["three"]), "six three");
+    }
+
+    #[test]
     fn what_is_loaded_makes_an_experiment_that_finds_its_files() {
         let plm = OpenPlm {
             name: "tiny".into(),
@@ -189,6 +217,7 @@ mod tests {
             .map(|name| (adapter(1, name), FileBytes { path: format!("{name}/adapter.safetensors"), bytes: vec![] }));
         let (sheet, bundle) = from_lab(&plm, &adapters, &[(data, file)]);
         assert_eq!(bundle.missing(&sheet), [""; 0]);
+        assert_eq!(bundle.open_plm(&sheet, 0, &[]).unwrap().files[0], plm.files[0], "of the folder that is served");
         assert_eq!((sheet.targets[0].train.as_str(), sheet.targets[0].track.as_str()), ("data/own task.csv", "NLI"));
         assert_eq!(sheet.targets[0].without, ["own task"], "whoever has learned it says nothing of the others");
         let source = FileSource::Hub { id: "owner/name".into(), revision: "v1".into() };
