@@ -31,14 +31,7 @@ async fn both_devices_go_the_same_way() {
 }
 
 async fn whole_way(choice: DeviceChoice) -> Numbers {
-    let mut engine = Engine::new(SharedGpu);
-    let device = ask(&mut engine, Start { device: choice }).await;
-    let wanted = if choice == DeviceChoice::Cpu { DeviceKind::Cpu } else { DeviceKind::WebGpu };
-    assert_eq!(device.device, wanted, "{}", device.reason);
-    let files = ["config.json", "tokenizer.json", "model.safetensors"];
-    let files = files.map(|name| file(&format!("model/tiny/{name}"), name)).to_vec();
-    assert_eq!(ask(&mut engine, OpenPlm { name: "tiny".into(), files }).await.layers, 2);
-
+    let mut engine = tiny(choice).await;
     let mut files = Vec::new();
     for (name, weights) in [("a", "pytorch_adapter.bin"), ("b", "adapter.safetensors"), ("c", "pytorch_adapter.bin")] {
         for part in ["adapter_config.json", weights] {
@@ -92,11 +85,22 @@ async fn whole_way(choice: DeviceChoice) -> Numbers {
     }
 }
 
-async fn ask<A: Ask>(engine: &mut Engine, ask: A) -> A::Answer {
+/// An engine on that device, with the tiny model of the fixtures.
+pub(crate) async fn tiny(choice: DeviceChoice) -> Engine {
+    let mut engine = Engine::new(SharedGpu);
+    let device = ask(&mut engine, Start { device: choice }).await;
+    let wanted = if choice == DeviceChoice::Cpu { DeviceKind::Cpu } else { DeviceKind::WebGpu };
+    assert_eq!(device.device, wanted, "{}", device.reason);
+    let files = PLM_FILES.map(|name| file(&format!("model/tiny/{name}"), name)).to_vec();
+    assert_eq!(ask(&mut engine, OpenPlm { name: "tiny".into(), files }).await.layers, 2);
+    engine
+}
+
+pub(crate) async fn ask<A: Ask>(engine: &mut Engine, ask: A) -> A::Answer {
     A::answer(engine.handle(ask.into(), &mut Quiet).await.unwrap()).unwrap()
 }
 
-fn file(path: &str, known_as: &str) -> FileSource {
+pub(crate) fn file(path: &str, known_as: &str) -> FileSource {
     FileSource::Bytes(FileBytes { path: known_as.into(), bytes: read(&fixture(path)) })
 }
 
