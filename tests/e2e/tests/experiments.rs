@@ -1,0 +1,161 @@
+//! What sets experiments going, holds and ends them on the built page, with a model so small that runs take a moment; and
+//! the experiment that the page opens with.
+#![allow(clippy::unwrap_used)]
+
+use anyhow::{Context, Result, ensure};
+use e2e::lab::{LONG, Lab, SOON};
+use e2e::root;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// More runs than are done before a button is pressed.
+const LONG_ONE: (&str, &str) =
+    ("long", "seeds = [1, 2, 3, 4, 5, 6, 7, 8]\nmethods = [\"scratch\", \"single\"]\n[training]\nepochs = 60");
+const SHORT_ONE: (&str, &str) =
+    ("short", "seeds = [13]\nmethods = [\"majority\", \"sum\", \"fusion\"]\n[training]\nepochs = 2");
+
+/// The methods of the short one.
+const METHODS: [&str; 3] = ["majority", "sum", "fusion"];
+
+#[tokio::test]
+async fn experiments_are_held_ended_and_done_one_after_the_other() -> Result<()> {
+    let files = TempDir::new()?;
+    let (long, short) = (prepare(files.path(), LONG_ONE)?, prepare(files.path(), SHORT_ONE)?);
+    let lab = Lab::open("#/laboratory?device=cpu&workers=1").await?;
+    let result = async {
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        open(&lab, &long, "long").await?;
+        lab.press("run-experiment").await?;
+        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+
+        lab.press("pause-experiment").await?;
+        is(&lab, "paused").await?;
+        let (paused, all) = (done(&lab).await?, lab.number("laboratory-status", "data-all").await?);
+        ensure!(all == 24.0 && (1.0..all).contains(&paused), "{paused} of {all} runs were done when it was paused");
+        ensure!(lab.count("member").await? == 0, "it is paused, and workers are at it");
+        lab.press("resume-experiment").await?;
+        lab.until("laboratory-status", "data-done", LONG, |now| now.parse().is_ok_and(|now: f64| now > paused)).await?;
+
+        // Another one waits for its turn, and has it when the first is stopped.
+        open(&lab, &short, "short").await?;
+        lab.press("run-experiment").await?;
+        is(&lab, "queued").await?;
+        show(&lab, "long").await?;
+        lab.press("cancel-experiment").await?;
+        is(&lab, "paused").await?;
+        let stopped = done(&lab).await?;
+        ensure!((paused + 1.0..all).contains(&stopped), "{stopped} of {all} runs were done when it was stopped");
+        show(&lab, "short").await?;
+        is(&lab, "done").await?;
+        ensure!(done(&lab).await? == 3.0, "{} runs are done", done(&lab).await?);
+
+        for form in ["export-markdown", "export-html"] {
+            let text = std::fs::read_to_string(lab.download(form).await?)?;
+            let missing: Vec<_> = METHODS.iter().filter(|method| !text.contains(**method)).collect();
+            ensure!(missing.is_empty(), "{form} lacks {missing:?}: {text}");
+        }
+
+        lab.press("line[data-method=\"fusion\"] [data-testid=\"cell\"]").await?;
+        lab.find("attention").await?;
+        let attention = lab.texts("attention").await?.concat();
+        ensure!(attention.contains("From left to right: first, second."), "{attention}");
+
+        // What was stopped was not gone on with meanwhile.
+        show(&lab, "long").await?;
+        ensure!(done(&lab).await? == stopped, "{stopped} runs were done when it was stopped");
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+        Ok(())
+    };
+    let result = result.await;
+    lab.close_after("experiments_are_held_ended_and_done_one_after_the_other", result).await
+}
+
+#[tokio::test]
+async fn the_sample_experiment_runs_on_either_model() -> Result<()> {
+    const BOXES: [&str; 2] = ["use-plm-all-minilm-l6-v2", "use-plm-paraphrase-minilm-l3-v2"];
+    let lab = Lab::open("#/laboratory?device=cpu&workers=1").await?;
+    let result = async {
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        lab.until("sheet", "data-shown", SOON, |name| name == "sample").await?;
+        lab.until("laboratory-status", "data-ready", LONG, |ready| ready == "true").await?;
+        lab.press("run-experiment").await?;
+        // The share of the largest class and the head alone come first.
+        lab.until("laboratory-status", "data-done", LONG, |done| done.parse().is_ok_and(|done: f64| done >= 2.0))
+            .await?;
+        lab.press("cancel-experiment").await?;
+        is(&lab, "paused").await?;
+        let majority = "line[data-method=\"majority\"] [data-testid=\"cell\"][data-state=\"done\"]";
+        let accuracy = lab.number(majority, "data-accuracy").await?;
+        ensure!((accuracy - 1.0 / 3.0).abs() < 1e-6, "the largest of three equal classes has {accuracy}");
+        let before = lab.attributes("cell[data-state=\"done\"]", "data-hash").await?;
+        ensure!(before.len() >= 2, "{before:?}");
+
+        // The other model has the same adapters; one model stays.
+        let fixed = lab.attributes(BOXES[0], "disabled").await?;
+        ensure!(fixed.len() == 1, "the only model can be taken out");
+        lab.choose(BOXES[1]).await?;
+        lab.until_count(&format!("{}[disabled]", BOXES[0]), SOON, 0).await?;
+        lab.choose(BOXES[0]).await?;
+        lab.until_count(&format!("{}[disabled]", BOXES[1]), SOON, 1).await?;
+        lab.until("laboratory-status", "data-ready", SOON, |ready| ready == "true").await?;
+        lab.press("run-experiment").await?;
+        is(&lab, "running").await?;
+        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+        lab.press("cancel-experiment").await?;
+        is(&lab, "paused").await?;
+        let after = lab.attributes("cell[data-state=\"done\"]", "data-hash").await?;
+        ensure!(!after.is_empty() && after.iter().all(|hash| !before.contains(hash)), "{before:?}, then {after:?}");
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+        Ok(())
+    };
+    let result = result.await;
+    lab.close_after("the_sample_experiment_runs_on_either_model", result).await
+}
+
+async fn open(lab: &Lab, folder: &Path, name: &str) -> Result<()> {
+    lab.drop_files(&[folder]).await?;
+    lab.until("sheet", "data-shown", SOON, |shown| shown == name).await?;
+    lab.until("laboratory-status", "data-ready", LONG, |ready| ready == "true").await?;
+    Ok(())
+}
+
+async fn show(lab: &Lab, name: &str) -> Result<()> {
+    lab.fill("experiment-select", name).await?;
+    lab.until("sheet", "data-shown", SOON, |shown| shown == name).await?;
+    Ok(())
+}
+
+async fn is(lab: &Lab, wanted: &str) -> Result<()> {
+    lab.until("laboratory-status", "data-status", LONG, |status| status == wanted).await?;
+    Ok(())
+}
+
+async fn done(lab: &Lab) -> Result<f64> {
+    lab.number("laboratory-status", "data-done").await
+}
+
+/// A folder with an experiment on the tiny model of the fixtures, the model, two adapters and the sample task.
+fn prepare(place: &Path, (name, settings): (&str, &str)) -> Result<PathBuf> {
+    let folder = place.join(name);
+    let put = |from: &str, to: &str, files: &[&str]| -> Result<()> {
+        std::fs::create_dir_all(folder.join(to))?;
+        for file in files {
+            std::fs::copy(root().join(from).join(file), folder.join(to).join(file))
+                .with_context(|| format!("{from}/{file}"))?;
+        }
+        Ok(())
+    };
+    put("tests/fixtures/model/tiny", "models/tiny", &["config.json", "tokenizer.json", "model.safetensors"])?;
+    let adapter = ["adapter_config.json", "adapter.safetensors"];
+    put("tests/fixtures/model/tiny_adapter/fusion/a", "adapters/first", &adapter)?;
+    put("tests/fixtures/model/tiny_adapter/fusion/b", "adapters/second", &adapter)?;
+    put("www/samples/task", "data", &["everyday-nli.tsv"])?;
+    let toml = format!(
+        "plm = \"models/tiny\"\nshots = [2]\n{settings}\nlearning_rates = [1e-3]\nmax_length = 32\n\
+         [[adapters]]\nname = \"first\"\npath = \"adapters/first\"\n\
+         [[adapters]]\nname = \"second\"\npath = \"adapters/second\"\n\
+         [[targets]]\nname = \"own\"\ntrain = \"data/everyday-nli.tsv\"\n"
+    );
+    std::fs::write(folder.join(format!("{name}.toml")), toml)?;
+    Ok(folder)
+}
