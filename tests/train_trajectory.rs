@@ -82,7 +82,7 @@ fn follow(name: &str, body: Body, start: &TensorSet) {
             (found, expected) => assert_eq!(found, expected),
         }
         let step = Step { batch, learning_rates: &[rate], dropout: None };
-        let loss = pollster::block_on(trainer.step(&encoder, step)).unwrap()[0];
+        let loss = pollster::block_on(trainer.step(&encoder, &step)).unwrap()[0];
         let expected = expected["loss"].as_f64().unwrap() as f32;
         assert!((loss - expected).abs() < 1e-4 * expected, "loss of step {index} is {loss}, expected {expected}");
     }
@@ -160,7 +160,7 @@ fn learn_as_alone(body: &Body, start: &TensorSet) {
         let mut trainer = Trainer::new(architecture, params, AdamWConfig::default(), |_| true, &device);
         for _ in 0..3 {
             let step = Step { batch, learning_rates: rates, dropout: None };
-            pollster::block_on(trainer.step(&encoder, step)).unwrap();
+            pollster::block_on(trainer.step(&encoder, &step)).unwrap();
         }
         pollster::block_on(trainer.params().unstack()).unwrap()
     };
@@ -246,7 +246,7 @@ fn gates_move_at_their_own_rate_and_do_not_decay() {
     let start = gated_start();
     let mut trainer = gated_trainer(&start, NonLinearity::Relu);
     let step = Step { batch: &batches()[0], learning_rates: &[1e-3], dropout: None };
-    pollster::block_on(trainer.step(&encoder, step)).unwrap();
+    pollster::block_on(trainer.step(&encoder, &step)).unwrap();
     let moved = pollster::block_on(trainer.params().unstack()).unwrap().pop().unwrap();
     for (name, before) in start.iter() {
         let after = moved.get(name).unwrap();
@@ -347,6 +347,37 @@ fn a_run_goes_on_where_it_was_whatever_it_trains() {
         assert_eq!(run.curve(), other.curve());
         assert_eq!(run.best(), other.best());
         assert_ne!(run.best().unwrap().params.get("head.dense.weight"), start.get("head.dense.weight"));
+    }
+}
+
+#[test]
+fn a_step_in_parts_is_the_whole_step() {
+    let encoder = tiny_encoder(&device());
+    let mut full = pollster::block_on(encoder.params()).unwrap();
+    for (name, tensor) in canonical(&[trajectory("full", "start/model_head.safetensors")]) {
+        full.insert(name, tensor);
+    }
+    let files = ["start/adapter.safetensors", "start/model_head.safetensors"];
+    let adapter = canonical(&files.map(|file| trajectory("adapter", file)));
+    let fusion = Body::Fusion(fused_adapters(&device()));
+    for (body, start) in [(Body::default(), adapter), (fusion, fusion_start()), (Body::Full, full)] {
+        let ended = |mut run: FewShotRun| {
+            let mut calls = 0;
+            while run.status() == RunStatus::Running {
+                pollster::block_on(run.step(&encoder)).unwrap();
+                calls += 1;
+            }
+            (run.curve().to_vec(), calls)
+        };
+        let (whole, calls) = ended(few_shot(&body, &start));
+        // Fewer tokens than a row has: three rows one by one, for each of six steps.
+        let (parts, more_calls) = ended(few_shot(&body, &start).in_parts_of(1));
+        assert_eq!(more_calls, calls + 2 * 6);
+        assert_eq!((whole.len(), parts.len()), (6, 6));
+        for (whole, part) in whole.iter().zip(&parts) {
+            assert!((whole.loss - part.loss).abs() <= 1e-5 * whole.loss, "{whole:?} {part:?}");
+            assert_eq!(whole.dev.map(|dev| dev.accuracy), part.dev.map(|dev| dev.accuracy));
+        }
     }
 }
 

@@ -53,7 +53,7 @@ impl Engine {
                 done += 1;
                 let began = observer.seconds();
                 let step = Step { batch: &batch, learning_rates: &learning_rates, dropout: None };
-                trainer.step(&encoder, step).await?;
+                trainer.step(&encoder, &step).await?;
                 times.push(observer.seconds() - began);
             }
             let Timing { median_ms, quartiles_ms } = timing(&times);

@@ -185,7 +185,8 @@ impl Engine {
         let episode = self.prepare_episode(&train.episode, observer).await?;
         let (params, architecture) = self.start_of(&train.start, train.settings.seed, episode.labels.len())?;
         let settings = run_settings(&train.settings);
-        let few_shot = FewShotRun::new(architecture, &params, episode.run_data.clone(), settings, &self.device)?;
+        let few_shot = FewShotRun::new(architecture, &params, episode.run_data.clone(), settings, &self.device)?
+            .in_parts_of(self.tokens_at_once());
         let started = self.started(&train.start)?;
         Ok(Run { asked: train, started, few_shot, episode, seconds: 0.0, step_seconds: Vec::new(), report: None })
     }
@@ -247,6 +248,7 @@ impl Run {
     async fn steps(&mut self, id: RunId, encoder: &Encoder, observer: &mut dyn Observer) -> Result<bool, EngineError> {
         let total = self.few_shot.total_steps();
         let mut since_checkpoint = 0.0;
+        let mut of_step = 0.0;
         loop {
             let before = self.few_shot.curve().len();
             let started = observer.seconds();
@@ -254,9 +256,13 @@ impl Run {
             let seconds = observer.seconds() - started;
             self.seconds += seconds;
             since_checkpoint += seconds;
+            of_step += seconds;
             let done = self.few_shot.curve().len();
             if done > before {
-                self.step_seconds.push(seconds);
+                self.step_seconds.push(of_step);
+            }
+            if !self.few_shot.is_under_way() {
+                of_step = 0.0;
             }
             let is_paused = observer.trained((0, None), point.as_ref().map(train_point), done, total).await.is_err();
             if is_paused || self.few_shot.status() != train::RunStatus::Running {

@@ -41,6 +41,8 @@ pub struct AdamW {
     config: AdamWConfig,
     rows: Vec<Row>,
     steps: usize,
+    /// Gradients of a step that is under way, by row, `[runs, count]` each; empty between steps.
+    gathered: Vec<Tensor<2>>,
 }
 
 /// Some of the parameters, end to end.
@@ -101,7 +103,7 @@ impl AdamW {
             let count = parts.iter().map(|(_, count)| count).sum();
             Row { names: parts.into_iter().map(|(name, _)| name).collect(), count, decay, factor, moments: None }
         };
-        Self { config, rows: parts.into_iter().map(row).collect(), steps: 0 }
+        Self { config, rows: parts.into_iter().map(row).collect(), steps: 0, gathered: Vec::new() }
     }
 
     /// Number of parameters of one run that it moves.
@@ -131,10 +133,20 @@ impl AdamW {
         self.steps
     }
 
-    /// One step; `params` stand on an autodiff device and are leaves again afterwards. `rates` has one learning rate a
-    /// run; 0 leaves a run as it is.
-    pub fn step(&mut self, params: &mut RunParams, gradients: &Gradients, rates: &[f64]) {
-        let collected: Vec<Tensor<2>> = self.rows.iter().map(|row| row.gradient(params, gradients)).collect();
+    /// Adds `gradients` of `params` to those of the step that is under way.
+    pub fn gather(&mut self, params: &RunParams, gradients: &Gradients) {
+        let before = std::mem::take(&mut self.gathered).into_iter().map(Some).chain(std::iter::repeat(None));
+        let sum = |(row, before): (&Row, Option<Tensor<2>>)| {
+            let gradient = row.gradient(params, gradients);
+            before.map_or(gradient.clone(), |before| before + gradient)
+        };
+        self.gathered = self.rows.iter().zip(before).map(sum).collect();
+    }
+
+    /// One step with what was gathered; `params` stand on an autodiff device and are leaves again afterwards. `rates` has
+    /// one learning rate a run; 0 leaves a run as it is.
+    pub fn step(&mut self, params: &mut RunParams, rates: &[f64]) {
+        let collected = std::mem::take(&mut self.gathered);
         let squares = collected.iter().map(|gradient| gradient.clone().powi_scalar(2).sum_dim(1));
         let Some(square) = squares.reduce(|sum, square| sum + square) else { return };
         // As torch.nn.utils.clip_grad_norm_, with its 1e-6.

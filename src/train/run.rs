@@ -43,12 +43,25 @@ impl FewShotRun {
         Ok(Self(FewShotRuns::new(vec![start], device)?))
     }
 
+    /// As [`FewShotRuns::in_parts_of`].
+    #[must_use]
+    pub fn in_parts_of(self, tokens: usize) -> Self {
+        Self(self.0.in_parts_of(tokens))
+    }
+
+    /// As [`FewShotRuns::is_under_way`].
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.0.is_under_way()
+    }
+
     /// Goes on from `snapshot`, which another run of the same settings and data gave.
     ///
     /// # Errors
     /// When the snapshot's tensors are not this run's.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), TrainError> {
-        let FewShotRuns { lanes, trainer, device, .. } = &mut self.0;
+        let FewShotRuns { lanes, trainer, device, under_way, .. } = &mut self.0;
+        *under_way = None;
         let Some(lane) = lanes.first_mut() else { return Ok(()) };
         // A file may hold the tensors in another order.
         let mut params = TensorSet::new();

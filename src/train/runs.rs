@@ -100,6 +100,21 @@ pub struct FewShotRuns {
     active: Vec<usize>,
     pub(super) trainer: Trainer,
     pub(super) device: Device,
+    /// Most tokens that go through the encoder at once in training.
+    tokens: usize,
+    pub(super) under_way: Option<UnderWay>,
+}
+
+/// A step of which some rows are done.
+#[derive(Clone, Debug)]
+pub(super) struct UnderWay {
+    batch: LabelledInput,
+    learning_rates: Vec<f64>,
+    dropout: Option<DropoutMasks>,
+    /// Rows of each run that are done.
+    done: usize,
+    /// Of those, by run.
+    losses: Vec<f32>,
 }
 
 impl FewShotRuns {
@@ -121,7 +136,27 @@ impl FewShotRuns {
         let weights: Vec<_> = starts.iter().map(|start| (&start.architecture, &start.params)).collect();
         let trainer = Trainer::stack(&weights, &settings, device)?;
         let lanes = starts.into_iter().map(Lane::new).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { active: (0..lanes.len()).collect(), lanes, trainer, device: device.clone() })
+        Ok(Self {
+            active: (0..lanes.len()).collect(),
+            lanes,
+            trainer,
+            device: device.clone(),
+            tokens: usize::MAX,
+            under_way: None,
+        })
+    }
+
+    /// The same with steps of more than `tokens` tokens taken in parts, a part a call of [`Self::step`], their gradients
+    /// summed: the numbers are those of the whole but for rounding, and a stop is heard between parts.
+    #[must_use]
+    pub fn in_parts_of(self, tokens: usize) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// Whether a step is begun and not ended.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
     }
 
     /// Whether there are steps left.
@@ -160,7 +195,7 @@ impl FewShotRuns {
         self.trainer.trainable_parameters()
     }
 
-    /// One optimiser step of every run that is not over, or one batch of dev of each; the runs whose curves changed, each
+    /// One optimiser step of every run that is not over or a part of it, or one batch of dev of each; the runs whose curves changed, each
     /// with its newest point.
     ///
     /// # Errors
@@ -177,8 +212,8 @@ impl FewShotRuns {
         Ok(changed.into_iter().filter_map(newest).collect())
     }
 
-    async fn train(&mut self, encoder: &Encoder) -> Result<Vec<usize>, TrainError> {
-        let width = encoder.config().hidden_size;
+    /// The rows of the next step.
+    fn next_step(&mut self, width: usize) -> Result<UnderWay, TrainError> {
         let (mut batches, mut rates, mut dropout) = (Vec::new(), Vec::new(), None);
         for &run in &self.active {
             let Some(lane) = self.lanes.get_mut(run) else { continue };
@@ -191,7 +226,29 @@ impl FewShotRuns {
         }
         let pad_id = self.lanes.first().map_or(0, |lane| lane.data.pad_id);
         let batch = LabelledInput::stack(&batches, pad_id);
-        let losses = self.trainer.step(encoder, Step { batch: &batch, learning_rates: &rates, dropout }).await?;
+        let losses = vec![0.0; batches.len()];
+        Ok(UnderWay { batch, learning_rates: rates, dropout, done: 0, losses })
+    }
+
+    async fn train(&mut self, encoder: &Encoder) -> Result<Vec<usize>, TrainError> {
+        let mut step = match self.under_way.take() {
+            Some(step) => step,
+            None => self.next_step(encoder.config().hidden_size)?,
+        };
+        let rows = step.batch.input.rows / self.active.len().max(1);
+        let parts = rows.div_ceil((self.tokens / (step.batch.input.len * self.active.len()).max(1)).max(1));
+        let some = step.done..rows.min(step.done + rows.div_ceil(parts.max(1)));
+        let UnderWay { batch, learning_rates, dropout, .. } = &step;
+        let asked = Step { batch, learning_rates, dropout: dropout.as_ref() };
+        let losses = self.trainer.gather(encoder, &asked, &some).await?;
+        step.losses.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
+        step.done = some.end;
+        if step.done < rows {
+            self.under_way = Some(step);
+            return Ok(Vec::new());
+        }
+        self.trainer.update(&step.learning_rates);
+        let UnderWay { learning_rates: rates, losses, .. } = step;
         let mut changed = Vec::new();
         let mut ended = false;
         for ((&run, loss), learning_rate) in self.active.iter().zip(losses).zip(rates) {

@@ -15,6 +15,7 @@ use crate::tensors::adapter::Location;
 use crate::text::Batch;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
 
 /// What the parameters of a run mean.
 #[derive(Clone, Debug, Default)]
@@ -164,6 +165,13 @@ impl LabelledInput {
     }
 }
 
+/// Of `values` with as many for each of `runs · rows` rows, grouped by run: those of some rows of every run.
+fn some_rows<T: Copy>(values: &[T], (runs, rows): (usize, usize), some: &Range<usize>) -> Vec<T> {
+    let width = values.len() / (runs * rows).max(1);
+    let of_run = |run: &[T]| run[some.start * width..some.end * width].to_vec();
+    values.chunks_exact((rows * width).max(1)).flat_map(of_run).collect()
+}
+
 /// Random numbers of a step, drawn on the CPU: masks already divided by the share kept, `runs · B · hidden` values
 /// each, before the first and before the last layer of the head.
 pub type DropoutMasks = [Vec<f32>; 2];
@@ -176,7 +184,33 @@ pub struct Step<'a> {
     /// One a run.
     pub learning_rates: &'a [f64],
     /// `None` for no dropout.
-    pub dropout: Option<DropoutMasks>,
+    pub dropout: Option<&'a DropoutMasks>,
+}
+
+impl Step<'_> {
+    /// Rows of each of `runs` runs.
+    fn rows(&self, runs: usize) -> usize {
+        self.batch.input.rows / runs.max(1)
+    }
+
+    /// Some rows of every run, and the share of each run's weight that they have.
+    fn some(&self, runs: usize, some: &Range<usize>) -> (LabelledInput, Option<DropoutMasks>, Vec<f32>) {
+        let size = (runs, self.rows(runs));
+        let LabelledInput { input, labels, weights } = self.batch;
+        let input = EncoderInput {
+            rows: runs * some.len(),
+            len: input.len,
+            ids: some_rows(&input.ids, size, some),
+            type_ids: some_rows(&input.type_ids, size, some),
+            attention_mask: some_rows(&input.attention_mask, size, some),
+        };
+        let all = weights.chunks_exact(size.1.max(1)).map(|run| run.iter().sum::<f32>());
+        let share = |(all, run): (f32, &[f32])| run[some.clone()].iter().sum::<f32>() / all.max(f32::MIN_POSITIVE);
+        let shares = all.zip(weights.chunks_exact(size.1.max(1))).map(share).collect();
+        let (labels, weights) = (some_rows(labels, size, some), some_rows(weights, size, some));
+        let dropout = self.dropout.map(|masks| masks.each_ref().map(|mask| some_rows(mask, size, some)));
+        (LabelledInput { input, labels, weights }, dropout, shares)
+    }
 }
 
 /// Parameters of R runs and their optimiser.
@@ -263,16 +297,44 @@ impl Trainer {
     ///
     /// # Errors
     /// When the device fails or tokens are outside the encoder's tables.
-    pub async fn step(&mut self, encoder: &Encoder, step: Step<'_>) -> Result<Vec<f32>, TrainError> {
-        let loss = self.loss(encoder, step.batch, step.dropout).await?;
-        let objective = match self.penalty() {
+    pub async fn step(&mut self, encoder: &Encoder, step: &Step<'_>) -> Result<Vec<f32>, TrainError> {
+        let losses = self.gather(encoder, step, &(0..step.rows(self.params.runs()))).await?;
+        self.update(step.learning_rates);
+        Ok(losses)
+    }
+
+    /// Adds the gradient of some rows of every run to that of the step under way, which [`Self::update`] ends; what they
+    /// contribute to each run's mean cross-entropy, in nats.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub(super) async fn gather(
+        &mut self,
+        encoder: &Encoder,
+        step: &Step<'_>,
+        some: &Range<usize>,
+    ) -> Result<Vec<f32>, TrainError> {
+        let runs = self.params.runs();
+        let loss = if some.len() == step.rows(runs) {
+            self.loss(encoder, step.batch, step.dropout).await?
+        } else {
+            let (batch, dropout, shares) = step.some(runs, some);
+            let shares = Tensor::<1>::from_data(TensorData::new(shares, [runs]), encoder.device());
+            self.loss(encoder, &batch, dropout.as_ref()).await? * shares
+        };
+        let objective = match self.penalty().filter(|_| some.start == 0) {
             Some(penalty) => loss.clone() + penalty,
             None => loss.clone(),
         };
         // The runs share no parameter, so the gradient of the sum is each run's own.
         let gradients = objective.sum().backward();
-        self.optimizer.step(&mut self.params, &gradients, step.learning_rates);
+        self.optimizer.gather(&self.params, &gradients);
         Ok(read(loss).await?)
+    }
+
+    /// Ends a step: moves the parameters by what was gathered.
+    pub(super) fn update(&mut self, learning_rates: &[f64]) {
+        self.optimizer.step(&mut self.params, learning_rates);
     }
 
     /// What is added to each run's loss before the gradient is taken, where its architecture asks for it.
@@ -298,7 +360,7 @@ impl Trainer {
         &self,
         encoder: &Encoder,
         batch: &LabelledInput,
-        dropout: Option<DropoutMasks>,
+        dropout: Option<&DropoutMasks>,
     ) -> Result<Tensor<1>, TrainError> {
         let logits = self.logits(encoder, &self.params, &batch.input, dropout).await?;
         let [runs, rows, labels] = logits.dims();
@@ -324,7 +386,7 @@ impl Trainer {
         encoder: &Encoder,
         params: &RunParams,
         input: &EncoderInput,
-        dropout: Option<DropoutMasks>,
+        dropout: Option<&DropoutMasks>,
     ) -> Result<Tensor<3>, TrainError> {
         let hidden = match &self.architecture.body {
             &Body::Adapter(AdapterForm { non_linearity, scaling }) => {
@@ -337,8 +399,8 @@ impl Trainer {
         };
         let width = encoder.config().hidden_size;
         let shape = [params.runs(), input.rows / params.runs().max(1), width];
-        let masks =
-            dropout.map(|masks| masks.map(|mask| Tensor::from_data(TensorData::new(mask, shape), encoder.device())));
+        let masks = dropout
+            .map(|masks| masks.clone().map(|mask| Tensor::from_data(TensorData::new(mask, shape), encoder.device())));
         Ok(Head { params, activation: self.architecture.head_activation }.forward(hidden, masks)?)
     }
 

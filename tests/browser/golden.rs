@@ -103,7 +103,7 @@ async fn ten_steps(device: &Device, tolerance: f32) {
     let expected = json(&fixture("train/trajectory/adapter/expected.json"));
     for (index, (batch, expected)) in batches.iter().zip(expected["steps"].as_array().unwrap()).enumerate() {
         let step = Step { batch, learning_rates: &[schedule.rate(index)], dropout: None };
-        let loss = trainer.step(&encoder, step).await.unwrap()[0];
+        let loss = trainer.step(&encoder, &step).await.unwrap()[0];
         let expected = expected["loss"].as_f64().unwrap() as f32;
         assert!((loss - expected).abs() < tolerance * expected, "loss of step {index} is {loss}, expected {expected}");
     }

@@ -11,10 +11,10 @@ const EXPERIMENT: &str = r#"
 plm = "tiny"
 shots = [2]
 seeds = [13, 21]
-methods = ["scratch", "single", "sum", "fusion"]
+methods = ["scratch", "sum"]
 
 [training]
-epochs = 2
+epochs = 1
 batch_size = 6
 learning_rates = [1e-3]
 max_length = 32
@@ -32,8 +32,8 @@ name = "few"
 train = "few.tsv"
 "#;
 
-/// Scratch, both adapters by themselves, sum and fusion; each with two seeds.
-const RUNS: usize = 10;
+/// Each with two seeds. One pass on WebGPU, for every kernel that is compiled there takes the software adapter its time.
+const RUNS: usize = 4;
 
 #[wasm_bindgen_test]
 async fn an_experiment_comes_out_the_same_on_both_devices() {
@@ -72,7 +72,7 @@ async fn experiment(choice: DeviceChoice) -> (ExperimentCard, BTreeMap<String, R
     for hashes in card.passes.clone() {
         for run in ask(&mut engine, RunExperiment { hashes, records: vec![] }).await {
             let detail = run.detail.unwrap();
-            assert_eq!((detail.answers.len(), detail.attention.is_some()), (12, run.record.method == "fusion"));
+            assert_eq!(detail.answers.len(), 12);
             records.insert(run.record.hash, serde_json::from_str(&run.line).unwrap());
         }
     }

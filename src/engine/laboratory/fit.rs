@@ -137,13 +137,15 @@ impl Engine {
                 .get(run)
                 .map_or((0, None), |lane| (candidates[lane.candidate].place, Some(lane.settings.learning_rate)))
         };
-        let mut runs = FewShotRuns::new(lanes.iter().map(start).collect(), &self.device)?;
+        let mut runs =
+            FewShotRuns::new(lanes.iter().map(start).collect(), &self.device)?.in_parts_of(self.tokens_at_once());
         let steps = runs.total_steps();
         let mut began = observer.seconds();
+        let mut step_began = began;
         while runs.is_running() {
             let points = runs.step(encoder).await?;
             let trained = points.iter().all(|(_, point)| point.dev.is_none());
-            let share = (observer.seconds() - began) / points.len().max(1) as f64;
+            let share = (observer.seconds() - step_began) / points.len().max(1) as f64;
             for &(run, point) in &points {
                 if let Some(lane) = lanes.get_mut(run).filter(|_| trained) {
                     lane.step_seconds.push(share);
@@ -152,13 +154,16 @@ impl Engine {
                 observer.trained(source(lanes, run), Some(train_point(&point)), done, all * steps).await?;
             }
             if points.is_empty() {
-                // A batch of dev: nothing to tell, but a stop must be heard.
+                // A batch of dev or a part of a step: nothing to tell, but a stop must be heard.
                 let done = before * steps + runs.curve(0).len() * lanes.len();
                 observer.trained(source(lanes, 0), None, done, all * steps).await?;
             }
             let now = observer.seconds();
             let share = (now - began) / lanes.len() as f64;
             began = now;
+            if !runs.is_under_way() {
+                step_began = now;
+            }
             lanes.iter_mut().for_each(|lane| lane.seconds += share);
         }
         for (run, lane) in lanes.iter_mut().enumerate() {
