@@ -1,5 +1,6 @@
 //! The panel beside the picture: what is pinned, else what the step is about. On a narrow screen, a sheet from below.
 
+use super::show::Show;
 use crate::protocol::*;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;

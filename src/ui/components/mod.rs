@@ -10,3 +10,4 @@ pub mod pick;
 pub mod plan;
 pub mod progress;
 pub mod rail;
+pub mod show;

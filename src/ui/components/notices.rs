@@ -1,6 +1,7 @@
 //! Lines to tell: problems stay until they are put away, each by itself.
 
 use super::each::each;
+use super::show::Show;
 use crate::ui::lab::Lab;
 use leptos::prelude::*;
 

@@ -1,5 +1,6 @@
 //! One line at the foot: what runs, how far, time left, cancel.
 
+use super::show::Show;
 use crate::client::Status;
 use crate::ui::browser::now;
 use crate::ui::lab::Lab;

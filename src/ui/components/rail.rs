@@ -1,5 +1,6 @@
 //! The recipe: the steps that the data takes, top to bottom, each with its state and, where it is open, its controls.
 
+use super::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::{Standing, Step};
 use crate::ui::steps;

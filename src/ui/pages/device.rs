@@ -5,6 +5,7 @@ use crate::protocol::{BenchReport, DeviceChoice, DeviceReport, SelfTest};
 use crate::ui::browser::{self, keep, storage};
 use crate::ui::components::fields::Select;
 use crate::ui::components::notices::Notices;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::words;
 use leptos::prelude::*;

@@ -4,6 +4,7 @@ use crate::ui::components::details::Details;
 use crate::ui::components::notices::Notices;
 use crate::ui::components::plan::PlanList;
 use crate::ui::components::rail::Rail;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::words;
 use crate::ui::steps;

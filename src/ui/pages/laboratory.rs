@@ -1,6 +1,7 @@
 //! *Laboratory*: an experiment on the left, what its runs come to on the right.
 
 use crate::ui::components::notices::Notices;
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::laboratory::views::{bar::Bar, pictures, run::OpenedRun, sheet::Sheet, tables::Tables};
 use leptos::prelude::*;

@@ -4,6 +4,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::pick::Pick;
+use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;

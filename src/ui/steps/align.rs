@@ -4,6 +4,7 @@ use super::{Go, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::{Item, Number, Segments, Select};
+use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures::{self, grid};
 use crate::ui::state::{Standing, Step, words};

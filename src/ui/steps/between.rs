@@ -3,6 +3,7 @@
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::words;

@@ -5,6 +5,7 @@ use crate::protocol::*;
 use crate::ui::browser;
 use crate::ui::components::fields::{Number, Select};
 use crate::ui::components::pick::Pick;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::{intake, words};
 use leptos::prelude::*;

@@ -7,6 +7,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::{Start, Step, names, results, words};

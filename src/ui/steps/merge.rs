@@ -6,6 +6,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slider};
+use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;

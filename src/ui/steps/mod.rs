@@ -14,6 +14,7 @@ mod results;
 pub use predictions::Probabilities;
 
 use crate::protocol::{Export, RunId};
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::{Standing, Step};
 use leptos::prelude::*;

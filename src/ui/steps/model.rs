@@ -3,6 +3,7 @@
 use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::pick::Pick;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::sample::Sample;
 use crate::ui::state::words;

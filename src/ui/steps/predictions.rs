@@ -2,6 +2,7 @@
 
 use crate::protocol::*;
 use crate::ui::components::fields::{Check, Select};
+use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::state::words;
 use leptos::prelude::*;

@@ -5,6 +5,7 @@ use super::{Download, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
+use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::results::{self, Group, Task};

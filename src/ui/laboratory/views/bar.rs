@@ -1,6 +1,7 @@
 //! How the experiment stands, and what sets it going, holds and ends it.
 
 use crate::protocol::PlannedCard;
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{Experiment, Status};
 use crate::ui::state::words;

@@ -4,6 +4,7 @@ use super::role;
 use super::tables::table_in_sight;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::table::{Line, Table};
 use crate::viz::{Comparison, Curves, Method, Panel, Run, Unit};

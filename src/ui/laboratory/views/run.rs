@@ -6,6 +6,7 @@ use super::scores::Scores;
 use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::grid;
 use crate::ui::state::laboratory::run::{self, Wrong};

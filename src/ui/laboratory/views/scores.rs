@@ -1,6 +1,7 @@
 //! How good adapters look before any training: bars, and the button that asks for them.
 
 use crate::ui::charts::{Figure, Layout};
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::bundle::last;
 use crate::viz::{Bars, Dim, Role, Series, Unit, sort_by};

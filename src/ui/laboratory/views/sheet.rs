@@ -6,6 +6,7 @@ use super::variants::Variants;
 use crate::protocol::*;
 use crate::ui::components::fields::{Select, Words};
 use crate::ui::components::pick::Pick;
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::bundle::last;
 use crate::ui::state::laboratory::{Status, form};

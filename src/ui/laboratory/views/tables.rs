@@ -4,6 +4,7 @@ use super::role;
 use crate::protocol::{ExperimentSheet, MethodResult, TableForm};
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::css;
 use crate::ui::state::laboratory::table::{self, Cell, CellState, Gap, Line, Table};

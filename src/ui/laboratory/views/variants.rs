@@ -4,6 +4,7 @@ use super::in_sight;
 use crate::protocol::*;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Select, Words};
+use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{form, variant};
 use crate::ui::state::words;
