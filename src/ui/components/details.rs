@@ -185,7 +185,7 @@ fn Answer(prediction: TestPrediction, labels: Vec<String>) -> impl IntoView {
         <h3>"One answer"</h3>
         <blockquote>{prediction.row.text1}</blockquote>
         {prediction.row.text2.map(|second| view! { <blockquote>{second}</blockquote> })}
-        <p>"Its label is "<b>{prediction.row.label}</b>"; the answer is "<b>{prediction.answer.label.clone()}</b>"."</p>
+        <p>{(!prediction.row.label.is_empty()).then(|| view! { "Its label is "<b>{prediction.row.label}</b>". " })}"The answer is "<b>{prediction.answer.label.clone()}</b>"."</p>
         <Probabilities prediction=prediction.answer labels/>
     }
 }

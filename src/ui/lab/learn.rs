@@ -173,10 +173,4 @@ impl Lab {
         let (adapters, data) = (self.adapters.get_untracked(), self.data.get_untracked());
         self.choices.with_untracked(|choices| read(choices, &adapters, &data))
     }
-
-    /// The run that was paused last, whatever it starts from.
-    #[must_use]
-    pub fn paused(self) -> Option<RunReport> {
-        self.runs.with(|runs| runs.iter().rev().find(|run| run.status == RunStatus::Paused).cloned())
-    }
 }

@@ -56,9 +56,7 @@ impl Lab {
         if self.is_sample.get() {
             return Err("Run the example, or load adapters and a data set of your own.".into());
         }
-        let data = self.data.get();
-        let episode = self.choices.with(|choices| choices.episode(&data));
-        let episode = episode.ok_or("Drop a data set with labels to measure on.")?;
+        let episode = self.chosen_episode().ok_or("Drop a data set with labels to measure on.")?;
         Ok(ShowLine { align, other, episode })
     }
 

@@ -432,6 +432,25 @@ impl Lab {
             .unwrap_or_else(|| "a removed adapter".into())
     }
 
+    /// The episode that is chosen; `None` without data.
+    #[must_use]
+    pub fn chosen_episode(self) -> Option<EpisodeSpec> {
+        self.data.with(|data| self.choices.with(|choices| choices.episode(data)))
+    }
+
+    /// Name of a data set.
+    #[must_use]
+    pub fn data_name(self, id: DataId) -> Option<String> {
+        self.data.with(|all| all.iter().find(|card| card.id == id).map(|card| card.name.clone()))
+    }
+
+    /// What follows the name of a run on a data set where there are several.
+    #[must_use]
+    pub fn on_data(self, id: DataId) -> String {
+        let several = self.data.with(|all| all.len() > 1);
+        self.data_name(id).filter(|_| several).map_or(String::new(), |name| format!(" · {name}"))
+    }
+
     /// The run whose answers are in sight.
     #[must_use]
     pub fn shown_run(self) -> Option<RunReport> {

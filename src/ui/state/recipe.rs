@@ -79,7 +79,7 @@ impl Step {
                 "The distance to the ensemble says what the merge lost: 0 means that the merged adapter computes the mean of the functions it was made from.",
             ],
             Step::FewShot => &[
-                "k examples a class are learned from (support), as many again choose the best epoch (dev); the rest judges (test), at most as many rows as set.",
+                "Learns from k examples per class; another k per class pick the best epoch; the rest test it.",
                 "Adapter and head are trained; the model is frozen. The seed fixes which examples are drawn, so that methods are compared on the same ones.",
             ],
             Step::Results => &[
@@ -145,11 +145,13 @@ pub struct Line {
     pub standing: Standing,
     /// One line.
     pub text: String,
+    /// The paused run that training would start over.
+    pub paused: Option<RunId>,
 }
 
 impl Line {
     fn new(standing: Standing, text: impl Into<String>) -> Self {
-        Self { standing, text: text.into() }
+        Self { standing, text: text.into(), paused: None }
     }
 }
 
@@ -314,28 +316,44 @@ fn few_shot(held: &Held<'_>, choices: &Choices) -> Line {
         return Line::new(Standing::Open, "drop a data set with labels");
     };
     let data = held.data.iter().find(|card| card.id == spec.data).map_or("", |card| card.name.as_str());
-    let text = format!("{data} · {} a class · seed {}", spec.k, spec.seed);
-    Line::new(runs(held, choices), text)
+    let mut text = format!("{data} · {} a class · seed {}", spec.k, spec.seed);
+    let paused = as_chosen(held, choices, true);
+    if let Some(run) = paused {
+        text.push_str(&format!(" · paused at step {}", run.curve.len()));
+        if let Some((_, card)) = held.episode.filter(|(drawn, _)| **drawn == spec) {
+            let TrainSettings { batch_size, epochs, .. } = run.asked.settings;
+            text.push_str(&format!(" of {}", card.support.len().div_ceil(batch_size) * epochs));
+        }
+    }
+    let standing = match as_chosen(held, choices, false) {
+        Some(_) => Standing::Ready,
+        None if paused.is_some() || held.runs.is_empty() => Standing::Open,
+        None => Standing::Stale,
+    };
+    Line { standing, text, paused: paused.map(|run| run.run) }
 }
 
-/// How the runs stand: out of date as soon as none is what would be trained now.
-fn runs(held: &Held<'_>, choices: &Choices) -> Standing {
-    let wanted = start(held, choices).and_then(|start| choices.train("", start, held.data).ok());
-    let as_chosen = |run: &RunReport| wanted.as_ref().is_some_and(|wanted| origins::alike(&run.asked, wanted));
-    match held.runs.is_empty() {
-        true => Standing::Open,
-        false if held.runs.iter().any(as_chosen) => Standing::Ready,
-        false => Standing::Stale,
-    }
+/// The run that is what would be trained now, paused or ended.
+fn as_chosen<'a>(held: &Held<'a>, choices: &Choices, paused: bool) -> Option<&'a RunReport> {
+    let wanted = choices.train("", start(held, choices)?, held.data).ok()?;
+    let as_chosen =
+        |run: &&RunReport| (run.status == RunStatus::Paused) == paused && origins::alike(&run.asked, &wanted);
+    held.runs.iter().find(as_chosen)
 }
 
 fn results(held: &Held<'_>, choices: &Choices) -> Line {
-    let judged: Vec<(&str, f32)> =
-        held.runs.iter().filter_map(|run| Some((run.asked.name.as_str(), run.test?.accuracy))).collect();
+    let data = choices.episode(held.data).map(|spec| spec.data);
+    let judged: Vec<(&str, f32)> = held
+        .runs
+        .iter()
+        .filter(|run| Some(run.asked.episode.data) == data)
+        .filter_map(|run| Some((run.asked.name.as_str(), run.test?.accuracy)))
+        .collect();
     match judged.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
-        None => Line::new(Standing::Open, "nothing to compare yet"),
+        None if held.runs.iter().all(|run| run.test.is_none()) => Line::new(Standing::Open, "nothing to compare yet"),
+        None => Line::new(Standing::Stale, "nothing to compare on these data yet"),
         Some((name, accuracy)) => Line::new(
-            runs(held, choices),
+            if as_chosen(held, choices, false).is_some() { Standing::Ready } else { Standing::Stale },
             format!("{} · best {name}, {}", words::plural(judged.len(), "run"), words::score(*accuracy)),
         ),
     }
@@ -460,6 +478,55 @@ mod tests {
             change(&mut changed);
             assert_eq!(standings(&changed), [Standing::Stale; 2]);
         }
+    }
+
+    #[test]
+    fn a_paused_run_is_not_done_and_says_how_far_it_is() {
+        let sets = [data(0, "d")];
+        let choices = Choices { start: Start::HeadOnly, ..Choices::new() };
+        let asked = choices.train("head only", RunStart::HeadOnly, &sets).unwrap();
+        let point = TrainPoint { step: 1, epoch: 0.5, loss: 1.0, learning_rate: 0.1, dev: None };
+        let stopped = RunReport {
+            run: RunId(7),
+            asked: asked.clone(),
+            status: RunStatus::Paused,
+            curve: vec![point; 3],
+            ..run("", RunStart::HeadOnly, 8, 13, None)
+        };
+        let other = run("other", RunStart::HeadOnly, 4, 13, Some(0.5));
+        let row = Row { row: 0, label: "yes".into(), text1: "a".into(), text2: None };
+        let card = EpisodeCard {
+            labels: vec!["yes".into()],
+            support: vec![row; 17],
+            dev: 0,
+            test: 0,
+            majority: 0.5,
+            truncated: 0,
+        };
+        let runs = [other, stopped];
+        let held = Held { data: &sets, runs: &runs, episode: Some((&asked.episode, &card)), ..Held::default() };
+        let now = line(Step::FewShot, &held, &choices);
+        // Of 17 examples 16 a step, thirty times.
+        assert_eq!(now.text, "d · 8 a class · seed 13 · paused at step 3 of 60");
+        assert_eq!((now.standing, now.paused), (Standing::Open, Some(RunId(7))));
+        assert_eq!(line(Step::Results, &held, &choices).standing, Standing::Stale);
+        let other = Choices { bottleneck: 3, start: Start::Scratch, ..choices };
+        let now = line(Step::FewShot, &held, &other);
+        assert_eq!((now.standing, now.paused), (Standing::Stale, None));
+    }
+
+    #[test]
+    fn results_are_of_the_chosen_data() {
+        let sets = [data(0, "old"), data(1, "new")];
+        let runs = [run("a", RunStart::HeadOnly, 8, 13, Some(0.75)), run("b", RunStart::HeadOnly, 8, 13, Some(0.5))];
+        let mut choices = Choices::new();
+        let held = Held { data: &sets, runs: &runs, ..Held::default() };
+        let of = |choices: &Choices| line(Step::Results, &held, choices);
+        assert_eq!(of(&choices), Line::new(Standing::Stale, "2 runs · best a, 75.0 %"));
+        choices.episode.data = Some("new".into());
+        assert_eq!(of(&choices), Line::new(Standing::Stale, "nothing to compare on these data yet"));
+        let held = Held { runs: &[], ..held };
+        assert_eq!(line(Step::Results, &held, &choices), Line::new(Standing::Open, "nothing to compare yet"));
     }
 
     #[test]

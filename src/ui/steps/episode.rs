@@ -27,13 +27,10 @@ pub fn EpisodeFields() -> impl IntoView {
         all.extend(names.get());
         all
     });
-    let of = move |id: DataId| lab.data.with(|all| all.iter().find(|card| card.id == id).map(|card| card.name.clone()));
-    let spec = Memo::new(move |_| {
-        let data = lab.data.get();
-        lab.choices.with(|choices| choices.episode(&data))
-    });
-    let data = Signal::derive(move || spec.get().and_then(|spec| of(spec.data)).unwrap_or_default());
-    let test = Signal::derive(move || spec.get().and_then(|spec| spec.test).and_then(of).unwrap_or_default());
+    let name = move |read: fn(EpisodeSpec) -> Option<DataId>| {
+        Signal::derive(move || lab.chosen_episode().and_then(read).and_then(|id| lab.data_name(id)).unwrap_or_default())
+    };
+    let (data, test) = (name(|spec| Some(spec.data)), name(|spec| spec.test));
     view! {
         <Unmapped/>
         <Show when=move || lab.data.with(|all| !all.is_empty()) fallback=|| view! {
@@ -94,10 +91,7 @@ fn Own() -> impl IntoView {
 #[component]
 pub fn EpisodeTable() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let wanted = Memo::new(move |_| {
-        let data = lab.data.get();
-        lab.choices.with(|choices| choices.episode(&data))
-    });
+    let wanted = Memo::new(move |_| lab.chosen_episode());
     let fresh = move || lab.episode.with(|drawn| drawn.as_ref().map(|(spec, _)| spec.clone()) == wanted.get());
     view! {
         <section data-testid="episode" data-fresh=move || fresh().to_string()>
@@ -109,8 +103,11 @@ pub fn EpisodeTable() -> impl IntoView {
             </div>
             {move || match lab.episode.get() {
                 Some((_, card)) if fresh() => view! { <Drawn card/> }.into_any(),
-                _ if wanted.with(Option::is_none) => view! { <p class="empty">"No data yet. Drop a file with labels, or run the example."</p> }.into_any(),
-                _ => view! { <p class="empty">"Not drawn yet: Train draws them, or draw them now to look at them."</p> }.into_any(),
+                _ => view! { <p class="empty">{match wanted.with(Option::is_some) {
+                    true => "Not drawn yet: Train draws them, or draw them now to look at them.",
+                    false if lab.is_sample.get() => "The sample's data load when you train.",
+                    false => "No data yet. Drop a file with labels, or run the example.",
+                }}</p> }.into_any(),
             }}
         </section>
     }

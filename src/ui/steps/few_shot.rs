@@ -19,7 +19,7 @@ use leptos::prelude::*;
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let missing = move || lab.data.with(Vec::is_empty) && !lab.is_sample.get();
-    let paused = move || lab.paused().map(|run| (run.run, run.asked.name));
+    let paused = Memo::new(move |_| lab.line(Step::FewShot).paused);
     let training = move || lab.live.with(Option::is_some);
     view! {
         <EpisodeFields/>
@@ -30,11 +30,12 @@ pub fn Controls() -> impl IntoView {
             <Show when=move || !training() fallback=move || view! {
                 <button class="primary grow" data-testid="pause" on:click=move |_| lab.cancel()>"Pause"</button>
             }>
-                <button class="primary grow" data-testid="train" disabled=move || lab.busy() || missing() on:click=move |_| lab.train()>"Train"</button>
+                {move || paused.get().map(|run| view! {
+                    <button class="primary grow" data-testid="resume" disabled=move || lab.busy() on:click=move |_| lab.resume(run)>"Resume"</button>
+                })}
+                <button class="grow" class:primary=move || paused.get().is_none() data-testid="train" disabled=move || lab.busy() || missing()
+                    on:click=move |_| lab.train()>{move || if paused.get().is_none() { "Train" } else { "Start over" }}</button>
             </Show>
-            {move || paused().map(|(run, name)| view! {
-                <button class="grow" data-testid="resume" title=format!("Go on with {name}") disabled=move || lab.busy() on:click=move |_| lab.resume(run)>"Resume"</button>
-            })}
         </div>
         <button class="wide" data-testid="compare-all" disabled=move || lab.busy() || missing() on:click=move |_| lab.compare_all()
             title="Trains merged, each single adapter, plain average, scratch and head alone on the same examples">"Compare all"</button>
@@ -126,8 +127,10 @@ pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let focus = RwSignal::new(None::<Hit>);
     let curves = move || {
+        let data = lab.chosen_episode().map(|spec| spec.data);
         let mut lines: Vec<(String, crate::viz::Role, Vec<TrainPoint>)> = lab.runs.with(|runs| {
             runs.iter()
+                .filter(|run| Some(run.asked.episode.data) == data)
                 .map(|run| (run.asked.name.clone(), pictures::start_role(lab, &run.asked.start), run.curve.clone()))
                 .collect()
         });
@@ -223,6 +226,7 @@ fn RunRow(run: RunReport) -> impl IntoView {
     let lab = expect_context::<Lab>();
     let id = run.run;
     let paused = run.status == RunStatus::Paused;
+    let data = run.asked.episode.data;
     let status = match run.status {
         RunStatus::Finished => "finished",
         RunStatus::StoppedEarly => "stopped early",
@@ -233,7 +237,7 @@ fn RunRow(run: RunReport) -> impl IntoView {
         <tr data-testid="run-row" data-name=run.asked.name.clone() data-status=status data-accuracy=run.test.map(|t| t.accuracy.to_string())
             data-steps=run.curve.len()>
             <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::start_role(lab, &run.asked.start))) aria-hidden="true"></span>
-                {run.asked.name.clone()}{(run.status != RunStatus::Finished).then(|| view! { <small>" "{status}</small> })}</th>
+                {run.asked.name.clone()}<small>{move || lab.on_data(data)}</small>{(run.status != RunStatus::Finished).then(|| view! { <small>" "{status}</small> })}</th>
             <td class="n">{run.asked.episode.k}</td>
             <td class="n">{run.asked.episode.seed.to_string()}</td>
             <td class="n">{if run.best_epoch == 0 { "—".to_owned() } else { run.best_epoch.to_string() }}</td>

@@ -80,7 +80,13 @@ pub fn RunSelect() -> impl IntoView {
                 .map(|run| {
                     (
                         run.run.0.to_string(),
-                        format!("{} · k {} · seed {}", run.asked.name, run.asked.episode.k, run.asked.episode.seed),
+                        format!(
+                            "{}{} · k {} · seed {}",
+                            run.asked.name,
+                            lab.on_data(run.asked.episode.data),
+                            run.asked.episode.k,
+                            run.asked.episode.seed
+                        ),
                     )
                 })
                 .collect::<Vec<_>>()

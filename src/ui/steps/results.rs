@@ -37,11 +37,13 @@ pub fn Controls() -> impl IntoView {
         lab.compare_all();
     };
     view! {
+        <div class="actions">
         <button class="primary wide" data-testid="compare-all" disabled=move || lab.busy() || (lab.data.with(Vec::is_empty) && !lab.is_sample.get())
             on:click=move |_| lab.compare_all()>"Compare all"</button>
         <button class="wide" data-testid="another-seed" disabled=move || lab.busy() || none() on:click=another
             title="The same comparison on other examples: one more dot for each">"Again with another seed"</button>
         <button class="wide" data-testid="export-csv" disabled=none on:click=export>"Table as CSV"</button>
+        </div>
     }
 }
 
@@ -103,7 +105,10 @@ pub fn Picture() -> impl IntoView {
     });
     view! {
         <div class="heading">
-            <h2>"Results"</h2>
+            <h2>{move || match task.get().and_then(|task| lab.data_name(task.episode.data)) {
+                Some(name) => format!("Results on {name}"),
+                None => "Results".to_owned(),
+            }}</h2>
             <Show when=move || tasks.with(|tasks| tasks.len() > 1)>
                 <Select label="Task" options=tasks value=chosen_text testid="task-select"
                     on_change=move |value: String| chosen.set(value.parse().unwrap_or(usize::MAX))/>
@@ -131,8 +136,7 @@ pub fn Picture() -> impl IntoView {
 /// What a task is, and what sets it apart from the others.
 fn task_words(lab: Lab, task: &Task, others: &[Task]) -> String {
     let EpisodeSpec { data, test_rows, k, .. } = &task.episode;
-    let name = lab.data.with(|all| all.iter().find(|card| card.id == *data).map(|card| card.name.clone()));
-    let mut words = vec![name.unwrap_or_else(|| "a removed data set".into()), format!("{k} a class")];
+    let mut words = vec![lab.data_name(*data).unwrap_or_else(|| "a removed data set".into()), format!("{k} a class")];
     words.extend(test_rows.map(|most| format!("judged on {most} rows at most")));
     words.extend(task.apart_from(others));
     words.join(" · ")

@@ -43,7 +43,7 @@ pub fn plms(sheet: &ExperimentSheet, served: &[String]) -> Vec<String> {
 pub fn whole_numbers(text: &str) -> Result<Vec<u64>, String> {
     let mut all = Vec::new();
     for part in text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|part| !part.is_empty()) {
-        let number = part.parse().map_err(|_| format!("`{part}` is no whole number"))?;
+        let number = part.parse().map_err(|_| format!("Use whole numbers, such as 13 21, not `{part}`"))?;
         if !all.contains(&number) {
             all.push(number);
         }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn numbers_are_read_and_named_where_they_are_none() {
         assert_eq!(whole_numbers("13, 21 13;42"), Ok(vec![13, 21, 42]));
-        assert_eq!(whole_numbers("13 x"), Err("`x` is no whole number".into()));
+        assert_eq!(whole_numbers("13 x"), Err("Use whole numbers, such as 13 21, not `x`".into()));
         assert_eq!(whole_numbers(" "), Err("give at least one number".into()));
         assert_eq!(spaced(&[4, 16]), "4 16");
     }
