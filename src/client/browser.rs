@@ -55,10 +55,9 @@ struct Answer {
 }
 
 /// An answer on its way. Dropping it does not stop the job; [`Client::cancel`] does.
-pub struct Call<T> {
+pub struct Call {
     job: JobId,
     slot: Rc<RefCell<Answer>>,
-    read: fn(Outcome) -> Option<T>,
 }
 
 /// Where the worker is. A page that was opened with `?hub=` hands it on: a mirror of the hub on its own server.
@@ -71,7 +70,7 @@ fn worker_url() -> String {
     }
 }
 
-impl<T> Call<T> {
+impl Call {
     /// Names the job, for [`Client::cancel`].
     #[must_use]
     pub fn job(&self) -> JobId {
@@ -79,8 +78,8 @@ impl<T> Call<T> {
     }
 }
 
-impl<T> Future for Call<T> {
-    type Output = Result<T, Failure>;
+impl Future for Call {
+    type Output = Result<Outcome, Failure>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut answer = self.slot.borrow_mut();
@@ -88,13 +87,19 @@ impl<T> Future for Call<T> {
             answer.waker = Some(context.waker().clone());
             return Poll::Pending;
         };
-        Poll::Ready(result.and_then(|outcome| {
-            (self.read)(outcome).ok_or_else(|| Failure {
-                kind: FailureKind::Internal,
-                message: "The engine answered another question than was asked.".into(),
-            })
-        }))
+        Poll::Ready(result)
     }
+}
+
+/// What was asked for, out of the answer to its command.
+///
+/// # Errors
+/// When it is the answer to another.
+pub fn answer<A: Ask>(outcome: Outcome) -> Result<A::Answer, Failure> {
+    A::answer(outcome).ok_or_else(|| Failure {
+        kind: FailureKind::Internal,
+        message: "The engine answered another question than was asked.".into(),
+    })
 }
 
 impl Client {
@@ -111,18 +116,21 @@ impl Client {
         client
     }
 
-    /// Asks; the answer comes by awaiting. May be called before the worker is there.
-    pub fn call<A: Ask>(&self, ask: A, on_progress: impl Fn(Progress) + 'static) -> Call<A::Answer> {
-        self.post::<A>(ask.into(), on_progress)
+    /// Asks, and waits for the answer. May be called before the worker is there.
+    ///
+    /// # Errors
+    /// As the engine fails.
+    pub async fn call<A: Ask>(&self, ask: A) -> Result<A::Answer, Failure> {
+        answer::<A>(self.post(ask.into(), Rc::new(|_| {})).await?)
     }
 
-    /// [`Client::call`] for a command that has been made out of its `A` already.
-    pub fn post<A: Ask>(&self, command: Command, on_progress: impl Fn(Progress) + 'static) -> Call<A::Answer> {
+    /// Asks; the answer comes by awaiting. It does not depend on the command's type, so that it is compiled once.
+    pub fn post(&self, command: Command, progress: Rc<dyn Fn(Progress)>) -> Call {
         let slot = Rc::<RefCell<Answer>>::default();
         let (job, effects) = self.0.desk.borrow_mut().ask(command);
-        self.0.sinks.borrow_mut().insert(job, Sink { progress: Rc::new(on_progress), slot: slot.clone() });
+        self.0.sinks.borrow_mut().insert(job, Sink { progress, slot: slot.clone() });
         self.0.perform(effects);
-        Call { job, slot, read: A::answer }
+        Call { job, slot }
     }
 
     /// Stops a job at its next step; its call then ends as its command says.

@@ -13,5 +13,5 @@ pub mod pool;
 mod runs;
 
 #[cfg(feature = "ui")]
-pub use browser::{Call, Client};
+pub use browser::{Call, Client, answer};
 pub use desk::{Desk, Effect, Event, Status};

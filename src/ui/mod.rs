@@ -62,6 +62,8 @@ pub mod charts;
 #[cfg(feature = "ui")]
 mod components;
 #[cfg(feature = "ui")]
+mod effect;
+#[cfg(feature = "ui")]
 mod lab;
 #[cfg(feature = "ui")]
 mod laboratory;

@@ -1,5 +1,6 @@
 //! Light or dark: by the system, unless the person has chosen.
 
+use crate::ui::effect::effect;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -86,7 +87,7 @@ pub fn themes() -> Themes {
         Theme::Light => false,
         Theme::Dark => true,
     });
-    Effect::new(move |_| {
+    effect(move || {
         let theme = theme.get();
         if let Some(storage) = storage() {
             let _ = storage.set_item(KEY, theme.label());

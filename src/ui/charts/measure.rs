@@ -1,5 +1,6 @@
 //! What the browser knows: how wide an element is, and what a person prefers.
 
+use crate::ui::effect::effect;
 use js_sys::{Array, Function, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -12,7 +13,7 @@ pub(super) fn prefers(query: &str) -> bool {
 /// The width of an element's content in pixels, from when it is mounted on; 0 before.
 pub(super) fn width_of(node: NodeRef<leptos::html::Div>) -> Signal<f64> {
     let width = RwSignal::new(0.0);
-    Effect::new(move |_| {
+    effect(move || {
         let Some(element) = node.get() else { return };
         let measure = {
             let element = element.clone();

@@ -1,6 +1,7 @@
 //! Motion of a scene to another, where the change is a reordering and the person doesn't mind motion.
 
 use super::measure;
+use crate::ui::effect::effect;
 use crate::viz::{Scene, between};
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub(super) fn moving(scene: Memo<Arc<Scene>>) -> Signal<Arc<Scene>> {
     let shown = RwSignal::new(scene.get_untracked());
     // Counts changes, so that a motion ends when the next begins.
     let current = StoredValue::new(0_u32);
-    Effect::new(move |_| {
+    effect(move || {
         let to = scene.get();
         let from = shown.get_untracked();
         current.update_value(|n| *n = n.wrapping_add(1));

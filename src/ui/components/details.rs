@@ -2,6 +2,7 @@
 
 use super::show::Show;
 use crate::protocol::*;
+use crate::ui::effect::effect;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
@@ -121,7 +122,7 @@ fn Neuron(adapter: AdapterId, location: String, neuron: usize) -> impl IntoView 
         lab.choices.with_untracked(|choices| choices.texts(&data))
     };
     let ready = move || !lab.is_sample.get() && lab.plm.with(Option::is_some);
-    Effect::new(move |_| {
+    effect(move || {
         if !ready() {
             return;
         }

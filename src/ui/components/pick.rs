@@ -1,6 +1,7 @@
 //! Buttons that open the browser's own choosers, for whoever does not drag.
 
 use crate::ui::browser::files;
+use crate::ui::effect::effect;
 use crate::ui::laboratory::Laboratory;
 use leptos::html;
 use leptos::prelude::*;
@@ -27,7 +28,7 @@ pub fn Pick() -> impl IntoView {
             input.click();
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(input) = folder.get() {
             let _ = input.set_attribute("webkitdirectory", "");
         }

@@ -12,11 +12,7 @@ use leptos::task::spawn_local;
 impl Lab {
     /// Draws the chosen episode, where it is not the one that is drawn.
     pub fn draw(self) {
-        spawn_local(async move {
-            if let Err(failure) = self.draw_now().await {
-                self.failed("Few-shot", &failure);
-            }
-        });
+        self.attempt("Few-shot", self.draw_now());
     }
 
     pub(super) async fn draw_now(self) -> Result<(), Failure> {
@@ -37,17 +33,12 @@ impl Lab {
 
     /// Trains from the chosen start.
     pub fn train(self) {
-        spawn_local(async move {
-            self.stop.set(false);
+        self.stop.set(false);
+        self.attempt("Train", async move {
             let start = self.choices.with_untracked(|choices| choices.start.clone());
-            let done = async {
-                self.need_plm().await?;
-                self.draw_now().await?;
-                self.train_now(&start, false).await
-            };
-            if let Err(failure) = done.await {
-                self.failed("Train", &failure);
-            }
+            self.need_plm().await?;
+            self.draw_now().await?;
+            self.train_now(&start, false).await
         });
     }
 
@@ -73,22 +64,19 @@ impl Lab {
 
     /// Goes on with a paused run.
     pub fn resume(self, run: RunId) {
-        spawn_local(async move {
-            self.stop.set(false);
+        self.stop.set(false);
+        self.attempt("Resume", async move {
             let found = self.runs.with_untracked(|runs| runs.iter().find(|report| report.run == run).cloned());
-            let Some(paused) = found else { return };
+            let Some(paused) = found else { return Ok(()) };
             let (name, start) = (paused.asked.name.clone(), paused.asked.start.clone());
             self.live.set(Some(Live { name: name.clone(), start, points: paused.curve, total: None }));
             let resume = Resume { train: paused.asked, run: Some(run), checkpoint: None };
             let report = self.work(&format!("Training {name}"), Some(Step::FewShot), resume).await;
             self.live.set(None);
-            match report {
-                Ok(report) => {
-                    self.runs.update(|runs| runs.retain(|old| old.run != run));
-                    self.put_run(report);
-                }
-                Err(failure) => self.failed("Resume", &failure),
-            }
+            let report = report?;
+            self.runs.update(|runs| runs.retain(|old| old.run != run));
+            self.put_run(report);
+            Ok(())
         });
     }
 
@@ -146,11 +134,9 @@ impl Lab {
 
     /// Writes a file and hands it to the person's downloads.
     pub fn export(self, what: Export) {
-        spawn_local(async move {
-            match self.work("Writing a file", None, what).await {
-                Ok(file) => self.save(&file),
-                Err(failure) => self.failed("download", &failure),
-            }
+        self.attempt("download", async move {
+            self.save(&self.work("Writing a file", None, what).await?);
+            Ok(())
         });
     }
 

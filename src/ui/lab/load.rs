@@ -18,11 +18,7 @@ fn hub_plm(text: &str) -> Result<OpenPlm, String> {
 impl Lab {
     /// Loads a model that is served with the page.
     pub fn open_served_plm(self, name: String) {
-        spawn_local(async move {
-            if let Err(failure) = self.load_named_plm(&name).await {
-                self.failed("model", &failure);
-            }
-        });
+        self.attempt("model", async move { self.load_named_plm(&name).await });
     }
 
     /// Loads it with the sample adapters for it, in the place of those for another model.
@@ -115,11 +111,7 @@ impl Lab {
     /// Loads a model from the hub.
     pub fn open_hub_plm(self, text: &str) {
         match hub_plm(text) {
-            Ok(open) => spawn_local(async move {
-                if let Err(failure) = self.load_plm(open).await {
-                    self.failed("model", &failure);
-                }
-            }),
+            Ok(open) => self.attempt("model", self.load_plm(open)),
             Err(line) => self.problem("Hub", line),
         }
     }
@@ -219,16 +211,13 @@ impl Lab {
     pub fn open_mapped(self, path: &str, columns: DataColumns) {
         let found = self.unmapped.with_untracked(|all| all.iter().find(|data| data.file.path == path).cloned());
         let Some(UnmappedData { file, .. }) = found else { return };
-        spawn_local(async move {
+        self.attempt("", async move {
             let path = file.path.clone();
-            match self.work("Reading the data", Some(Step::FewShot), OpenData { file, columns }).await {
-                Ok(card) => {
-                    self.leave_unmapped(&path);
-                    self.choices.update(|choices| choices.episode.data = Some(card.name.clone()));
-                    self.data.update(|cards| cards.push(card));
-                }
-                Err(failure) => self.failed("", &failure),
-            }
+            let card = self.work("Reading the data", Some(Step::FewShot), OpenData { file, columns }).await?;
+            self.leave_unmapped(&path);
+            self.choices.update(|choices| choices.episode.data = Some(card.name.clone()));
+            self.data.update(|cards| cards.push(card));
+            Ok(())
         });
     }
 
@@ -265,12 +254,9 @@ impl Lab {
 
     /// Renames an adapter or puts it on a track.
     pub fn edit(self, edit: EditAdapter) {
-        spawn_local(async move {
-            if let Err(failure) = self.edit_now(edit).await {
-                self.failed("adapter", &failure);
-                // Puts the old name back into its field.
-                self.loaded.notify();
-            }
+        self.attempt("adapter", async move {
+            // Puts the old name back into its field.
+            self.edit_now(edit).await.inspect_err(|_| self.loaded.notify())
         });
     }
 
@@ -287,11 +273,7 @@ impl Lab {
 
     /// Forgets an adapter.
     pub fn remove(self, id: AdapterId) {
-        spawn_local(async move {
-            if let Err(failure) = self.remove_now(id).await {
-                self.failed("adapter", &failure);
-            }
-        });
+        self.attempt("adapter", self.remove_now(id));
     }
 
     async fn remove_now(self, id: AdapterId) -> Result<(), Failure> {

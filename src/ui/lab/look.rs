@@ -63,29 +63,22 @@ impl Lab {
     /// Measures the line between the reference and an aligned adapter.
     pub fn measure_line(self, pair: usize) {
         let Ok(asked) = untrack(|| self.line_between(pair)) else { return };
-        spawn_local(async move {
-            self.stop.set(false);
-            let done = async {
-                self.need_plm().await?;
-                let label = format!("Measuring the way to {}", untrack(|| self.name(asked.other)));
-                let report = self.work(&label, Some(Step::Merge), asked.clone()).await?;
-                self.between.set(Some((asked, report)));
-                Ok(())
-            };
-            if let Err(failure) = done.await {
-                self.failed("Line", &failure);
-            }
+        self.stop.set(false);
+        self.attempt("Line", async move {
+            self.need_plm().await?;
+            let label = format!("Measuring the way to {}", untrack(|| self.name(asked.other)));
+            let report = self.work(&label, Some(Step::Merge), asked.clone()).await?;
+            self.between.set(Some((asked, report)));
+            Ok(())
         });
     }
 
     /// Measures how fast the engine is here.
     pub fn bench(self) {
-        spawn_local(async move {
-            self.stop.set(false);
-            match self.work("Measuring this device", None, Bench::default()).await {
-                Ok(report) => self.benchmark.set(Some(report)),
-                Err(failure) => self.failed("Bench", &failure),
-            }
+        self.stop.set(false);
+        self.attempt("Bench", async move {
+            self.benchmark.set(Some(self.work("Measuring this device", None, Bench::default()).await?));
+            Ok(())
         });
     }
 
@@ -101,12 +94,13 @@ impl Lab {
             ready_s: self.ready.get_untracked(),
             browser: browser::user_agent(),
         };
-        spawn_local(async move {
-            match browser::json::write(&figures, true) {
-                Ok(text) if browser::copy(&text).await => self.inform("", "The figures are on the clipboard."),
-                Ok(_) => self.failed("Copy", &input("the browser does not let the page write to the clipboard")),
-                Err(error) => self.failed("Copy", &input(&error)),
+        self.attempt("Copy", async move {
+            let text = browser::json::write(&figures, true).map_err(input)?;
+            if !browser::copy(&text).await {
+                return Err(input("the browser does not let the page write to the clipboard"));
             }
+            self.inform("", "The figures are on the clipboard.");
+            Ok(())
         });
     }
 }

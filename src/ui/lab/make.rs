@@ -5,17 +5,12 @@ use super::work::input;
 use crate::protocol::*;
 use crate::ui::state::{Start, Step, names, recipe};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 impl Lab {
     /// Aligns as chosen.
     pub fn align(self) {
-        spawn_local(async move {
-            self.stop.set(false);
-            if let Err(failure) = self.align_now().await {
-                self.failed("Align", &failure);
-            }
-        });
+        self.stop.set(false);
+        self.attempt("Align", self.align_now());
     }
 
     pub(super) async fn align_now(self) -> Result<(), Failure> {
@@ -34,12 +29,8 @@ impl Lab {
 
     /// Merges as chosen.
     pub fn merge(self) {
-        spawn_local(async move {
-            self.stop.set(false);
-            if let Err(failure) = self.merge_now(&Start::Merged).await {
-                self.failed("Merge", &failure);
-            }
-        });
+        self.stop.set(false);
+        self.attempt("Merge", async move { self.merge_now(&Start::Merged).await.map(drop) });
     }
 
     /// The merge for a start, made where it has not been yet.

@@ -18,6 +18,7 @@ use super::state::sample::Sample;
 use super::state::{Choices, Step, address};
 use crate::client::{Client, Event, Status};
 use crate::protocol::*;
+use crate::ui::effect::effect;
 use leptos::prelude::*;
 
 /// Where the manifest of the sample is, relative to the page.
@@ -267,7 +268,7 @@ impl Lab {
         if lab.page.get_untracked() == Page::Lab {
             problems.into_iter().for_each(|line| lab.problem("", line));
         }
-        Effect::new(move |_| {
+        effect(move || {
             for line in told.get() {
                 lab.inform("", line);
             }
@@ -275,7 +276,7 @@ impl Lab {
                 told.set(vec![]);
             }
         });
-        Effect::new(move |_| {
+        effect(move || {
             match lab.page.get() {
                 Page::Device => browser::address::replace("#/device"),
                 Page::Lab => browser::address::replace(&lab.choices.with(address::write)),
@@ -339,11 +340,7 @@ impl Lab {
         let other = self.choices.with_untracked(|now| now.model != choices.model);
         self.choices.update(|now| *now = Choices { device: now.device, ..choices });
         if other && self.plm.with_untracked(Option::is_some) {
-            leptos::task::spawn_local(async move {
-                if let Err(failure) = self.load_chosen_plm().await {
-                    self.failed("model", &failure);
-                }
-            });
+            self.attempt("model", self.load_chosen_plm());
         }
         problems.into_iter().for_each(|line| self.problem("", line));
     }

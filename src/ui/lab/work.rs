@@ -1,13 +1,16 @@
 //! Long jobs: asking with progress in sight, cancelling, and lists of jobs.
 
 use super::Lab;
+use crate::client::answer;
 use crate::protocol::*;
 use crate::ui::browser::now;
 use crate::ui::state::Step;
 use crate::ui::state::activities::Activity;
 use crate::ui::state::progress::Meter;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 /// A run that is going on.
@@ -72,13 +75,16 @@ impl Stage {
 impl Lab {
     /// Asks the engine for something long, with its progress in the progress line.
     pub(super) async fn work<A: Ask>(self, label: &str, step: Option<Step>, ask: A) -> Result<A::Answer, Failure> {
-        let command: Command = ask.into();
+        answer::<A>(self.posted(label.to_owned(), step, ask.into()).await?)
+    }
+
+    async fn posted(self, label: String, step: Option<Step>, command: Command) -> Result<Outcome, Failure> {
         let meter = Meter::new(&command, now());
         let trains = matches!(command, Command::Train(_) | Command::Resume(_));
         // No progress comes before the call has been posted, which is what names the job.
         let own = Rc::new(Cell::new(None));
         let heard = own.clone();
-        let call = self.client().post::<A>(command, move |progress| {
+        let on_progress = move |progress: Progress| {
             if let Some(job) = heard.get() {
                 self.activities.update(|activities| activities.hear(job, &progress));
             }
@@ -93,10 +99,11 @@ impl Lab {
                     }
                 });
             }
-        });
+        };
+        let call = self.client().post(command, Rc::new(on_progress));
         let job = call.job();
         own.set(Some(job));
-        let activity = Activity { label: label.to_owned(), step, meter, job, stopping: false };
+        let activity = Activity { label, step, meter, job, stopping: false };
         self.activities.update(|activities| activities.add(activity));
         let answer = call.await;
         self.activities.update(|activities| activities.end(job));
@@ -105,7 +112,7 @@ impl Lab {
 
     /// Asks the engine for something short.
     pub(crate) async fn ask<A: Ask>(self, ask: A) -> Result<A::Answer, Failure> {
-        self.client().call(ask, |_| {}).await
+        self.client().call(ask).await
     }
 
     /// How far everything is that was set going, 0 to 1: the list of jobs where there is one, else the job.
@@ -127,6 +134,16 @@ impl Lab {
         for job in jobs {
             self.client().cancel(job);
         }
+    }
+
+    /// Does something, and tells its failure.
+    pub(super) fn attempt(self, about: &str, what: impl Future<Output = Result<(), Failure>> + 'static) {
+        let (about, what) = (about.to_owned(), Box::pin(what) as Pin<Box<dyn Future<Output = Result<(), Failure>>>>);
+        spawn_local(async move {
+            if let Err(failure) = what.await {
+                self.failed(&about, &failure);
+            }
+        });
     }
 
     /// Tells a failure, unless the person asked for it.

@@ -2,7 +2,7 @@
 
 use super::Laboratory;
 use crate::client::pool::Pool;
-use crate::client::{Client, Event, Status as WorkerStatus};
+use crate::client::{Client, Event, Status as WorkerStatus, answer};
 use crate::protocol::*;
 use crate::ui::browser::now;
 use crate::ui::state::laboratory::Experiment;
@@ -141,12 +141,22 @@ impl Laboratory {
         ask: A,
         on_progress: impl Fn(Progress) + 'static,
     ) -> Result<A::Answer, Failure> {
-        let (number, command) = (member.number, ask.into());
+        answer::<A>(self.posted(member, ask.into(), Box::new(on_progress)).await?)
+    }
+
+    async fn posted(
+        self,
+        member: &Member,
+        command: Command,
+        on_progress: Box<dyn Fn(Progress)>,
+    ) -> Result<Outcome, Failure> {
+        let number = member.number;
         self.scores(number, |scoring| scoring.begin(&command, now()));
-        let call = member.client.post::<A>(command, move |progress| {
+        let heard = move |progress: Progress| {
             self.scores(number, |scoring| scoring.hear(&progress));
             on_progress(progress);
-        });
+        };
+        let call = member.client.post(command, Rc::new(heard));
         let job = call.job();
         self.jobs.update_value(|jobs| {
             jobs.insert(number, (member.client.clone(), job));

@@ -20,6 +20,7 @@ use super::state::words;
 use crate::client::pool::{self, Pool};
 use crate::client::{Client, Event, Status as WorkerStatus};
 use crate::protocol::*;
+use crate::ui::effect::effect;
 use futures_util::lock::Mutex;
 use leptos::prelude::*;
 use reader::Reader;
@@ -141,21 +142,21 @@ impl Laboratory {
             reader_turn: StoredValue::new_local(Rc::default()),
             summing: StoredValue::new((false, false)),
         };
-        Effect::new(move |_| {
+        effect(move || {
             if lab.page.get() == Page::Laboratory {
                 let device = lab.choices.with(|choices| choices.device);
                 browser::address::replace(&Link { device, ..link.get() }.write());
             }
         });
         let entered = RwSignal::new(false);
-        Effect::new(move |_| {
+        effect(move || {
             if lab.page.get() == Page::Laboratory && !entered.get_untracked() {
                 entered.set(true);
                 laboratory.enter();
             }
         });
         // A file that could not be read because the engine was gone is read when it is back.
-        Effect::new(move |_| {
+        effect(move || {
             if laboratory.clerk_status.get() == WorkerStatus::Ready && entered.get_untracked() {
                 laboratory.read_again();
             }
@@ -164,7 +165,7 @@ impl Laboratory {
         let planned = Memo::new(move |_| {
             shown.with(|shown| shown.as_ref().map(|shown| shown.runs().map(|run| run.hash.clone()).collect::<Vec<_>>()))
         });
-        Effect::new(move |_| {
+        effect(move || {
             name.track();
             planned.track();
             summary.set(SummaryCard::default());
@@ -211,7 +212,7 @@ impl Laboratory {
         if matches!(self.clerk_status.get_untracked(), WorkerStatus::Failed { .. }) {
             client.restart(DeviceChoice::Cpu);
         }
-        client.call(ask, |_| {}).await
+        client.call(ask).await
     }
 
     /// Changes the experiment of that name.

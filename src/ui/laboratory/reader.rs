@@ -37,7 +37,7 @@ impl Laboratory {
         }
         let rows = async {
             let reader = self.reader_for(&shown, plm).await?;
-            reader.member.client.call(ShowTestRows { hash, rows }, |_| {}).await
+            reader.member.client.call(ShowTestRows { hash, rows }).await
         };
         rows.await.map(|rows| rows.0).map_err(|failure| failure.message)
     }

@@ -5,6 +5,7 @@ use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
+use crate::ui::effect::effect;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
@@ -82,7 +83,7 @@ pub fn Picture() -> impl IntoView {
 #[component]
 fn Alike() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    Effect::new(move |_| lab.look_how_alike());
+    effect(move || lab.look_how_alike());
     let pairs = Signal::derive(move || {
         let present = lab.loaded.with(|cards| cards.iter().map(|card| card.id).collect::<Vec<_>>());
         lab.similarity.get().filter(|(of, _)| *of == present).map(|(_, found)| found).unwrap_or_default()

@@ -5,6 +5,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::{Item, Number, Segments, Select};
 use crate::ui::components::show::Show;
+use crate::ui::effect::effect;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures::{self, grid};
 use crate::ui::state::{Standing, Step, words};
@@ -359,7 +360,7 @@ fn Weights(
             location: sight.location.name,
         })
     };
-    Effect::new(move |_| {
+    effect(move || {
         let Some(wanted) = wanted() else { return };
         spawn_local(async move {
             let (other, location) = (wanted.other, wanted.location.clone());

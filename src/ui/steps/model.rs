@@ -4,6 +4,7 @@ use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
+use crate::ui::effect::effect;
 use crate::ui::lab::Lab;
 use crate::ui::state::sample::Sample;
 use crate::ui::state::words;
@@ -110,7 +111,7 @@ fn Tokens() -> impl IntoView {
             }
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         if lab.plm.with(Option::is_some) {
             show();
         }

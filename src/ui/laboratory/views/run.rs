@@ -7,6 +7,7 @@ use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
+use crate::ui::effect::effect;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::grid;
 use crate::ui::state::laboratory::run::{self, Wrong};
@@ -57,7 +58,7 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
     let hash = told.map_or(hash, |told| told.record.hash.clone());
     let heading = NodeRef::<leptos::html::H3>::new();
     // Whoever opens a run by keyboard goes on reading there.
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(heading) = heading.get() {
             let _ = heading.focus();
         }

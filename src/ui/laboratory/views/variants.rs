@@ -5,6 +5,7 @@ use crate::protocol::*;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Select, Words};
 use crate::ui::components::show::Show;
+use crate::ui::effect::effect;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{form, variant};
 use crate::ui::state::words;
@@ -18,7 +19,7 @@ pub fn Variants() -> impl IntoView {
     let count = Memo::new(move |_| sheet.with(|sheet| sheet.variants.len()));
     let open = RwSignal::new(None::<usize>);
     let name = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone())));
-    Effect::new(move |_| {
+    effect(move || {
         name.track();
         open.set(None);
     });
