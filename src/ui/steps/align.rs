@@ -1,9 +1,9 @@
 //! How the neurons of two adapters correspond: strip of layers, cost and plan, ribbons, weights before and after.
 
-use super::{Go, Stale};
+use super::{Choice, Go, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
-use crate::ui::components::fields::{Item, Number, Segments, Select};
+use crate::ui::components::fields::{Item, Segments, Select};
 use crate::ui::components::show::Show;
 use crate::ui::effect::effect;
 use crate::ui::lab::{Detail, Lab};
@@ -39,8 +39,8 @@ pub fn Controls() -> impl IntoView {
         let (adapters, data) = (lab.adapters.get(), lab.data.get());
         lab.choices.with(|choices| choices.align(&adapters, &data)).err()
     });
-    let standing = Memo::new(move |_| lab.line(Step::Align).standing);
-    let label = Signal::derive(move || match standing.get() {
+    let line = Memo::new(move |_| lab.line(Step::Align));
+    let label = Signal::derive(move || match line.with(|line| line.standing) {
         Standing::Ready => "Aligned".to_owned(),
         Standing::Stale => "Align again".to_owned(),
         _ => "Align".to_owned(),
@@ -66,15 +66,12 @@ pub fn Controls() -> impl IntoView {
             on_change=move |value: String| lab.choices.update(|c| c.align.sinkhorn = value == "sinkhorn")/>
         <Show when=move || sinkhorn.get()>
             <div class="field-row">
-                <Number label="epsilon" testid="epsilon" min=1e-6 max=10.0 hint="Softness, as a share of the largest cost"
-                    value=Signal::derive(move || lab.choices.with(|c| c.align.epsilon))
-                    on_change=move |x| lab.choices.update(|c| c.align.epsilon = x)/>
-                <Number label="rounds" testid="iterations" min=1.0 max=1e5 whole=true hint="At most this many"
-                    value=Signal::derive(move || lab.choices.with(|c| c.align.iterations as f64))
-                    on_change=move |x: f64| lab.choices.update(|c| c.align.iterations = x as usize)/>
-                <Number label="tolerance" testid="tolerance" min=1e-15 max=1.0 hint="On the marginals"
-                    value=Signal::derive(move || lab.choices.with(|c| c.align.tolerance))
-                    on_change=move |x| lab.choices.update(|c| c.align.tolerance = x)/>
+                <Choice label="epsilon" testid="epsilon" min=1e-6 max=10.0 hint="Softness, as a share of the largest cost"
+                    read=|c| c.align.epsilon write=|c, x| c.align.epsilon = x/>
+                <Choice label="rounds" testid="iterations" min=1.0 max=1e5 whole=true hint="At most this many"
+                    read=|c| c.align.iterations as f64 write=|c, x| c.align.iterations = x as usize/>
+                <Choice label="tolerance" testid="tolerance" min=1e-15 max=1.0 hint="On the marginals"
+                    read=|c| c.align.tolerance write=|c, x| c.align.tolerance = x/>
             </div>
         </Show>
         <details class="more" open=move || lab.choices.with_untracked(|c| !c.align.own_texts.is_empty())>

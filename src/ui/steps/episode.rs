@@ -1,9 +1,10 @@
 //! What is learned from: the data set, how many examples, and the examples themselves.
 
+use super::Choice;
 use super::columns::Unmapped;
 use crate::protocol::*;
 use crate::ui::browser;
-use crate::ui::components::fields::{Number, Select};
+use crate::ui::components::fields::Select;
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
@@ -42,18 +43,14 @@ pub fn EpisodeFields() -> impl IntoView {
                 on_change=move |name: String| lab.choices.update(|c| c.episode.test = Some(name).filter(|name| !name.is_empty()))/>
         </Show>
         <div class="field-row of-two">
-            <Number label="k" testid="k" min=1.0 max=1024.0 whole=true hint="Examples a class to learn from, and as many for dev"
-                value=Signal::derive(move || lab.choices.with(|c| c.episode.k as f64))
-                on_change=move |x: f64| lab.choices.update(|c| c.episode.k = x as usize)/>
-            <Number label="seed" testid="seed" min=0.0 max=4_294_967_295.0 whole=true hint="Which examples are drawn"
-                value=Signal::derive(move || lab.choices.with(|c| c.episode.seed as f64))
-                on_change=move |x: f64| lab.choices.update(|c| c.episode.seed = x as u64)/>
-            <Number label="tokens" testid="max-length" min=8.0 max=512.0 whole=true hint="Longest text; what is longer is cut"
-                value=Signal::derive(move || lab.choices.with(|c| c.episode.max_length as f64))
-                on_change=move |x: f64| lab.choices.update(|c| c.episode.max_length = x as usize)/>
-            <Number label="test rows" testid="test-rows" min=0.0 max=1e6 whole=true hint="Rows to judge by at most, drawn by the seed; 0 for all"
-                value=Signal::derive(move || lab.choices.with(|c| c.episode.test_rows as f64))
-                on_change=move |x: f64| lab.choices.update(|c| c.episode.test_rows = x as usize)/>
+            <Choice label="k" testid="k" min=1.0 max=1024.0 whole=true hint="Examples a class to learn from, and as many for dev"
+                read=|c| c.episode.k as f64 write=|c, x| c.episode.k = x as usize/>
+            <Choice label="seed" testid="seed" min=0.0 max=4_294_967_295.0 whole=true hint="Which examples are drawn"
+                read=|c| c.episode.seed as f64 write=|c, x| c.episode.seed = x as u64/>
+            <Choice label="tokens" testid="max-length" min=8.0 max=512.0 whole=true hint="Longest text; what is longer is cut"
+                read=|c| c.episode.max_length as f64 write=|c, x| c.episode.max_length = x as usize/>
+            <Choice label="test rows" testid="test-rows" min=0.0 max=1e6 whole=true hint="Rows to judge by at most, drawn by the seed; 0 for all"
+                read=|c| c.episode.test_rows as f64 write=|c, x| c.episode.test_rows = x as usize/>
         </div>
         <Own/>
     }

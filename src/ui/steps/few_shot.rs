@@ -2,11 +2,11 @@
 
 use super::episode::{EpisodeFields, EpisodeTable};
 use super::predictions::Predictions;
-use super::{Download, Stale};
+use super::{Choice, Download, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
-use crate::ui::components::fields::{Item, Number, Segments};
+use crate::ui::components::fields::{Item, Segments};
 use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
@@ -19,7 +19,8 @@ use leptos::prelude::*;
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let missing = move || lab.data.with(Vec::is_empty) && !lab.is_sample.get();
-    let paused = Memo::new(move |_| lab.line(Step::FewShot).paused);
+    let line = Memo::new(move |_| lab.line(Step::FewShot));
+    let paused = move || line.with(|line| line.paused);
     let training = move || lab.live.with(Option::is_some);
     view! {
         <EpisodeFields/>
@@ -30,11 +31,11 @@ pub fn Controls() -> impl IntoView {
             <Show when=move || !training() fallback=move || view! {
                 <button class="primary grow" data-testid="pause" on:click=move |_| lab.cancel()>"Pause"</button>
             }>
-                {move || paused.get().map(|run| view! {
+                {move || paused().map(|run| view! {
                     <button class="primary grow" data-testid="resume" disabled=move || lab.busy() on:click=move |_| lab.resume(run)>"Resume"</button>
                 })}
-                <button class="grow" class:primary=move || paused.get().is_none() data-testid="train" disabled=move || lab.busy() || missing()
-                    on:click=move |_| lab.train()>{move || if paused.get().is_none() { "Train" } else { "Start over" }}</button>
+                <button class="grow" class:primary=move || paused().is_none() data-testid="train" disabled=move || lab.busy() || missing()
+                    on:click=move |_| lab.train()>{move || if paused().is_none() { "Train" } else { "Start over" }}</button>
             </Show>
         </div>
         <button class="wide" data-testid="compare-all" disabled=move || lab.busy() || missing() on:click=move |_| lab.compare_all()
@@ -67,22 +68,10 @@ fn Starts() -> impl IntoView {
             }).collect_view()}
         </fieldset>
         <Show when=move || lab.choices.with(|c| c.start == Start::Scratch)>
-            <Number label="bottleneck" testid="bottleneck" min=1.0 max=lab.plm.get_untracked().map_or(4096.0, |plm| plm.hidden as f64) whole=true hint="Neurons a layer, as many as the model is wide at most"
-                value=Signal::derive(move || lab.choices.with(|c| c.bottleneck as f64))
-                on_change=move |x: f64| lab.choices.update(|c| c.bottleneck = x as usize)/>
+            <Choice label="bottleneck" testid="bottleneck" min=1.0 max=lab.plm.get_untracked().map_or(4096.0, |plm| plm.hidden as f64) whole=true hint="Neurons a layer, as many as the model is wide at most"
+                read=|c| c.bottleneck as f64 write=|c, x| c.bottleneck = x as usize/>
         </Show>
     }
-}
-
-/// A number among the settings.
-macro_rules! setting {
-    ($lab:ident, $label:literal, $testid:literal, $field:ident as $kind:ty, $min:expr, $max:expr, $whole:literal, $hint:literal) => {
-        view! {
-            <Number label=$label testid=$testid min=$min max=$max whole=$whole hint=$hint
-                value=Signal::derive(move || $lab.choices.with(|c| c.train.$field as f64))
-                on_change=move |x: f64| $lab.choices.update(|c| c.train.$field = x as $kind)/>
-        }
-    };
 }
 
 /// How it is learned.
@@ -92,9 +81,12 @@ fn Settings() -> impl IntoView {
     let trained = Signal::derive(move || names::of_trained(lab.choices.with(|c| c.train.trained)).to_owned());
     view! {
         <div class="field-row">
-            {setting!(lab, "epochs", "epochs", epochs as usize, 1.0, 10_000.0, true, "Passes over the examples")}
-            {setting!(lab, "learning rate", "learning-rate", learning_rate as f64, 1e-7, 1.0, false, "Peak, reached after the warm-up")}
-            {setting!(lab, "batch", "batch-size", batch_size as usize, 1.0, 256.0, true, "Rows a step")}
+            <Choice label="epochs" testid="epochs" min=1.0 max=10_000.0 whole=true hint="Passes over the examples"
+                read=|c| c.train.epochs as f64 write=|c, x| c.train.epochs = x as usize/>
+            <Choice label="learning rate" testid="learning-rate" min=1e-7 max=1.0 hint="Peak, reached after the warm-up"
+                read=|c| c.train.learning_rate write=|c, x| c.train.learning_rate = x/>
+            <Choice label="batch" testid="batch-size" min=1.0 max=256.0 whole=true hint="Rows a step"
+                read=|c| c.train.batch_size as f64 write=|c, x| c.train.batch_size = x as usize/>
         </div>
         <details class="more">
             <summary>"More settings"</summary>
@@ -110,12 +102,18 @@ fn Settings() -> impl IntoView {
                     _ => Trained::All,
                 })/>
             <div class="field-row">
-                {setting!(lab, "warm-up", "warmup", warmup as f64, 0.0, 1.0, false, "Share of all steps")}
-                {setting!(lab, "weight decay", "weight-decay", weight_decay as f64, 0.0, 1.0, false, "Decoupled, on weight matrices")}
-                {setting!(lab, "clip", "clip", clip as f64, 1e-3, 1e6, false, "Largest global norm of the gradients")}
-                {setting!(lab, "dropout", "dropout", dropout as f64, 0.0, 0.95, false, "In the head")}
-                {setting!(lab, "patience", "patience", patience as usize, 0.0, 10_000.0, true, "Epochs without a better dev score after which to stop; 0 for never")}
-                {setting!(lab, "seed of training", "train-seed", seed as u64, 0.0, 4_294_967_295.0, true, "Of initial weights, shuffles and dropout")}
+                <Choice label="warm-up" testid="warmup" min=0.0 max=1.0 hint="Share of all steps"
+                    read=|c| c.train.warmup write=|c, x| c.train.warmup = x/>
+                <Choice label="weight decay" testid="weight-decay" min=0.0 max=1.0 hint="Decoupled, on weight matrices"
+                    read=|c| c.train.weight_decay write=|c, x| c.train.weight_decay = x/>
+                <Choice label="clip" testid="clip" min=1e-3 max=1e6 hint="Largest global norm of the gradients"
+                    read=|c| c.train.clip write=|c, x| c.train.clip = x/>
+                <Choice label="dropout" testid="dropout" min=0.0 max=0.95 hint="In the head"
+                    read=|c| c.train.dropout write=|c, x| c.train.dropout = x/>
+                <Choice label="patience" testid="patience" min=0.0 max=10_000.0 whole=true hint="Epochs without a better dev score after which to stop; 0 for never"
+                    read=|c| c.train.patience as f64 write=|c, x| c.train.patience = x as usize/>
+                <Choice label="seed of training" testid="train-seed" min=0.0 max=4_294_967_295.0 whole=true hint="Of initial weights, shuffles and dropout"
+                    read=|c| c.train.seed as f64 write=|c, x| c.train.seed = x as u64/>
             </div>
         </details>
     }

@@ -26,8 +26,8 @@ pub fn Controls() -> impl IntoView {
         let (adapters, data, methods) = (lab.adapters.get(), lab.data.get(), lab.methods.get());
         lab.choices.with(|choices| choices.merge(&adapters, &data, &methods)).err()
     });
-    let standing = Memo::new(move |_| lab.line(Step::Merge).standing);
-    let label = Signal::derive(move || match standing.get() {
+    let line = Memo::new(move |_| lab.line(Step::Merge));
+    let label = Signal::derive(move || match line.with(|line| line.standing) {
         Standing::Ready => "Merged".to_owned(),
         Standing::Stale => "Merge again".to_owned(),
         _ => "Merge".to_owned(),

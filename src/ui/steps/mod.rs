@@ -14,9 +14,10 @@ mod results;
 pub use predictions::Probabilities;
 
 use crate::protocol::{Export, RunId};
+use crate::ui::components::fields::Number;
 use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
-use crate::ui::state::{Standing, Step};
+use crate::ui::state::{Choices, Standing, Step};
 use leptos::prelude::*;
 
 /// The controls of a step.
@@ -40,6 +41,25 @@ pub fn picture(step: Step) -> AnyView {
         Step::Merge => view! { <merge::Picture/> }.into_any(),
         Step::FewShot => view! { <few_shot::Picture/> }.into_any(),
         Step::Results => view! { <results::Picture/> }.into_any(),
+    }
+}
+
+/// A number among the choices.
+#[component]
+fn Choice(
+    label: &'static str,
+    testid: &'static str,
+    min: f64,
+    max: f64,
+    #[prop(optional)] whole: bool,
+    hint: &'static str,
+    read: fn(&Choices) -> f64,
+    write: fn(&mut Choices, f64),
+) -> impl IntoView {
+    let lab = expect_context::<Lab>();
+    view! {
+        <Number label testid min max whole hint value=Signal::derive(move || lab.choices.with(read))
+            on_change=move |x| lab.choices.update(|choices| write(choices, x))/>
     }
 }
 
