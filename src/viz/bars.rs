@@ -3,7 +3,7 @@
 use super::chrome::{self, Swatch};
 use super::color::Role;
 use super::mark::{Frame, Mark};
-use super::number::{NAME, TICK, Ticks, Unit, fitted, text_width};
+use super::number::{NAME, TICK, Ticks, Unit, capital, fitted, text_width};
 use super::scene::{Area, Region};
 use super::{Datum, Dim, Hit, Picture, Scene, Table};
 
@@ -22,6 +22,8 @@ pub struct Bars {
     pub dim: Dim,
     /// Names of the groups.
     pub groups: Vec<String>,
+    /// Colours of the groups where each has its own, such as an adapter's; where there are none, the series'.
+    pub roles: Vec<Role>,
     /// One a bar in each group.
     pub series: Vec<Series>,
 }
@@ -70,7 +72,7 @@ impl Picture for Bars {
                     let (top, bottom) = (at(value.max(0.0)), at(value.min(0.0)));
                     let gap = if thick > 4.0 { 1.0 } else { 0.0 };
                     let bar = Mark::rect(start + thick * number as f64, top, thick - gap, bottom - top);
-                    marks.push(bar.fill(series.role));
+                    marks.push(bar.fill(self.roles.get(index).copied().unwrap_or(series.role)));
                 }
             }
             let hit = Hit::one(self.dim, index);
@@ -118,14 +120,16 @@ impl Bars {
         if let ([only], 1..=8) = (self.series.as_slice(), self.groups.len()) {
             let value = |value: &f32| self.unit.write(f64::from(*value));
             let list = self.groups.iter().zip(&only.values).map(|(group, v)| format!("{group} {}", value(v)));
-            return format!("{} by {}: {}.", self.quantity, self.group, list.collect::<Vec<_>>().join(", "));
+            return capital(format!("{} by {}: {}.", self.quantity, self.group, list.collect::<Vec<_>>().join(", ")));
         }
         let mean = |s: &Series| {
             let known: Vec<f64> = s.values.iter().copied().filter(|v| v.is_finite()).map(f64::from).collect();
             self.unit.write(known.iter().sum::<f64>() / known.len() as f64)
         };
         let list: Vec<String> = self.series.iter().take(8).map(|s| format!("{} {}", s.name, mean(s))).collect();
-        format!("{} over {} groups, mean: {}.", self.quantity, self.groups.len(), list.join(", "))
+        let many = if self.groups.len() == 1 { "" } else { "s" };
+        let over = format!("{} {}{many}", self.groups.len(), self.group);
+        capital(format!("{} over {over}, mean: {}.", self.quantity, list.join(", ")))
     }
 
     fn table(&self) -> Table {

@@ -3,7 +3,7 @@
 use super::Scene;
 use super::color::{Role, Shade};
 use super::mark::{Frame, Mark};
-use super::number::{NAME, TICK, Ticks, Unit, fitted, significant, text_width};
+use super::number::{NAME, TICK, Ticks, Unit, fitted, text_width};
 
 /// No picture is laid out narrower than this.
 pub(super) const NARROWEST: f64 = 240.0;
@@ -33,12 +33,19 @@ pub(super) fn project(value: f64, (low, high): (f64, f64), (start, end): (f64, f
     if high == low { 0.5 * (start + end) } else { start + (value - low) / (high - low) * (end - start) }
 }
 
-/// Height of [`color_bar`].
+/// Height of [`color_bar`] with its note beside it.
 pub(super) const COLOR_BAR: f64 = 36.0;
 
-/// The legend of a scale: its quantity, a bar from end to end, the values there, and a note where there is room for it;
-/// and its right edge.
-pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: Unit, note: &str) -> (Vec<Mark>, f64) {
+/// The legend of a scale: its quantity, a bar from end to end, the values there, and a note, beside it or where that has
+/// no room below it; and its right and lower edge.
+pub(super) fn color_bar(
+    x: f64,
+    width: f64,
+    shade: Shade,
+    quantity: &str,
+    unit: Unit,
+    note: &str,
+) -> (Vec<Mark>, f64, f64) {
     const PIECES: usize = 32;
     let name = text_width(quantity, TICK) + 10.0;
     let length = (width - name).clamp(48.0, 144.0).floor();
@@ -59,8 +66,8 @@ pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: 
     marks.push(Mark::rect(left - 0.5, 0.5, length + 1.0, 12.0).stroke(Role::Line, 1.0));
     let write = |value: f32| match unit {
         Unit::Percent => Unit::Percent.tick(f64::from(value), 0.01),
-        Unit::Count => unit.write(f64::from(value)),
-        Unit::Plain | Unit::Points => significant(f64::from(value), 2),
+        // With the digits that summaries have.
+        _ => unit.write(f64::from(value)),
     };
     marks.push(Mark::text(left, 25.0, write(low)));
     marks.push(Mark::text(left + length, 25.0, write(high)).end());
@@ -68,11 +75,17 @@ pub(super) fn color_bar(x: f64, width: f64, shade: Shade, quantity: &str, unit: 
         marks.push(Mark::text(left + 0.5 * length, 25.0, "0").middle());
     }
     let (after, long) = (left + length + 12.0, text_width(note, TICK));
-    if note.is_empty() || after + long > x + width {
-        return (marks, left + length);
+    if note.is_empty() {
+        return (marks, left + length, COLOR_BAR);
+    }
+    if after + long > x + width {
+        let note = fitted(note, TICK, width);
+        let right = (x + text_width(&note, TICK)).max(left + length);
+        marks.push(Mark::text(x, 41.0, note));
+        return (marks, right, COLOR_BAR + 16.0);
     }
     marks.push(Mark::text(after, 11.0, note));
-    (marks, after + long)
+    (marks, after + long, COLOR_BAR)
 }
 
 /// What an entry of a legend looks like.

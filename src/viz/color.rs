@@ -1,7 +1,7 @@
 //! Colour by role: a scene says what a colour means, the palette says which it is.
 //!
 //! - **Adapters:** Okabe and Ito's eight colours, told apart by people with any kind of colour vision ("Color Universal
-//!   Design", 2008). On white, the four that are too pale for a line (less than 3:1) are darkened at the same hue.
+//!   Design", 2008). On light ground, the four that are too pale for a line (less than 3:1) are darkened at the same hue.
 //! - **Sequential:** Crameri's *devon* from white on light ground and *oslo* from black on dark: perceptually uniform,
 //!   monotone in lightness, so that nothing is drawn as nothing and the most as what stands out most.
 //! - **Diverging:** Crameri's *vik* (white in the middle) on light ground and *berlin* (black in the middle) on dark.
@@ -187,7 +187,7 @@ fn along(scale: &[u32], at: f32) -> Rgb {
 
 const OKABE_ITO: [u32; ADAPTERS] = [0xe69f00, 0x56b4e9, 0x009e73, 0xf0e442, 0x0072b2, 0xd55e00, 0xcc79a7, 0x7f7f7f];
 const OKABE_ITO_ON_LIGHT: [u32; ADAPTERS] =
-    [0xc48700, 0x499bc9, 0x009e73, 0x9f9628, 0x0072b2, 0xd55e00, 0xcc79a7, 0x7f7f7f];
+    [0xbe8300, 0x4796c3, 0x009e73, 0x999026, 0x0072b2, 0xd55e00, 0xc474a0, 0x7f7f7f];
 
 const DEVON: [u32; 17] = [
     0xffffff, 0xf2f0fc, 0xe4e2fa, 0xd7d4f7, 0xcbc6f4, 0xbeb8f2, 0xb0aaee, 0x9a9ce7, 0x7d8edd, 0x5e80cf, 0x4271bc,
@@ -224,12 +224,12 @@ mod tests {
     #[test]
     fn whatever_is_drawn_stands_out_from_its_ground() {
         for scheme in SCHEMES {
-            let ground = rgb(Role::Ground, scheme);
+            let panel = rgb(Role::Panel, scheme);
             for role in [Role::Ink, Role::Ink2] {
-                assert!(contrast(rgb(role, scheme), rgb(Role::Panel, scheme)) >= 4.5, "{role:?} {scheme:?}");
+                assert!(contrast(rgb(role, scheme), panel) >= 4.5, "{role:?} {scheme:?}");
             }
             for role in (0..ADAPTERS).map(Role::Adapter).chain([Role::Accent, Role::Merged]) {
-                assert!(contrast(rgb(role, scheme), ground) >= 3.0, "{role:?} {scheme:?}");
+                assert!(contrast(rgb(role, scheme), panel) >= 3.0, "{role:?} {scheme:?}");
             }
             for value in 0..=20 {
                 let value = value as f32 / 20.0;

@@ -4,7 +4,7 @@
 use super::chrome::{self, Swatch};
 use super::color::Role;
 use super::mark::{Frame, Mark};
-use super::number::{NAME, Ticks, Unit, fitted, text_width};
+use super::number::{NAME, Ticks, Unit, capital, fitted, text_width};
 use super::scene::{Area, Region};
 use super::{Datum, Dim, Hit, Picture, Scene, Table, sort_by};
 
@@ -137,7 +137,12 @@ impl Picture for Comparison {
             let y = top + pitch - 0.5 * ROW;
             let hit = Hit::one(Dim::Item, index);
             let name = match above {
-                true => Mark::text(0.0, top + 14.0, fitted(&method.name, NAME, width)).stroke(Role::Ground, 4.0),
+                true => {
+                    let name = fitted(&method.name, NAME, width);
+                    // Over the lines of the grid, which would strike it through.
+                    marks.push(Mark::rect(0.0, top + 1.0, text_width(&name, NAME) + 4.0, 17.0).fill(Role::Ground));
+                    Mark::text(0.0, top + 14.0, name)
+                }
                 false => Mark::text(left - 10.0, y + 4.5, method.name.clone()).end(),
             };
             marks.push(name.size(NAME).fill(Role::Ink).hit(hit));
@@ -228,7 +233,7 @@ impl Comparison {
             1 => "one method".to_owned(),
             count => format!("{count} methods"),
         };
-        format!("{} of {methods}{best}{baseline}.", self.quantity)
+        capital(format!("{} of {methods}{best}{baseline}.", self.quantity))
     }
 
     fn table(&self) -> Table {

@@ -41,7 +41,8 @@ impl Picture for Confusion {
         };
         let grid = Grid { rows: n, columns: n, values: (0..n * n).map(|i| share(i / n, i % n)).collect() };
         let shade = Shade::Sequential { from: 0.0, to: 1.0 };
-        let (mut marks, legend) = chrome::color_bar(left, width - left, shade, "share of the row", Unit::Percent, "");
+        let (mut marks, legend, _) =
+            chrome::color_bar(left, width - left, shade, "share of the row", Unit::Percent, "");
         let axis = |side: &Side, name: &str| CellAxis {
             dim: side.dim,
             name: name.to_owned(),

@@ -3,7 +3,7 @@
 use super::chrome::{self, Swatch};
 use super::color::Role;
 use super::mark::{Frame, Mark};
-use super::number::{NAME, Ticks, Unit};
+use super::number::{NAME, Ticks, Unit, capital};
 use super::scene::{Area, Region};
 use super::{Dim, Hit, Picture, Scene, Table};
 
@@ -154,21 +154,48 @@ impl Panel {
 }
 
 impl Curves {
+    /// A sentence a panel: over steps, where what is trained ends; else, what the values lie between.
     fn summary(&self) -> String {
-        let mut parts = Vec::new();
+        let mut sentences = String::new();
         for panel in &self.panels {
-            for run in &panel.runs {
-                let (first, last) = (run.points.iter().find(|p| known(p)), run.points.iter().rev().find(|p| known(p)));
-                if let (Some(first), Some(last)) = (first, last) {
-                    let (from, to) = (panel.unit.write(first.1), panel.unit.write(last.1));
-                    let (start, end) = (Unit::Plain.write(first.0), Unit::Plain.write(last.0));
-                    let (title, name, x) = (&panel.title, &run.name, &self.x);
-                    parts.push(format!("{title}, {name}: {from} to {to} ({x}: {start} to {end})"));
+            let values = |run: &Run| run.points.iter().filter(|p| known(p)).map(|p| p.1).collect::<Vec<f64>>();
+            let runs: Vec<(&str, Vec<f64>)> = panel
+                .runs
+                .iter()
+                .map(|run| (&*run.name, values(run)))
+                .filter(|(_, values)| !values.is_empty())
+                .collect();
+            let (what, write) = (panel.title.split(" (").next().unwrap_or_default(), |value| panel.unit.write(value));
+            let end = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+            let said = match &runs[..] {
+                [] => continue,
+                _ if self.x != "step" => {
+                    let mut said = format!("{what}: ");
+                    for (number, (name, values)) in runs.iter().enumerate() {
+                        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+                        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        let comma = if number == 0 { "" } else { ", " };
+                        said += &format!("{comma}{name} {} to {}", write(low), write(high));
+                    }
+                    said
                 }
-            }
+                [(name, values)] => format!("{what} of {name} from {} to {}", write(values[0]), write(end(values))),
+                [first, others @ ..] => {
+                    // Of accuracies the most is the best, of losses the least.
+                    let is_share = panel.unit == Unit::Percent;
+                    let mut best = first;
+                    for run in others {
+                        if (end(&run.1) > end(&best.1)) == is_share && end(&run.1) != end(&best.1) {
+                            best = run;
+                        }
+                    }
+                    let which = if is_share { "highest" } else { "lowest" };
+                    format!("{what} ends {which} for {} ({})", best.0, write(end(&best.1)))
+                }
+            };
+            sentences += &format!("{}. ", capital(said));
         }
-        parts.truncate(6);
-        parts.join("; ") + "."
+        sentences.trim_end().to_owned()
     }
 
     fn table(&self) -> Table {
@@ -202,7 +229,29 @@ mod tests {
         let lines = scene.marks.iter().filter(|m| m.hit.is_some() && matches!(m.shape, Shape::Line(_)));
         assert_eq!(lines.count(), 2);
         assert_eq!(scene.regions.len(), 4);
-        assert_eq!(scene.summary, "loss, merged: 0.9 to 0.4 (step: 1 to 5).");
+        assert_eq!(scene.summary, "Loss of merged from 0.9 to 0.4.");
+    }
+
+    #[test]
+    fn a_summary_says_where_training_ends_and_between_what_layers_lie() {
+        let run = |name: &str, points: &[(f64, f64)]| Run {
+            name: name.into(),
+            role: Role::Merged,
+            dots: false,
+            points: points.to_vec(),
+        };
+        let runs = vec![
+            run("mnli", &[(1.0, 0.9), (2.0, 0.2)]),
+            run("snli", &[(1.0, 0.8), (2.0, 0.036), (3.0, f64::NAN)]),
+            run("late", &[]),
+        ];
+        let panel = |title: &str, unit| Panel { title: title.into(), unit, range: None, runs: runs.clone() };
+        let panels = vec![panel("training loss (nats)", Unit::Plain), panel("dev accuracy", Unit::Percent)];
+        let training = Curves { title: "Training".into(), x: "step".into(), end: None, panels };
+        let said = "Training loss ends lowest for snli (0.036). Dev accuracy ends highest for mnli (20.0 %).";
+        assert_eq!(training.scene(640.0).summary, said);
+        let layers = Curves { x: "layer".into(), panels: vec![panel("cosine", Unit::Plain)], ..training };
+        assert_eq!(layers.scene(640.0).summary, "Cosine: mnli 0.2 to 0.9, snli 0.036 to 0.8.");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A matrix as a heat map: the cost or the plan of a transport, or weights.
 
-use super::chrome::{self, COLOR_BAR};
+use super::chrome;
 use super::color::{Role, Shade};
 use super::mark::{CellAxis, Cells, Frame, Mark};
 use super::number::{NAME, TICK, Unit, fitted, text_width};
@@ -86,10 +86,10 @@ impl Picture for HeatMap {
         };
         let left = (room(&self.rows, rows) + 28.0).ceil();
         let (across, down) = cell(rows, columns, width - left - 8.0);
-        let area = Frame::new(left, COLOR_BAR + 6.0, across * columns as f64, down * rows as f64);
         let (shade, note) = self.scale.shade(&self.grid.values);
 
-        let (mut marks, legend) = chrome::color_bar(left, width - left, shade, &self.quantity, Unit::Plain, &note);
+        let (mut marks, legend, top) = chrome::color_bar(left, width - left, shade, &self.quantity, Unit::Plain, &note);
+        let area = Frame::new(left, top + 6.0, across * columns as f64, down * rows as f64);
         let axis = |side: &Side, count: usize| CellAxis {
             dim: side.dim,
             name: side.title.clone(),
@@ -177,9 +177,13 @@ impl HeatMap {
             .max_by(|a, b| grid.get(a.0, a.1).abs().total_cmp(&grid.get(b.0, b.1).abs()));
         let mut text = format!("{} × {}", grid.rows, grid.columns);
         if let Some((row, column)) = most {
-            let value = significant(f64::from(grid.get(row, column)), 3);
-            let (row, column) = (self.rows.member(row), self.columns.member(column));
-            text += &format!("; largest {} {value}, {row} → {column}", self.quantity);
+            let value = grid.get(row, column);
+            text += &format!("; largest {} {}, ", self.quantity, Unit::Plain.write(f64::from(value)));
+            // Where several have it, none of them is named for all.
+            text += &match grid.values.iter().filter(|other| **other == value).count() {
+                1 => format!("{} → {}", self.rows.member(row), self.columns.member(column)),
+                several => format!("in {several} places"),
+            };
         }
         let missing = (0..grid.rows * grid.columns)
             .filter(|i| !grid.values.get(*i).copied().unwrap_or(f32::NAN).is_finite())
@@ -265,6 +269,30 @@ mod tests {
         assert_eq!(note, "clamped: 0.1 % lie beyond");
         let (shade, _) = Scale::Range.shade(&[f32::NAN, 2.0, 3.0]);
         assert_eq!(shade, Shade::Sequential { from: 2.0, to: 3.0 });
+    }
+
+    #[test]
+    fn what_several_cells_have_is_said_of_none_of_them() {
+        let said = |values| map(Grid { rows: 2, columns: 2, values }, None).scene(400.0).summary;
+        assert_eq!(said(vec![0.5, 0.0, 0.0, 0.5]), "2 × 2; largest mass 0.5, in 2 places.");
+        assert_eq!(said(vec![0.5, 0.0, 0.0, 0.25]), "2 × 2; largest mass 0.5, sst2 0 → mrpc 0.");
+    }
+
+    #[test]
+    fn a_note_without_room_beside_the_bar_stands_below_it() {
+        let mut values: Vec<f32> = (0..1000).map(|i| (i % 10) as f32).collect();
+        values[7] = 50.0;
+        let scale = Scale::Diverging { clamp: None };
+        let wide = HeatMap { scale, ..map(Grid { rows: 10, columns: 100, values }, None) };
+        let note = |width: f64| {
+            let scene = wide.scene(width);
+            let text = |mark: &Mark| match &mark.shape {
+                crate::viz::Shape::Text(label) if label.text.starts_with("clamped") => Some(label.y),
+                _ => None,
+            };
+            scene.marks.iter().find_map(text)
+        };
+        assert_eq!((note(700.0), note(320.0)), (Some(11.0), Some(41.0)));
     }
 
     #[test]

@@ -87,7 +87,9 @@ impl Picture for LayerStrip {
         }
         marks.extend(legend);
         marks.push(Mark::text(left, upper.y - 10.0, upper_title).fill(Role::Ink));
-        marks.push(Mark::text(left, lower.y - 10.0, fitted(lower_title, TICK, width - left)).fill(Role::Ink));
+        // The edge of the band does not cut its words.
+        let lower_title = Mark::text(left, lower.y - 10.0, fitted(lower_title, TICK, width - left));
+        marks.push(lower_title.fill(Role::Ink).stroke(Role::Ground, 4.0));
         marks.extend(chrome::values_left(upper, &shares, Unit::Percent));
         marks.extend(chrome::values_left(lower, &costs, Unit::Plain));
         let height_of = |share: f64| chrome::project(share, (0.0, 1.0), (upper.bottom(), upper.y));

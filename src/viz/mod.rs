@@ -318,6 +318,7 @@ pub(crate) mod tests {
                     group: "layer".into(),
                     dim: Dim::Layer,
                     groups: vec!["0".into(), "1".into()],
+                    roles: vec![],
                     series: vec![
                         Series { name: "sst2".into(), role: Role::Adapter(0), values: vec![1.0, 2.0] },
                         Series { name: "mrpc".into(), role: Role::Adapter(1), values: vec![f32::NAN, -0.5] },
@@ -431,6 +432,7 @@ pub(crate) mod tests {
                 group: "layer".into(),
                 dim: Dim::Layer,
                 groups: vec!["0".into()],
+                roles: vec![],
                 series: vec![],
             }),
         ];
@@ -518,6 +520,7 @@ pub(crate) mod tests {
                     group: "g".into(),
                     dim: Dim::Item,
                     groups: vec!["0".into(); columns],
+                    roles: vec![],
                     series: vec![Series { name: "s".into(), role: Role::Accent, values: values.clone() }],
                 }),
             ];

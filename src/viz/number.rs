@@ -111,6 +111,14 @@ fn signed(text: String) -> String {
     }
 }
 
+/// A sentence of ours: its first letter, where it is one of ASCII, made large.
+pub(super) fn capital(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
 fn trim(text: &str) -> String {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

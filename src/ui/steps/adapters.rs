@@ -48,6 +48,7 @@ pub fn Picture() -> impl IntoView {
             unit: Unit::Plain,
             groups: names.iter().map(|name| pictures::tick(name)).collect(),
             group: "layer".into(),
+            roles: vec![],
             dim: Dim::Layer,
             series: cards
                 .iter()
@@ -91,7 +92,8 @@ fn Alike() -> impl IntoView {
     let picture = move || {
         let pairs = pairs.get();
         let values = || pairs.iter().flat_map(|pair| &pair.locations).flat_map(|l| [l.stored, l.aligned]).flatten();
-        let least = f64::from(values().fold(0.0, f32::min));
+        // The same for all, and no wider than what there is: the pairs differ by less than by what they all have in common.
+        let (least, most) = values().fold((f32::MAX, f32::MIN), |(least, most), x| (least.min(x), most.max(x)));
         Curves {
             title: "How alike the adapters' weights are, layer by layer".into(),
             x: "layer".into(),
@@ -101,7 +103,7 @@ fn Alike() -> impl IntoView {
                 .map(|Similarity { pair: [first, second], locations }| Panel {
                     title: format!("cosine of {} and {}", lab.name(*first), lab.name(*second)),
                     unit: Unit::Plain,
-                    range: Some((least, 1.0)),
+                    range: Some((f64::from(least), f64::from(most))),
                     runs: pictures::stored_and_aligned(
                         Some(pictures::by_layer(locations.iter().map(|l| l.stored))),
                         pictures::by_layer(locations.iter().map(|l| l.aligned)),

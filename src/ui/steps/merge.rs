@@ -203,6 +203,7 @@ pub fn Picture() -> impl IntoView {
                 unit,
                 groups: names.iter().map(|name| pictures::tick(name)).collect(),
                 group: "layer".into(),
+                roles: vec![],
                 dim: Dim::Layer,
                 series: merges
                     .iter()

@@ -19,7 +19,8 @@ fn in_sight(laboratory: Laboratory) -> Memo<ExperimentSheet> {
     Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
 }
 
-/// Colour of a method: a single adapter has its own, merges by transport theirs, what is compared with them others.
+/// Colour of a method: a single adapter has its own, and no other method the colour of an adapter; merges by transport
+/// have theirs, other ways to use several adapters another, what uses none the quieter ink.
 pub(super) fn role(method: &str, sheet: &ExperimentSheet) -> Role {
     if let Some(name) = method.strip_prefix("single:") {
         let place = sheet.adapters.iter().position(|adapter| adapter.name == name);
@@ -28,10 +29,7 @@ pub(super) fn role(method: &str, sheet: &ExperimentSheet) -> Role {
     let variant = sheet.variants.iter().find(|variant| variant.name == method);
     match variant.map_or(method, |variant| &variant.method) {
         id if id.starts_with("mera") => Role::Merged,
-        "sum" | "average" => Role::Adapter(6),
-        "fusion" => Role::Adapter(5),
-        id if id.starts_with("concat") => Role::Adapter(4),
-        "scratch" | "full" | "lora" => Role::Adapter(7),
+        id if id.starts_with("concat") || ["sum", "average", "fusion"].contains(&id) => Role::Accent,
         _ => Role::Ink2,
     }
 }

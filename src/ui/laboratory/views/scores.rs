@@ -1,5 +1,6 @@
 //! How good adapters look before any training: bars, and the button that asks for them.
 
+use super::{in_sight, role};
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
@@ -14,6 +15,7 @@ pub(super) fn Scores(scores: VecMap<String, f64>) -> impl IntoView {
     // The PLM alone stands first: it is what an adapter has to be better than.
     let mut all: Vec<(String, f64)> = scores.into_iter().collect();
     sort_by(&mut all, |(a, _), (b, _)| (a != "none").cmp(&(b != "none")));
+    let sheet = in_sight(expect_context()).get_untracked();
     let picture = Layout::of(Bars {
         title: "Before training".into(),
         quantity: "leave-one-out accuracy".into(),
@@ -21,9 +23,10 @@ pub(super) fn Scores(scores: VecMap<String, f64>) -> impl IntoView {
         group: "adapter".into(),
         dim: Dim::Item,
         groups: all.iter().map(|(name, _)| name.clone()).collect(),
+        roles: all.iter().map(|(name, _)| role(&format!("single:{name}"), &sheet)).collect(),
         series: vec![Series {
             name: "score".into(),
-            role: Role::Adapter(4),
+            role: Role::Ink2,
             values: all.iter().map(|(_, score)| *score as f32).collect(),
         }],
     });
