@@ -125,7 +125,8 @@ impl Pool {
 
     /// The pass of `member` is done.
     pub fn finish(&mut self, member: usize, now: f64) {
-        if let Some(pass) = self.taken.remove(&member) {
+        // A run without work of its own, as the majority class, takes time and says nothing of the pace.
+        if let Some(pass) = self.taken.remove(&member).filter(|pass| pass.runs.iter().any(|run| run.work > 0.0)) {
             self.done.0 += pass.work();
             self.done.1 += (now - pass.began).max(0.0);
         }
@@ -367,6 +368,18 @@ mod tests {
         assert_eq!(pool.seconds_left(25, 5.0), Some(10.0), "a pass is not divided");
         pool.finish(1, 10.0);
         assert_eq!(pool.seconds_left(1, 10.0), Some(20.0));
+    }
+
+    #[test]
+    fn what_is_no_work_says_nothing_of_the_pace() {
+        let runs = [PlannedCard { work: 0.0, ..run("majority", &[]) }, run("a", &[]), run("b", &[])];
+        let mut pool = Pool::new(&runs, &[], |_| false);
+        pool.take(0, 0.0);
+        pool.finish(0, 5.0);
+        assert_eq!(pool.seconds_left(1, 5.0), None);
+        pool.take(0, 5.0);
+        pool.finish(0, 15.0);
+        assert_eq!((pool.seconds_left(1, 15.0), pool.left()), (Some(10.0), 1));
     }
 
     #[test]

@@ -41,7 +41,12 @@ pub fn ProgressLine() -> impl IntoView {
             },
         })
     };
-    let left = move || lab.activity.with(|a| a.as_ref().and_then(|a| a.meter.left(now())).map(words::time_left));
+    // The share is of all that was asked for, the time of what is being done.
+    let of = move || if step().is_empty() { "" } else { "this step: " };
+    let left = move || {
+        let seconds = lab.activity.with(|a| a.as_ref().and_then(|a| a.meter.left(now())));
+        seconds.map(|seconds| of().to_owned() + &words::time_left(seconds))
+    };
     // For screen readers in steps of ten, so that they are not talked over.
     let spoken = Memo::new(move |_| {
         lab.activity

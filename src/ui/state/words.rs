@@ -75,7 +75,11 @@ pub fn time_left(seconds: f64) -> String {
         s if s < 5.0 => "a few seconds left".into(),
         s if s < 55.0 => format!("about {} s left", (s / 5.0).round() * 5.0),
         s if s < 90.0 => "about 1 min left".into(),
-        s => format!("about {} min left", (s / 60.0).round()),
+        s if s < 5_400.0 => format!("about {} min left", (s / 60.0).round()),
+        s => {
+            let minutes = (s / 300.0).round() as u64 * 5;
+            format!("about {} h {:02} min left", minutes / 60, minutes % 60)
+        }
     }
 }
 
@@ -138,6 +142,9 @@ mod tests {
         assert_eq!(duration(f64::NAN), "—");
         assert_eq!(time_left(42.0), "about 40 s left");
         assert_eq!(time_left(170.0), "about 3 min left");
+        assert_eq!(time_left(5_399.0), "about 90 min left");
+        assert_eq!(time_left(5_400.0), "about 1 h 30 min left");
+        assert_eq!(time_left(7_100.0), "about 2 h 00 min left");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Wrong {
     pub answer: String,
     /// Other methods of the same episode that get it right.
     pub right_by: Vec<String>,
+    /// How many other methods answered it.
+    pub others: usize,
 }
 
 /// Counts of answers: rows are the true labels, columns the answers.
@@ -63,6 +65,9 @@ pub fn wrong(experiment: &Experiment, records: &Records, hash: &str) -> Vec<Wron
         .filter_map(|other| Some((other.method.as_str(), records.get(&other.hash)?.detail.as_ref()?)))
         .filter(|(_, other)| other.truth == detail.truth)
         .collect();
+    // A method that was run with several sets of adapters counts once.
+    let is_first = |place: usize| !others[..place].iter().any(|(method, _)| *method == others[place].0);
+    let methods = (0..others.len()).filter(|place| is_first(*place)).count();
     let label = |index: u16| detail.labels.get(usize::from(index)).cloned().unwrap_or_default();
     let mut all: Vec<Wrong> = Vec::new();
     for (place, (&truth, &answer)) in detail.truth.iter().zip(&detail.answers).enumerate() {
@@ -70,10 +75,9 @@ pub fn wrong(experiment: &Experiment, records: &Records, hash: &str) -> Vec<Wron
         if truth != answer && usize::from(truth) < detail.labels.len() {
             let right = others.iter().filter(|(_, other)| other.answers.get(place) == Some(&truth));
             let mut right_by: Vec<String> = right.map(|(method, _)| (*method).to_owned()).collect();
-            // A method that was run with several sets of adapters is named once.
             sort_by(&mut right_by, String::cmp);
             right_by.dedup();
-            all.push(Wrong { place, truth: label(truth), answer: label(answer), right_by });
+            all.push(Wrong { place, truth: label(truth), answer: label(answer), right_by, others: methods });
         }
     }
     sort_by(&mut all, |a, b| b.right_by.len().cmp(&a.right_by.len()));
@@ -164,6 +168,7 @@ mod tests {
         let wrong = wrong(&experiment, &records, "head-13");
         let told: Vec<_> = wrong.iter().map(|w| (w.place, &*w.truth, &*w.answer, w.right_by.join(" "))).collect();
         assert_eq!(told, [(1, "yes", "no", "mera_acts sum".into()), (0, "no", "yes", "mera_acts".to_owned())]);
+        assert!(wrong.iter().all(|w| w.others == 2), "sum counts once, though it was run on two sets: {wrong:?}");
         assert_eq!(super::wrong(&experiment, &records, "unknown"), []);
     }
 
