@@ -36,6 +36,13 @@ fn App() -> impl IntoView {
         lab.page.set(Page::of(&hash));
     });
     on_cleanup(move || hash.remove());
+    Effect::new(move |_| {
+        document().set_title(match lab.page.get() {
+            Page::Lab => "MerA Lab",
+            Page::Laboratory => "Laboratory · MerA Lab",
+            Page::Device => "This device · MerA Lab",
+        });
+    });
     view! {
         <Header/>
         {move || match lab.page.get() {

@@ -38,7 +38,7 @@ where
 
 /// A picture with its caption, read-out, table and exports.
 ///
-/// Pointing at it or moving with the arrow keys highlights, a click, Enter or Space selects, Escape lets go. Give
+/// Pointing at it or moving with the arrow keys, Home and End highlights, a click, Enter or Space selects, Escape lets go. Give
 /// several figures the same signal as `highlight` (and set it in `on_highlight`) and they are linked.
 #[component]
 pub fn Figure(
@@ -73,6 +73,7 @@ pub fn Figure(
     let as_table = RwSignal::new(false);
 
     let pointed = RwSignal::new(None::<Hit>);
+    let by_key = RwSignal::new(None::<String>);
     let current = Memo::new(move |_| pointed.get().or_else(|| highlight.and_then(|signal| signal.get())));
     let point = move |hit: Option<Hit>| {
         if pointed.get_untracked() != hit {
@@ -104,13 +105,23 @@ pub fn Figure(
                 event.prevent_default();
                 return select(current.get_untracked());
             }
+            "Home" => Arrow::Left,
+            "End" => Arrow::Right,
             "Escape" => return point(None),
             _ => return,
         };
         event.prevent_default();
-        let next = scene.with_untracked(|scene| scene.step(current.get_untracked().as_ref(), arrow));
+        let to_the_end = matches!(event.key().as_str(), "Home" | "End");
+        let (next, label) = scene.with_untracked(|scene| {
+            let mut next = scene.step(current.get_untracked().as_ref(), arrow);
+            while let Some(further) = next.filter(|_| to_the_end).and_then(|here| scene.step(Some(&here), arrow)) {
+                next = Some(further);
+            }
+            (next, next.and_then(|hit| scene.label(&hit)))
+        });
         if next.is_some() {
             point(next);
+            by_key.set(label);
         }
     };
 
@@ -137,8 +148,8 @@ pub fn Figure(
     view! {
         <figure class="figure">
             <figcaption class="figure-head">
-                <span class="figure-title">{title}</span>
-                <span class="figure-tools">
+                <h3 class="figure-title">{title}</h3>
+                <span class="figure-tools" role="group" aria-label=title>
                     <button
                         type="button"
                         aria-pressed=move || as_table.get().to_string()
@@ -155,10 +166,10 @@ pub fn Figure(
                     </button>
                 </span>
             </figcaption>
-            <p class="figure-said" class:figure-pointed=move || current.get().is_some() aria-live="polite">
-                {said}
-            </p>
+            <p class="figure-said" class:figure-pointed=move || current.get().is_some()>{said}</p>
             <div class="figure-body" node_ref=body>
+                // A pointer that passes over a picture, and a curve that grows, are not talked about.
+                <p class="hidden" aria-live="polite">{by_key}</p>
                 <svg
                     node_ref=drawing
                     class="figure-drawing"
@@ -167,7 +178,8 @@ pub fn Figure(
                     style:display=move || if as_table.get() { "none" } else { "" }
                     style:max-width=move || scene.with(|scene| format!("{}px", scene.width))
                     viewBox=move || scene.with(|scene| format!("0 0 {} {}", scene.width, scene.height))
-                    role="img"
+                    role=move || scene.with(|scene| if scene.can_be_pointed_at() { "application" } else { "img" })
+                    aria-roledescription="chart"
                     aria-label=move || scene.with(|scene| spoken(scene, on_select.is_some()))
                     tabindex=move || scene.with(|scene| if scene.can_be_pointed_at() { "0" } else { "-1" })
                     on:pointermove=move |event: PointerEvent| point(under(event.client_x(), event.client_y()))

@@ -72,6 +72,59 @@ pub fn Segments(
     }
 }
 
+/// A button that unfolds a form, shown where the form would fill a narrow screen.
+#[component]
+pub fn Fold(unfolded: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <button class="fold quiet" aria-expanded=move || unfolded.get().to_string()
+            on:click=move |_| unfolded.update(|unfolded| *unfolded = !*unfolded)>
+            {move || if unfolded.get() { "Fewer settings" } else { "Settings" }}
+        </button>
+    }
+}
+
+/// What is good to know of the field `id`, in sight while the field is in focus; read with it through
+/// [`hint_id`].
+fn hint_line(id: &str, hint: &str) -> AnyView {
+    view! { <div class="hint"><small id=hint_id(id)>{hint.to_owned()}</small></div> }.into_any()
+}
+
+fn hint_id(id: &str) -> String {
+    format!("{id}-hint")
+}
+
+/// A line of text that is read when it is left. What can't be taken stays as it was typed, with the reason.
+fn text_field(
+    label: String,
+    testid: String,
+    hint: String,
+    mode: &'static str,
+    value: Signal<String>,
+    take: Box<dyn Fn(String) -> Result<(), String>>,
+) -> AnyView {
+    // The reason, and the value that was not replaced: where another one has come since, nothing is wrong any more.
+    let bad = RwSignal::new(None::<(String, String)>);
+    let wrong = move || bad.get().filter(|(kept, _)| *kept == value.get()).map(|(_, reason)| reason);
+    let change = move |event: web_sys::Event| match take(event_target_value(&event)) {
+        // As it is kept, which may be more than what was typed says.
+        Ok(()) => event_target::<web_sys::HtmlInputElement>(&event).set_value(&value.get_untracked()),
+        Err(reason) => bad.set(Some((value.get_untracked(), reason))),
+    };
+    let id = fresh("field");
+    let error_id = format!("{id}-error");
+    view! {
+        <div class="field" class:bad=move || wrong().is_some() title=hint.clone()>
+            <label for=id.clone()>{label}</label>
+            <input id=id.clone() data-testid=testid type="text" inputmode=mode autocomplete="off" prop:value=value
+                aria-invalid=move || wrong().is_some().to_string() aria-describedby=format!("{} {error_id}", hint_id(&id))
+                on:input=move |_| bad.set(None) on:change=change/>
+            {hint_line(&id, &hint)}
+            <small id=error_id class="field-error" role="alert">{wrong}</small>
+        </div>
+    }
+    .into_any()
+}
+
 /// A number.
 #[component]
 pub fn Number(
@@ -86,38 +139,26 @@ pub fn Number(
     whole: bool,
     #[prop(optional, into)] hint: String,
 ) -> impl IntoView {
-    let (bad, set_bad) = signal(None::<String>);
-    let id = fresh("number");
-    let error_id = format!("{id}-error");
-    let change = move |event: web_sys::Event| {
-        let text = event_target_value(&event);
+    let take = move |text: String| {
         let read = number::read(&text.trim().replace(',', ".")).filter(|x| !whole || x.fract() == 0.0);
         match read {
             Some(x) if x >= min && x <= max => {
-                set_bad.set(None);
                 on_change.run(x);
+                Ok(())
             }
-            Some(_) => set_bad.set(Some(range_words(min, max))),
-            None => set_bad.set(Some(if whole { "a whole number".into() } else { "a number".into() })),
+            Some(_) => Err(range_words(min, max)),
+            None => Err(if whole { "give a whole number".into() } else { "give a number".into() }),
         }
     };
-    view! {
-        <div class="field" class:bad=move || bad.get().is_some() title=hint>
-            <label for=id.clone()>{label}</label>
-            <input id=id.clone() data-testid=testid type="text" inputmode=if whole { "numeric" } else { "decimal" } autocomplete="off"
-                prop:value=move || { bad.track(); value.get().to_string() }
-                aria-invalid=move || bad.get().is_some().to_string() aria-describedby=error_id.clone()
-                on:change=change/>
-            <small id=error_id class="field-error" role="alert">{move || bad.get().map(|words| format!("give {words}"))}</small>
-        </div>
-    }
+    let mode = if whole { "numeric" } else { "decimal" };
+    text_field(label, testid, hint, mode, Signal::derive(move || value.get().to_string()), Box::new(take))
 }
 
 fn range_words(min: f64, max: f64) -> String {
     match (min.is_finite(), max.is_finite()) {
-        (true, true) => format!("{min} to {max}"),
-        (true, false) => format!("{min} or more"),
-        _ => format!("{max} or less"),
+        (true, true) => format!("give {min} to {max}"),
+        (true, false) => format!("give {min} or more"),
+        _ => format!("give {max} or less"),
     }
 }
 
@@ -133,9 +174,9 @@ pub fn Select(
 ) -> impl IntoView {
     let id = fresh("select");
     view! {
-        <div class="field" title=hint>
+        <div class="field" title=hint.clone()>
             <label for=id.clone()>{label}</label>
-            <select id=id.clone() data-testid=testid on:change=move |event| on_change.run(event_target_value(&event))>
+            <select id=id.clone() data-testid=testid aria-describedby=hint_id(&id) on:change=move |event| on_change.run(event_target_value(&event))>
                 {move || {
                     let now = value.get();
                     options.get().into_iter().map(|(of, words)| {
@@ -144,6 +185,7 @@ pub fn Select(
                     }).collect_view()
                 }}
             </select>
+            {hint_line(&id, &hint)}
         </div>
     }
 }
@@ -157,11 +199,13 @@ pub fn Check(
     #[prop(into)] testid: String,
     #[prop(optional, into)] hint: String,
 ) -> impl IntoView {
+    let id = fresh("check");
     view! {
-        <label class="check" title=hint>
-            <input type="checkbox" data-testid=testid prop:checked=move || value.get()
-                on:change=move |event| on_change.run(event_target_checked(&event))/>
-            <span>{label}</span>
+        <label class="check" title=hint.clone()>
+            <input type="checkbox" data-testid=testid prop:checked=move || value.get() aria-labelledby=id.clone()
+                aria-describedby=hint_id(&id) on:change=move |event| on_change.run(event_target_checked(&event))/>
+            <span id=id.clone()>{label}</span>
+            {hint_line(&id, &hint)}
         </label>
     }
 }
@@ -206,15 +250,5 @@ pub fn Words(
     #[prop(into)] value: Signal<String>,
     on_change: impl Fn(String) -> Result<(), String> + 'static,
 ) -> impl IntoView {
-    let bad = RwSignal::new(None::<String>);
-    let id = fresh("words");
-    view! {
-        <div class="field" class:bad=move || bad.with(Option::is_some) title=hint>
-            <label for=id.clone()>{label}</label>
-            <input id=id.clone() data-testid=testid type="text" autocomplete="off" title=hint.clone() prop:value=move || { bad.track(); value.get() }
-                aria-invalid=move || bad.with(Option::is_some).to_string()
-                on:change=move |event| bad.set(on_change(event_target_value(&event)).err())/>
-            <small class="field-error" role="alert">{bad}</small>
-        </div>
-    }
+    text_field(label, testid, hint, "text", value, Box::new(on_change))
 }

@@ -6,6 +6,7 @@ use crate::ui::browser::{self, theme::Themes};
 use crate::ui::lab::{Lab, Page};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 
 /// The header.
 #[component]
@@ -20,6 +21,7 @@ pub fn Header() -> impl IntoView {
     };
     view! {
         <header class="top">
+            <button class="skip" on:click=|_| skip()>"Skip to the content"</button>
             <h1><Logo/>"MerA Lab"</h1>
             <nav aria-label="Pages">
                 {link(Page::Lab, "Lab", "page-lab")}
@@ -37,6 +39,16 @@ pub fn Header() -> impl IntoView {
                 <Share/>
             </div>
         </header>
+    }
+}
+
+/// To what the page shows, past header and rail, which may be many presses of Tab long.
+fn skip() {
+    let found = document().query_selector(".picture, .page").ok().flatten();
+    if let Some(shown) = found.and_then(|shown| shown.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // It can have the focus, and has no place among the controls.
+        let _ = shown.set_attribute("tabindex", "-1");
+        let _ = shown.focus();
     }
 }
 
@@ -81,17 +93,16 @@ fn DeviceChip() -> impl IntoView {
 /// Copies a link to what is in sight.
 #[component]
 fn Share() -> impl IntoView {
-    let (said, set_said) = signal("Share");
+    let (said, set_said) = signal("");
     let press = move |_| {
         spawn_local(async move {
             let copied = browser::copy(&browser::address::whole()).await;
-            set_said.set(if copied { "Link copied" } else { "Copy the address bar" });
-            set_timeout(move || set_said.set("Share"), std::time::Duration::from_secs(2));
+            set_said.set(if copied { "Link copied" } else { "Copy the address bar: the browser did not let the page" });
+            set_timeout(move || set_said.set(""), std::time::Duration::from_secs(3));
         });
     };
     view! {
-        <button class="quiet" data-testid="share" title="Copy a link with model, method and settings" on:click=press>
-            <span aria-live="polite">{said}</span>
-        </button>
+        <button class="quiet" data-testid="share" title="Copy a link with model, method and settings" on:click=press>"Share"</button>
+        <p class="shared" role="status">{said}</p>
     }
 }

@@ -1,5 +1,6 @@
 //! The recipe: the steps that the data takes, top to bottom, each with its state and, where it is open, its controls.
 
+use super::fields::Fold;
 use super::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::state::{Standing, Step};
@@ -46,10 +47,7 @@ fn RailStep(step: Step) -> impl IntoView {
             </button>
             <Show when=move || open.get()>
                 <div class="controls" class:folded=move || !unfolded.get()>
-                    <button class="fold quiet" aria-expanded=move || unfolded.get().to_string()
-                        on:click=move |_| unfolded.update(|unfolded| *unfolded = !*unfolded)>
-                        {move || if unfolded.get() { "Fewer settings" } else { "Settings" }}
-                    </button>
+                    <Fold unfolded/>
                     {steps::controls(step)}
                 </div>
             </Show>

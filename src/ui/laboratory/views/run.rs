@@ -68,7 +68,7 @@ fn Opened(run: Arc<FinishedRun>) -> impl IntoView {
             <div class="heading">
                 <h3 tabindex="-1" node_ref=heading>{format!("{} · {} · k {} · seed {}", record.method, record.target, record.k, record.seed)}</h3>
                 <Select label="Same examples" options=siblings value testid="sibling" on_change=move |hash: String| laboratory.open_run(Some(hash))/>
-                <button class="icon small" aria-label="Close the run" on:click=move |_| laboratory.open_run(None)>"×"</button>
+                <button class="icon small close" aria-label="Close the run" on:click=move |_| laboratory.open_run(None)>"×"</button>
             </div>
             <Facts record=record.clone()/>
             {record.scores.clone().map(|scores| view! { <Scores scores/> })}
@@ -114,7 +114,8 @@ fn RateCurves(curves: Vec<RateCurve>) -> impl IntoView {
     let mut dev = panel("accuracy on dev", Unit::Percent, Some((0.0, 1.0)));
     for (place, curve) in curves.iter().enumerate() {
         let name = format!("rate {}", curve.learning_rate);
-        let role = Role::Adapter(place);
+        // From faint to strong, as rates are more or less; the colours of adapters mean adapters.
+        let role = Role::Sequential(0.6 + 0.4 * (place + 1) as f32 / curves.len() as f32);
         let points = curve.points.iter().map(|point| (point.step as f64, f64::from(point.loss))).collect();
         loss.runs.push(Run { name: name.clone(), role, dots: false, points });
         let scored = curve.points.iter().filter_map(|point| Some((point.step as f64, f64::from(point.dev?.accuracy))));
@@ -193,7 +194,7 @@ fn WrongAnswers(hash: String) -> impl IntoView {
             <p class="quiet-words" role="status">{said}</p>
             <div class="scroll"><table class="data">
                 <thead><tr><th scope="col">"Text"</th><th scope="col">"Label"</th><th scope="col">"Answer"</th>
-                    <th scope="col" title="Methods that learned from the same examples and get it right">"Right by"</th></tr></thead>
+                    <th scope="col" title="Methods that learned from the same examples and get it right">"Others"</th></tr></thead>
                 <tbody>
                     {move || wrong.get().into_iter().take(many.get()).map(|wrong| {
                         let place = wrong.place;
@@ -202,7 +203,8 @@ fn WrongAnswers(hash: String) -> impl IntoView {
                                 <td class="text">{move || text(place, false).unwrap_or_else(|| format!("test row {}", place + 1))}
                                     {move || text(place, true).map(|second| view! { <span class="second">{second}</span> })}</td>
                                 <td>{wrong.truth}</td><td>{wrong.answer}</td>
-                                <td>{if wrong.right_by.is_empty() { "no other".to_owned() } else { wrong.right_by.join(", ") }}</td>
+                                <td><details class="more"><summary>{format!("right in {} of {} others", wrong.right_by.len(), wrong.others)}</summary>
+                                    {wrong.right_by.join(", ")}</details></td>
                             </tr>
                         }
                     }).collect_view()}

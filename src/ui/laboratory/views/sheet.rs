@@ -4,7 +4,7 @@ use super::in_sight;
 use super::scores::TargetScores;
 use super::variants::Variants;
 use crate::protocol::*;
-use crate::ui::components::fields::{Select, Words};
+use crate::ui::components::fields::{Fold, Select, Words};
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
@@ -39,20 +39,29 @@ pub fn Sheet() -> impl IntoView {
     });
     let read =
         Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(|one| !one.sheet.plms.is_empty())));
+    let sure = RwSignal::new(false);
+    let done = move || {
+        let records = laboratory.records.read();
+        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| records.contains_key(hash)).0))
+    };
+    let unfolded = RwSignal::new(false);
     view! {
-        <aside class="rail sheet" aria-label="Experiment" data-testid="sheet" data-shown=move || name.get()>
+        <aside class="rail sheet" class:folded=move || !unfolded.get() aria-label="Experiment" data-testid="sheet" data-shown=move || name.get()>
             <div class="sheet-part">
                 <Select label="Experiment" options=names value=name testid="experiment-select" on_change=move |name: String| laboratory.show(&name)/>
                 <Pick/>
                 <div class="row">
                     <button data-testid="of-lab" disabled=move || !has_data() on:click=move |_| laboratory.make_of_lab()
                         title="An experiment on the model, the adapters and the data that are loaded in the Lab">"Make one of the Lab"</button>
-                    <button class="quiet" data-testid="forget" disabled=move || active.get() on:click=move |_| laboratory.forget()
-                        title="Takes the experiment out of this browser; the sample comes back as it was">"Forget"</button>
+                    <button class="quiet" data-testid="forget" disabled=move || active.get() on:blur=move |_| sure.set(false)
+                        on:click=move |_| { if sure.get_untracked() { laboratory.forget(); } sure.update(|sure| *sure = !*sure); }
+                        title="Takes the experiment out of this browser; the sample comes back as it was">
+                        {move || if sure.get() { format!("Forget {}?", words::plural(done(), "run")) } else { "Forget".into() }}</button>
                 </div>
                 {move || unreadable().map(|line| view! { <p class="bad" role="alert" data-testid="unreadable">{line}</p> })}
                 <ul class="missing">{move || missing.get().into_iter().map(|line| view! { <li class="why">{line}</li> }).collect_view()}</ul>
             </div>
+            <Fold unfolded/>
             <Show when=move || read.get() fallback=|| view! { <p class="sheet-part quiet-words">"The form is there once the engine has read the file."</p> }>
                 <fieldset class="sheet-form" disabled=move || active.get()>
                     <Methods/>
