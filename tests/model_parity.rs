@@ -72,7 +72,7 @@ fn weights_that_are_no_encoder_are_refused() {
     let table = "embeddings.position_embeddings.weight";
     let kept = params.remove(table).unwrap();
     params.insert(table, mera_lab::tensors::Tensor::new([32, 64], kept.into_values()).unwrap());
-    insta::assert_snapshot!(error(&[&params]), @"tensor embeddings.position_embeddings.weight has shape [32, 64]; the config asks for [64, 32]");
+    insta::assert_snapshot!(error(&[&params]), @"tensor embeddings.position_embeddings.weight has shape [32, 64]; config.json asks for [64, 32]");
     params.remove(table);
     params.remove("encoder.layer.1.attention.self.key.bias");
     insta::assert_snapshot!(error(&[&params]), @"tensor encoder.layer.1.attention.self.key.bias is missing");
@@ -87,7 +87,7 @@ fn a_missing_or_misshapen_tensor_is_named() {
     let kept = params.remove(name).unwrap();
     insta::assert_snapshot!(error(&params), @"tensor encoder.layer.1.output.dense.weight is missing");
     params.insert(name, mera_lab::tensors::Tensor::new([64, 32], kept.into_values()).unwrap());
-    insta::assert_snapshot!(error(&params), @"tensor encoder.layer.1.output.dense.weight has shape [64, 32]; the config asks for [32, 64]");
+    insta::assert_snapshot!(error(&params), @"tensor encoder.layer.1.output.dense.weight has shape [64, 32]; config.json asks for [32, 64]");
 }
 
 #[test]

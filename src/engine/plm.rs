@@ -65,7 +65,6 @@ impl Engine {
         let config = BertConfig::parse(config).map_err(in_plm)?;
         let max_length = DEFAULT_MAX_LENGTH.min(config.max_position_embeddings);
         let tokenizer = Tokenizer::from_bytes(tokenizer, max_length)?;
-        tokenizer.check_vocabulary(config.vocab_size)?;
         observer.at(Phase::Read, 1, 3).await?;
         let sha256 = sha256_hex(weights);
         observer.at(Phase::Read, 2, 3).await?;
@@ -75,6 +74,8 @@ impl Engine {
         let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
         let encoder = encoder.keeping(KEPT_BYTES);
         let config = encoder.config();
+        // The table is as long as the configuration says, or it would not have been loaded.
+        tokenizer.check_vocabulary(config.vocab_size)?;
         let mut card = PlmCard {
             name: open.name.clone(),
             family: config.model_type.clone(),

@@ -63,7 +63,7 @@ pub enum ModelError {
         /// Its value.
         found: String,
         /// What would do.
-        supported: &'static str,
+        supported: String,
     },
     /// A tensor that the model needs and the file lacks.
     #[error("tensor {name} is missing")]
@@ -72,7 +72,7 @@ pub enum ModelError {
         name: String,
     },
     /// A tensor of another shape than the config says.
-    #[error("tensor {name} has shape {found:?}; the config asks for {expected:?}")]
+    #[error("tensor {name} has shape {found:?}; config.json asks for {expected:?}")]
     Shape {
         /// As the file calls it.
         name: String,

@@ -96,8 +96,11 @@ impl BertConfig {
     }
 
     fn validate(&self) -> Result<(), ModelError> {
-        let setting =
-            |field, found: &dyn ToString, supported| ModelError::Setting { field, found: found.to_string(), supported };
+        let setting = |field, found: &dyn ToString, supported: &str| ModelError::Setting {
+            field,
+            found: found.to_string(),
+            supported: supported.to_owned(),
+        };
         if self.position_embedding_type != "absolute" {
             return Err(setting("position_embedding_type", &self.position_embedding_type, "absolute"));
         }
@@ -115,7 +118,8 @@ impl BertConfig {
             }
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(setting("num_attention_heads", &self.num_attention_heads, "a divisor of hidden_size"));
+            let divisor = format!("a divisor of hidden_size, which is {}", self.hidden_size);
+            return Err(setting("num_attention_heads", &self.num_attention_heads, &divisor));
         }
         Ok(())
     }
@@ -138,7 +142,7 @@ mod tests {
     fn says_what_it_lacks() {
         let error = |from: &str, to: &str| BertConfig::parse(TINY.replace(from, to).as_bytes()).unwrap_err();
         insta::assert_snapshot!(error("bert", "roberta"), @r#"config.json: model_type is "roberta"; supported is "bert""#);
-        insta::assert_snapshot!(error("attention_heads\":2", "attention_heads\":3"), @"config.json: num_attention_heads is 3; supported is a divisor of hidden_size");
+        insta::assert_snapshot!(error("attention_heads\":2", "attention_heads\":3"), @"config.json: num_attention_heads is 3; supported is a divisor of hidden_size, which is 8");
         insta::assert_snapshot!(error("\"vocab_size\":10,", ""), @"config.json: missing field `vocab_size` at line 2 column 84");
         let act = error("model_type", "hidden_act\":\"swish\",\"model_type").to_string();
         assert!(act.starts_with("config.json: hidden_act is swish; supported is gelu, gelu_new or relu"), "{act}");
