@@ -25,13 +25,7 @@ pub(super) struct Records {
 /// When it can't be read or holds something else.
 pub(super) fn read(place: &Path) -> Result<Option<Reading>, CliError> {
     let path = if place.is_dir() { place.join(RECORDS) } else { place.to_owned() };
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CliError::read(&path)(error)),
-    };
-    let reading = record::read(&bytes)
-        .map_err(|error| CliError::File { path: files::shown(&path), message: error.to_string() })?;
+    let Some(reading) = parse(&path)? else { return Ok(None) };
     if let Some(cut) = &reading.cut {
         warn(&format!("note: {}: the last line was cut off and is left out: {cut}", files::shown(&path)));
     }
@@ -44,12 +38,22 @@ pub(super) fn read(place: &Path) -> Result<Option<Reading>, CliError> {
     Ok(Some(reading))
 }
 
+fn parse(path: &Path) -> Result<Option<Reading>, CliError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::read(path)(error)),
+    };
+    let reading = record::read(&bytes);
+    Ok(Some(reading.map_err(|error| CliError::File { path: files::shown(path), message: error.to_string() })?))
+}
+
 impl Records {
     /// Opens the records in `folder` to write on, and gives those that there are. What was cut off at the end of the
     /// file makes room for what comes.
     ///
     /// # Errors
-    /// When there are some and `resume` is not set, or the disk says no.
+    /// When something stands in the file and `resume` is not set, it is no file of records, or the disk says no.
     pub(super) fn open(folder: &Path, resume: bool) -> Result<(Self, Vec<Record>), CliError> {
         let path = folder.join(RECORDS);
         fs::create_dir_all(folder).map_err(CliError::write(folder))?;
@@ -60,11 +64,14 @@ impl Records {
             let message = "another run is writing it; wait for it, or give this one a folder of its own with -o";
             return Err(CliError::File { path: files::shown(&path), message: message.to_owned() });
         }
-        let reading = read(folder)?.unwrap_or_default();
-        if !reading.records.is_empty() && !resume {
-            let message = format!("there are {} records in it; --resume goes on from them", reading.records.len());
+        if !resume && file.metadata().map_err(CliError::read(&path))?.len() > 0 {
+            let message = match parse(&path)?.map_or(0, |reading| reading.records.len()) {
+                0 => "it is not empty and holds no whole record; --resume goes on from one that was cut off, -o names another folder".to_owned(),
+                records => format!("there are {records} records in it; --resume goes on from them"),
+            };
             return Err(CliError::File { path: files::shown(&path), message });
         }
+        let reading = read(folder)?.unwrap_or_default();
         if reading.cut.is_some() {
             file.set_len(reading.intact as u64).map_err(failed())?;
         }

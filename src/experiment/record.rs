@@ -108,8 +108,8 @@ impl Record {
     }
 }
 
-/// Reads a file of records. A last line that is no record and has no end was cut off while it was written: it is
-/// reported and left out.
+/// Reads a file of records. A last line that begins like a record and has no end was cut off while it was written: it
+/// is reported and left out.
 ///
 /// # Errors
 /// When any other line is no record.
@@ -143,7 +143,9 @@ pub fn read(bytes: &[u8]) -> Result<Reading, RecordError> {
                     }
                 }
             }
-            Err(_) if !whole => reading.cut = Some(String::from_utf8_lossy(line).chars().take(60).collect()),
+            Err(_) if !whole && line.trim_ascii_start().starts_with(b"{") => {
+                reading.cut = Some(String::from_utf8_lossy(line).chars().take(60).collect())
+            }
             Err(error) => return Err(RecordError { line: number + 1, message: error.to_string() }),
         }
     }
@@ -248,6 +250,12 @@ pub(super) mod tests {
         let good = record("cr", "sum", 4, 13, 0.5).to_line().unwrap();
         let error = read(format!("{good}{{\"target\":1}}\n{good}").as_bytes()).unwrap_err();
         insta::assert_snapshot!(error, @"line 2 is no record: invalid type: integer `1`, expected a string at line 1 column 11");
+    }
+
+    #[test]
+    fn what_never_was_a_record_is_none_cut_off() {
+        assert_eq!(read(b"{\"plm\":\"ti").unwrap().cut.as_deref(), Some("{\"plm\":\"ti"));
+        insta::assert_snapshot!(read(b"my notes").unwrap_err(), @"line 1 is no record: expected value at line 1 column 1");
     }
 
     #[test]
