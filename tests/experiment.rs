@@ -397,6 +397,33 @@ fn the_scripts_of_a_cluster_do_each_run_once() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_records_is_not_touched() {
+    let folder = laboratory();
+    std::fs::create_dir(folder.path().join("there")).unwrap();
+    let file = folder.path().join("there/records.jsonl");
+    let with = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let line = error(&folder, &[&["run", "films.toml", "-o", "there"], more].concat());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        line
+    };
+    insta::assert_snapshot!(with("my notes", &[]), @"error: there/records.jsonl: line 1 is no record: expected value at line 1 column 1");
+    insta::assert_snapshot!(with("my notes", &["--resume"]), @"error: there/records.jsonl: line 1 is no record: expected value at line 1 column 1");
+    assert_eq!(with("{\"plm\":\"ti", &[]), with("\n", &[]));
+}
+
+#[test]
+fn test_rows_without_a_label_are_told_of() {
+    let folder = laboratory();
+    let text = std::fs::read_to_string(folder.path().join("test.tsv")).unwrap();
+    std::fs::write(folder.path().join("test.tsv"), text + "\tWhy?\n\tSo?\n").unwrap();
+    let output = mera(&folder, &["run", "films.toml", "--list"]);
+    assert!(output.status.success());
+    let note = String::from_utf8(output.stderr).unwrap();
+    insta::assert_snapshot!(note.trim_end(), @"note: test.tsv: 2 of 15 rows have no label and are not judged on");
+}
+
+#[test]
 fn what_an_experiment_can_not_do_is_one_line() {
     let folder = laboratory();
     let text = std::fs::read_to_string(folder.path().join("films.toml")).unwrap();
@@ -407,14 +434,17 @@ fn what_an_experiment_can_not_do_is_one_line() {
     };
     insta::assert_snapshot!(changed("epochs", "epoch"), @r#"error: changed.toml: [training] has no key "epoch": did you mean "epochs"?"#);
     insta::assert_snapshot!(changed("[13, 21]", "[9007199254740992]"), @"error: changed.toml: seeds: 9007199254740992; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next");
-    insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
+    insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: target films: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
     insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
     let plm = fixture("model/tiny");
     insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model; a model of the Hugging Face hub has to be fetched, and its folder given with --plm"#);
     std::fs::write(folder.path().join("test.tsv"), "label\ttext1\nfine\tI love it\n").unwrap();
-    insta::assert_snapshot!(changed("shots", "shots"), @r#"error: test.tsv: line 2 has the label "fine"; the labels known are "bad", "good""#);
+    insta::assert_snapshot!(changed("shots", "shots"), @r#"error: target films: test.tsv: line 2 has the label "fine"; the labels known are "bad", "good""#);
     std::fs::write(folder.path().join("test.tsv"), "text1\nI love it\n").unwrap();
-    insta::assert_snapshot!(changed("shots", "shots"), @"error: the test set has no labelled rows");
+    insta::assert_snapshot!(changed("shots", "shots"), @r#"error: target films: test.tsv: it has no labels; the columns found are "text1""#);
+    let all = text.replace("test = \"test.tsv\"\n", "").replace("[2, 4]", "[6]");
+    std::fs::write(folder.path().join("all.toml"), all).unwrap();
+    insta::assert_snapshot!(error(&folder, &["run", "all.toml"]), @"error: target films: train.tsv: k = 6 takes all 24 rows, and none is left to test on");
     assert!(!folder.path().join("changed-results").exists(), "nothing is written before all is there");
     std::fs::write(folder.path().join("test.tsv"), "label\ttext1\ngood\tI love it\n").unwrap();
     insta::assert_snapshot!(error(&folder, &["run", "films.toml", "--only", "xyz"]), @"error: films.toml: --only xyz: 0 runs have a hash that begins so; --list names them");

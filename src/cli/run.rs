@@ -107,7 +107,12 @@ impl Run {
         let mut targets = Vec::new();
         for target in &experiment.targets {
             let train = session.open_data(&folder.join(&target.train))?.id;
-            let test = target.test.as_ref().map(|test| session.open_data(&folder.join(test))).transpose()?;
+            let open = match plm {
+                0 => Session::open_judging_data,
+                // What is to be said of it has been said.
+                _ => Session::open_data,
+            };
+            let test = target.test.as_ref().map(|test| open(&mut session, &folder.join(test))).transpose()?;
             targets.push((train, test.map(|card| card.id)));
         }
         let planned = session.ask(PlanExperiment { file: text.to_owned(), plm, adapters, targets });

@@ -85,6 +85,18 @@ impl Session {
         let FileBytes { path, bytes } = files::read_file(path)?;
         Ok(self.engine.add_data(&path, &bytes)?)
     }
+
+    /// Loads a data file that is judged on, and says how many of its rows have no label to judge by.
+    pub(super) fn open_judging_data(&mut self, path: &Path) -> Result<DataCard, CliError> {
+        let card = self.open_data(path)?;
+        let labelled: usize = card.labels.iter().map(|(_, count)| count).sum();
+        // Of none it is an error, which is told where they are needed.
+        if (1..card.rows).contains(&labelled) {
+            let (without, path) = (card.rows - labelled, files::shown(path));
+            super::warn(&format!("note: {path}: {without} of {} rows have no label and are not judged on", card.rows));
+        }
+        Ok(card)
+    }
 }
 
 fn ask<A: Ask>(engine: &mut Engine, watch: &mut Watch, question: A) -> Result<A::Answer, CliError> {

@@ -89,7 +89,7 @@ impl Train {
             None => RunStart::Scratch { bottleneck: self.neurons(plm.hidden) },
         };
         let data = session.open_data(&self.data)?;
-        let dev = self.dev.as_deref().map(|path| session.open_data(path)).transpose()?;
+        let dev = self.dev.as_deref().map(|path| session.open_judging_data(path)).transpose()?;
         let asked = WholeRun {
             name: self.adapter_name(),
             start,

@@ -98,8 +98,10 @@ impl DataSets {
     }
 
     /// The data set `id`, which judges what is learned from `dataset`: the same labels, texts of the same kind.
+    /// Rows without a label judge nothing; there must be others.
     pub(super) fn get_like(&self, id: DataId, dataset: &Dataset) -> Result<&Dataset, EngineError> {
         let test = self.get(id)?;
+        test.check_any_label()?;
         test.label_ids_among(&dataset.labels)?;
         if test.is_pair() != dataset.is_pair() {
             let kind = |pair| if pair { "pairs of texts" } else { "single texts" };

@@ -84,6 +84,24 @@ pub enum EngineError {
         /// Handed in.
         given: usize,
     },
+    /// The data of a target.
+    #[error("target {target}: {error}")]
+    Target {
+        /// Its name in the experiment.
+        target: String,
+        /// What is wrong with them.
+        error: Box<EngineError>,
+    },
+    /// A target without a test file of which the examples take every row.
+    #[error("{data}: k = {k} takes all {rows} rows, and none is left to test on")]
+    NoTest {
+        /// Name of the data set.
+        data: String,
+        /// Examples a class to train on; as many to choose on.
+        k: usize,
+        /// Of the data set.
+        rows: usize,
+    },
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,

@@ -140,9 +140,7 @@ impl Dataset {
     /// # Errors
     /// When one of these does not hold; the error names the line.
     pub fn check_labels(&self) -> Result<(), DataError> {
-        if self.labels.is_empty() {
-            return Err(self.error(Problem::Unlabelled { columns: self.columns.clone() }));
-        }
+        self.check_any_label()?;
         if let Some(row) = self.rows.iter().find(|row| row.label.is_none()) {
             return Err(self.error(Problem::NoLabel { line: row.line }));
         }
@@ -156,6 +154,17 @@ impl Dataset {
                 Err(self.error(Problem::LonelyLabel { label, line: row.line }))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whether it can judge: a row or more has a label.
+    ///
+    /// # Errors
+    /// When none has; the error names the columns.
+    pub fn check_any_label(&self) -> Result<(), DataError> {
+        match self.labels.is_empty() {
+            true => Err(self.error(Problem::Unlabelled { columns: self.columns.clone() })),
+            false => Ok(()),
         }
     }
 

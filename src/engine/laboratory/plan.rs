@@ -8,7 +8,7 @@ use crate::model::BertConfig;
 use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, PlanExperiment, PlannedCard};
 use crate::tensors::adapter::Location;
 use crate::text::batch::bucket;
-use crate::train::{EVALUATION_ROWS, TrainError};
+use crate::train::EVALUATION_ROWS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs in a pass, whatever the memory: beyond, a step is bound by arithmetic and no longer by its launches.
@@ -62,16 +62,18 @@ impl Engine {
             self.adapter_params(id)?;
             identities.adapters.push(identity(self.adapters.get(id)?)?);
         }
-        for &(train, test) in &targets {
+        for (entry, &(train, test)) in experiment.targets.iter().zip(&targets) {
+            let of_target = |error| EngineError::Target { target: entry.name.clone(), error: Box::new(error) };
             let sha256 = |id| self.data.sha256(id).to_owned();
             identities.targets.push((sha256(train), test.map(sha256)));
             for (&k, &seed) in experiment.shots.iter().flat_map(|k| experiment.seeds.iter().map(move |seed| (k, seed)))
             {
-                let [.., test] =
-                    self.data.rows(&EpisodeSpec { data: train, test, test_rows: None, k, seed, max_length: 8 })?;
-                let mut labels = test.iter().map(|&(id, row)| self.data.row(id, row).map(|row| row.label));
-                if !labels.any(|label| label.is_ok_and(|label| !label.is_empty())) {
-                    return Err(TrainError::NoRows("the test set").into());
+                let episode = EpisodeSpec { data: train, test, test_rows: None, k, seed, max_length: 8 };
+                let [.., test] = self.data.rows(&episode).map_err(of_target)?;
+                if test.is_empty() {
+                    let data = self.data.get(train)?;
+                    let (data, rows) = (data.name.clone(), data.rows.len());
+                    return Err(of_target(EngineError::NoTest { data, k, rows }));
                 }
             }
         }
