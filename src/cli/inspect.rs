@@ -5,7 +5,8 @@ use super::error::CliError;
 use super::files;
 use super::session::{Session, as_given};
 use super::{say, say_json};
-use crate::format::{self, AdapterFile, DataFile, Found, PlmFile};
+use crate::engine::adapter_form;
+use crate::format::{self, AdapterFile, Found, PlmFile};
 use crate::protocol::{DataCard, FileBytes, FileSource, OpenPlm, PlmCard};
 use clap::Args;
 use serde_json::{Value, json};
@@ -44,13 +45,12 @@ fn look(session: &mut Session, path: &Path) -> Result<Vec<Value>, CliError> {
     for plm in plms {
         things.push(of_plm(session, path, plm)?);
     }
-    things.extend(data.iter().map(|file| of_data(session, path, file)));
+    things.extend(data.iter().map(|file| of_data(session, &as_given(path, &file.path), &file.bytes)));
     things.extend(problems.iter().map(
         |problem| json!({ "kind": "unusable", "path": as_given(path, &problem.path), "problems": [problem.message()] }),
     ));
     if things.is_empty() {
-        let nothing = "there is no adapter, no language model and no data set in it";
-        things.push(json!({ "kind": "unusable", "path": files::shown(path), "problems": [nothing] }));
+        things.push(of_another_ending(session, path));
     }
     Ok(things)
 }
@@ -61,6 +61,8 @@ fn of_adapter(given: &Path, adapter: &AdapterFile) -> Value {
         .iter()
         .map(|(name, tensor)| json!({ "name": name, "shape": tensor.shape(), "dtype": format!("{:?}", tensor.dtype()).to_lowercase() }))
         .collect();
+    let of_files = adapter.problems.iter().map(|problem| as_given(given, &problem.to_string()));
+    let problems: Vec<String> = of_files.chain(adapter_form(adapter).err().map(|error| error.to_string())).collect();
     let bottlenecks: Vec<usize> = adapter.config.bottlenecks.values().copied().collect();
     let form = &adapter.config.form;
     let files: Vec<Value> = adapter
@@ -93,7 +95,7 @@ fn of_adapter(given: &Path, adapter: &AdapterFile) -> Value {
         })),
         "written_by": adapter.version,
         "files": files,
-        "problems": adapter.problems.iter().map(|p| as_given(given, &p.to_string())).collect::<Vec<_>>(),
+        "problems": problems,
     })
 }
 
@@ -132,9 +134,8 @@ fn of_plm(session: &mut Session, given: &Path, plm: PlmFile) -> Result<Value, Cl
     }
 }
 
-fn of_data(session: &mut Session, given: &Path, file: &DataFile) -> Value {
-    let path = as_given(given, &file.path);
-    match session.engine.add_data(&path, &file.bytes) {
+fn of_data(session: &mut Session, path: &str, bytes: &[u8]) -> Value {
+    match session.engine.add_data(path, bytes) {
         Ok(DataCard { rows, labels, pairs, .. }) => {
             let labels: serde_json::Map<String, Value> =
                 labels.into_iter().map(|(label, count)| (label, json!(count))).collect();
@@ -147,9 +148,32 @@ fn of_data(session: &mut Session, given: &Path, file: &DataFile) -> Value {
     }
 }
 
+/// What a folder or file is in which nothing was found. A file that was named may be data under any ending, as it may
+/// for the commands that read data.
+fn of_another_ending(session: &mut Session, path: &Path) -> Value {
+    let shown = files::shown(path);
+    let mut problems = vec!["there is no adapter, no language model and no data set in it".to_owned()];
+    if let Ok(file) = files::read_file(path) {
+        let data = of_data(session, &shown, &file.bytes);
+        match data["problems"][0].as_str() {
+            None => return data,
+            Some(problem) => problems.push(format!("read as a data set: {problem}")),
+        }
+    }
+    json!({ "kind": "unusable", "path": shown, "problems": problems })
+}
+
 /// Where a thing was found; at the root of what was given, the path is the one that was given.
 fn folder(given: &Path, found: &str) -> String {
     if found.is_empty() { files::shown(given) } else { as_given(given, found) }
+}
+
+/// The one value of all, or each.
+fn one_or_each(mut values: Vec<String>) -> Vec<String> {
+    if values.windows(2).all(|pair| pair[0] == pair[1]) {
+        values.truncate(1);
+    }
+    values
 }
 
 /// A few lines for a person.
@@ -164,8 +188,6 @@ fn print(thing: &Value) -> Result<(), CliError> {
     say(&format!("{}: {kind}", of("path")))?;
     match kind.as_str() {
         "adapter" => {
-            let mut widths = list(&thing["bottleneck"]);
-            widths.dedup();
             say(&format!(
                 "    {} {} for {} ({}, {} wide), {} layers, bottleneck {}, {}, {} parameters",
                 of("architecture"),
@@ -174,7 +196,7 @@ fn print(thing: &Value) -> Result<(), CliError> {
                 text(&thing["plm"]["family"]),
                 text(&thing["plm"]["hidden"]),
                 of("layers"),
-                widths.join(", "),
+                one_or_each(list(&thing["bottleneck"])).join(", "),
                 of("non_linearity"),
                 of("parameters"),
             ))?;
@@ -201,4 +223,16 @@ fn print(thing: &Value) -> Result<(), CliError> {
         _ => {}
     }
     list(&thing["problems"]).iter().try_for_each(|problem| say(&format!("    problem: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_or_each;
+
+    #[test]
+    fn widths_that_differ_are_shown_for_every_place() {
+        let shown = |widths: &[&str]| one_or_each(widths.iter().map(ToString::to_string).collect()).join(", ");
+        assert_eq!(shown(&["8", "12", "12", "24", "8", "24"]), "8, 12, 12, 24, 8, 24");
+        assert_eq!([shown(&["8", "8", "8"]), shown(&["8"]), shown(&[])], ["8", "8", ""]);
+    }
 }

@@ -4,7 +4,7 @@ use super::device::Device;
 use super::error::CliError;
 use super::files;
 use super::watch::Watch;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, adapter_form};
 use crate::protocol::{
     AdapterCard, Ask, DataCard, DeviceReport, FileBytes, FileSource, Open, OpenPlm, Opened, PLM_FILES, PlmCard,
     Problem, Start,
@@ -68,6 +68,12 @@ impl Session {
             (0, None) => Err(CliError::NoAdapter(path.to_owned())),
             (1, _) => {
                 let card = adapters.remove(0);
+                let adapter = self.engine.adapters().get(card.id)?;
+                // Of no use to any command, so that it is told before the work begins.
+                adapter_form(&adapter.file).map_err(|error| CliError::File {
+                    path: as_given(path, &adapter.file.path),
+                    message: error.to_string(),
+                })?;
                 for remark in &card.remarks {
                     super::warn(&format!("note: {}", as_given(path, remark)));
                 }

@@ -1,6 +1,6 @@
 //! The adapters that are loaded or were made here.
 
-use super::{Engine, EngineError, Observer, fetched};
+use super::{Engine, EngineError, FormError, Observer, fetched};
 use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
@@ -64,14 +64,7 @@ impl LoadedAdapter {
     /// # Errors
     /// When it is of a kind that the model does not compute.
     pub fn form(&self) -> Result<AdapterForm, EngineError> {
-        let form = &self.file.config.form;
-        let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
-        if form.architecture != Architecture::SeqBn {
-            return Err(unsupported(format!("the architecture {}", form.architecture.name())));
-        }
-        let non_linearity = NonLinearity::from_name(&form.non_linearity)
-            .ok_or_else(|| unsupported(format!("the non-linearity {}", form.non_linearity)))?;
-        Ok(AdapterForm { non_linearity, scaling: f64::from(form.scaling) })
+        adapter_form(&self.file).map_err(|error| EngineError::Form { adapter: self.file.name.clone(), error })
     }
 
     /// What the model needs to know to run it and its head.
@@ -136,6 +129,24 @@ impl LoadedAdapter {
             remarks: self.file.problems.iter().map(ToString::to_string).chain(of_head).collect(),
         }
     }
+}
+
+/// How the adapter in a file computes.
+///
+/// # Errors
+/// When it is of a kind that the model does not compute.
+pub fn adapter_form(file: &AdapterFile) -> Result<AdapterForm, FormError> {
+    let form = &file.config.form;
+    if form.architecture != Architecture::SeqBn {
+        let [found, supported] = [form.architecture, Architecture::SeqBn].map(|kind| kind.name().to_owned());
+        return Err(FormError { what: "architecture", found, supported });
+    }
+    let non_linearity = NonLinearity::from_name(&form.non_linearity).ok_or_else(|| FormError {
+        what: "non-linearity",
+        found: form.non_linearity.clone(),
+        supported: NonLinearity::names().join(", "),
+    })?;
+    Ok(AdapterForm { non_linearity, scaling: f64::from(form.scaling) })
 }
 
 impl Adapters {
@@ -217,7 +228,8 @@ pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
 }
 
 /// A name that files, paths and torch's modules can bear.
-pub(super) fn cleaned(name: &str) -> String {
+#[must_use]
+pub fn cleaned(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(LONGEST_NAME).collect();
     match name.as_str() {

@@ -2,6 +2,7 @@
 
 use super::texts::Observed;
 use super::{Engine, EngineError, Observer};
+use crate::format::AdapterFile;
 use crate::merge::{
     self, AlignOptions, Alignment, By, Features, Input, Inputs, LocationParams, MergeError, Stage, WeightFeatures,
 };
@@ -71,24 +72,23 @@ impl Engine {
         features: Option<&'a Features>,
     ) -> Result<Inputs<'a>, EngineError> {
         let mut adapters = Vec::new();
-        let mut kinds = Vec::new();
+        let mut forms = Vec::new();
         for &id in ids {
             let adapter = self.adapters.get(id)?;
             adapters.push(Input { name: &adapter.file.name, params: self.adapter_params(id)? });
-            kinds.push((adapter.file.name.as_str(), adapter.form()?));
+            forms.push((&adapter.file, adapter.form()?));
         }
-        if let Some((first, others)) = kinds.split_first()
-            && let Some(other) = others.iter().find(|(_, form)| *form != first.1)
+        if let Some(((first, form), others)) = forms.split_first()
+            && let Some((other, _)) = others.iter().find(|(_, other)| other != form)
         {
-            return Err(EngineError::Unsupported {
-                adapter: other.0.to_owned(),
-                what: format!(
-                    "{:?} with scaling {}, while {} uses {:?} with scaling {}: merging needs the same",
-                    other.1.non_linearity, other.1.scaling, first.0, first.1.non_linearity, first.1.scaling
-                ),
-            });
+            let told = |file: &AdapterFile| {
+                let form = &file.config.form;
+                (file.name.clone(), format!("{} with scaling {}", form.non_linearity, form.scaling))
+            };
+            let ((a, a_form), (b, b_form)) = (told(first), told(other));
+            return Err(EngineError::OtherForm { a, a_form, b, b_form });
         }
-        let activation = kinds.first().map(|(_, kind)| kind.non_linearity).unwrap_or_default().scalar();
+        let activation = forms.first().map(|(_, form)| form.non_linearity).unwrap_or_default().scalar();
         Ok(Inputs { activation, features, ..Inputs::new(adapters) })
     }
 

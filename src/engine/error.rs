@@ -10,6 +10,18 @@ use crate::protocol::{AdapterId, DataId, Failure, FailureKind, RunId};
 use crate::text::{DataError, EpisodeError, TokenizerError};
 use crate::train::TrainError;
 
+/// What keeps an adapter that can be read from being run.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} {found} is not run here; supported is {supported}")]
+pub struct FormError {
+    /// What of it.
+    pub what: &'static str,
+    /// By its configuration.
+    pub found: String,
+    /// What would do.
+    pub supported: String,
+}
+
 /// Why a command has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -189,6 +201,26 @@ pub enum EngineError {
         neuron: usize,
         /// How many there are.
         count: usize,
+    },
+    /// An adapter of a kind that the model does not compute.
+    #[error("adapter {adapter}: {error}")]
+    Form {
+        /// Name of the adapter.
+        adapter: String,
+        /// What of it.
+        error: FormError,
+    },
+    /// Adapters that compute differently, of which no one adapter can be made.
+    #[error("adapter {a} has {a_form}, {b} has {b_form}; adapters that are aligned or merged have the same")]
+    OtherForm {
+        /// One.
+        a: String,
+        /// Its non-linearity and scaling.
+        a_form: String,
+        /// The other.
+        b: String,
+        /// Its non-linearity and scaling.
+        b_form: String,
     },
     /// Something that the model does not compute.
     #[error("adapter {adapter} uses {what}, which this version does not run")]

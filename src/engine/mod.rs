@@ -30,11 +30,11 @@ mod training;
 mod whole;
 
 pub use crate::text::DEFAULT_MAX_LENGTH;
-pub use adapters::{Adapters, LoadedAdapter, Origin, proposed_track};
+pub use adapters::{Adapters, LoadedAdapter, Origin, adapter_form, cleaned as adapter_name, proposed_track};
 pub use answers::{Answers, RowAnswer};
 pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
-pub use error::EngineError;
+pub use error::{EngineError, FormError};
 pub use export::folder;
 pub use observer::{Cancelled, Observer, Quiet, Ready};
 pub use plm::Plm;

@@ -419,12 +419,12 @@ mod tests {
         );
         let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
         assert_snapshot!(problems.join("\n"), @r#"
-lora/adapter_config.json: this adapter is LoRA; supported are the bottleneck adapters seq_bn (pfeiffer) and double_seq_bn (houlsby)
-parallel/adapter_config.json: this adapter is a parallel bottleneck adapter (par_bn); supported are the bottleneck adapters seq_bn (pfeiffer) and double_seq_bn (houlsby)
+lora/adapter_config.json: this adapter is LoRA; supported are bottleneck adapters of the kind seq_bn (pfeiffer)
+parallel/adapter_config.json: this adapter is a parallel bottleneck adapter (par_bn); supported are bottleneck adapters of the kind seq_bn (pfeiffer)
 hostile/nan/adapter.safetensors: tensor bert.encoder.layer.1.output.adapters.two_layer.adapter_up.weight holds NaN at element 14
 hostile/wrong_width/adapter.safetensors: tensor bert.encoder.layer.0.output.adapters.two_layer.adapter_down.0.weight has shape [4, 32], expected [8, 64] (hidden_size 64, bottleneck 8 by reduction_factor)
 hostile/missing_layer/adapter.safetensors: tensor bert.encoder.layer.0.output.adapters.two_layer.adapter_down.0.weight is missing
-hostile/peft/adapter_config.json: this is an adapter of the peft library (peft_type LORA); supported are the bottleneck adapters seq_bn (pfeiffer) and double_seq_bn (houlsby)
+hostile/peft/adapter_config.json: this is an adapter of the peft library (peft_type LORA); supported are bottleneck adapters of the kind seq_bn (pfeiffer)
 half/pytorch_adapter.bin: adapter_config.json is missing beside it
 fusion/adapter_fusion_config.json: this is an AdapterFusion layer, which is not read; the adapters it fuses are
 broken/model.safetensors: config.json is missing beside it

@@ -73,18 +73,27 @@ pub enum NonLinearity {
 }
 
 impl NonLinearity {
+    /// By the names that configs use.
+    const NAMES: [(&str, Self); 7] = [
+        ("relu", Relu),
+        ("gelu", Gelu),
+        ("gelu_new", GeluNew),
+        ("swish", Swish),
+        ("silu", Swish),
+        ("tanh", Tanh),
+        ("sigmoid", Sigmoid),
+    ];
+
     /// By the name that configs use; `None` for one that is not supported.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "relu" => Relu,
-            "gelu" => Gelu,
-            "gelu_new" => GeluNew,
-            "swish" | "silu" => Swish,
-            "tanh" => Tanh,
-            "sigmoid" => Sigmoid,
-            _ => return None,
-        })
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+    }
+
+    /// The names that [`NonLinearity::from_name`] knows.
+    #[must_use]
+    pub fn names() -> [&'static str; 7] {
+        Self::NAMES.map(|(name, _)| name)
     }
 
     /// On one number, for computations on the CPU.
@@ -248,7 +257,7 @@ mod tests {
     #[test]
     fn one_number_and_a_tensor_agree() {
         let xs = [-3.0f32, -0.5, 0.0, 0.7, 2.5];
-        for name in ["relu", "gelu", "gelu_new", "swish", "tanh", "sigmoid"] {
+        for name in NonLinearity::names() {
             let kind = NonLinearity::from_name(name).unwrap();
             let tensor = Tensor::<1>::from_data(TensorData::new(xs.to_vec(), [xs.len()]), &Device::flex());
             let applied = pollster::block_on(crate::model::params::read(kind.apply(tensor))).unwrap();
