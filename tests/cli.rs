@@ -3,6 +3,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "cli/refused.rs"]
+mod refused;
 mod support;
 #[path = "cli/terminal.rs"]
 mod terminal;
@@ -261,9 +263,10 @@ fn merge_writes_an_adapter_its_recipe_and_a_report() {
     for location in locations {
         assert_eq!(
             keys(location),
-            ["name", "cost_before", "cost_after", "diagonal_share", "stored", "aligned", "ensemble"]
+            ["name", "cost_before", "cost_after", "diagonal_share", "converged", "stored", "aligned", "ensemble"]
         );
         assert!(location["cost_after"].as_f64().unwrap() > 0.0);
+        assert_eq!(location["converged"], true);
         assert!(location["ensemble"]["relative_error"].as_f64().unwrap() > 0.0);
     }
     let inspected = document(&["inspect", "--json", output.to_str().unwrap()]);

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::error::CliError;
-use super::session::Session;
+use super::session::{Session, with_places};
 use super::{say, say_json};
 use crate::protocol::{self, AlignBy, LocationAlignment, Matrix, Texts};
 use clap::{Args, ValueEnum};
@@ -71,7 +71,7 @@ impl Align {
             session.open_plm(plm)?;
         }
         let (a, b) = (session.open_adapter(&self.a)?, session.open_adapter(&self.b)?);
-        let report = session.ask(protocol::Align {
+        let asked = protocol::Align {
             reference: a.id,
             others: vec![b.id],
             by: match self.by {
@@ -87,7 +87,8 @@ impl Align {
                 },
             },
             texts: self.texts.as_deref().map_or(Ok(Texts::None), super::texts::read)?,
-        })?;
+        };
+        let report = session.ask(asked).map_err(|error| with_places(error, [(&a, &self.a), (&b, &self.b)]))?;
         let locations: Vec<LocationAlignment> = report.pairs.into_iter().flat_map(|pair| pair.locations).collect();
         if self.json {
             return say_json(&json!({ "locations": locations.iter().map(document).collect::<Vec<_>>() }));

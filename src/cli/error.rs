@@ -9,6 +9,14 @@ pub(super) enum CliError {
     /// What the engine says.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The same about adapters that the engine knows by name, with where each lies.
+    #[error("{error}; {}", places.join(", "))]
+    Adapters {
+        /// What the engine says.
+        error: EngineError,
+        /// As `a is folder/a`.
+        places: Vec<String>,
+    },
     /// The same about a file.
     #[error("{path}: {message}")]
     File {
@@ -58,6 +66,12 @@ pub(super) enum CliError {
         /// What there is.
         names: Vec<String>,
     },
+    /// Something looks at what adapters do on texts, and there are none.
+    #[error("{0} needs texts: name a file of them with --texts, and the folder of the PLM with --plm")]
+    NoTexts(&'static str),
+    /// A file of texts with nothing in it.
+    #[error("{}: there are no texts in it, only empty lines", .0.display())]
+    BlankTexts(PathBuf),
     /// An adapter without a head can't answer.
     #[error("{}: the adapter has no prediction head (head_config.json with its weights) to answer with", .0.display())]
     NoHead(PathBuf),

@@ -140,6 +140,20 @@ fn move_file(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Whether [`write_file`] will find a place for `path`, as far as can be known before the work begins. Nothing is left
+/// there.
+///
+/// # Errors
+/// When a folder stands there, or nothing may be written where its folder is or is to be made.
+pub(super) fn check_place(path: &Path) -> Result<(), CliError> {
+    let failed = || CliError::write(path);
+    if path.is_dir() {
+        return Err(failed()(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let above = path.ancestors().skip(1).find(|above| above.exists());
+    tempfile::tempfile_in(above.unwrap_or(Path::new("."))).map(drop).map_err(failed())
+}
+
 /// Writes one file beside its place, then moves it there.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = || CliError::write(path);

@@ -3,11 +3,12 @@
 use super::device::Device;
 use super::error::CliError;
 use super::files::{self, OutputFolder};
-use super::session::Session;
+use super::session::{Session, with_places};
 use super::{say, texts};
-use crate::engine::MAX_TEXTS;
-use crate::engine::folder;
-use crate::protocol::{self, AdapterCard, MergeReport, MergeSpec, OutputScale, Texts};
+use crate::engine::{EngineError, MAX_TEXTS, adapter_name, folder};
+use crate::protocol::{
+    self, AdapterCard, EditAdapter, MergeLocation, MergeReport, MergeSpec, OutputScale, RemoveAdapter, Texts,
+};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -84,6 +85,7 @@ impl Merge {
             return Err(CliError::Peft);
         }
         let output = OutputFolder::new(&self.output, self.force)?;
+        self.report.as_deref().map(files::check_place).transpose()?;
         let mut session = Session::new(self.device)?;
         if let Some(plm) = &self.plm {
             session.open_plm(plm)?;
@@ -106,11 +108,24 @@ impl Merge {
             texts,
         };
         let name = self.name.clone().unwrap_or_else(|| files::base_name(&self.output, &self.method));
-        let report = session.ask(protocol::Merge { name, spec })?;
+        let name = adapter_name(&name);
+        let merged = session.ask(protocol::Merge { name: name.clone(), spec });
+        let mut report = merged.map_err(|error| match error {
+            CliError::Engine(EngineError::NoTexts(needed_by)) => CliError::NoTexts(needed_by),
+            other => with_places(other, inputs.iter().zip(&self.adapters)),
+        })?;
         for remark in &report.adapter.remarks {
             super::warn(&format!("note: {remark}"));
         }
+        if let Some(note) = unfinished(&report.locations) {
+            super::warn(&format!("note: {note}"));
+        }
+        // Where the result is going no input stands beside it whose name would be in its way.
+        for input in &inputs {
+            session.ask(RemoveAdapter { id: input.id })?;
+        }
         let id = report.adapter.id;
+        report.adapter.name = session.ask(EditAdapter { id, name: Some(name), track: None })?.name;
         let (file, recipe) = (&session.engine.adapters().get(id)?.file, session.engine.recipe(id)?);
         output.write(&folder(file, &recipe)?)?;
         if let Some(path) = &self.report {
@@ -129,6 +144,20 @@ impl Merge {
             names: inputs.iter().map(|card| card.name.clone()).collect(),
         })
     }
+}
+
+/// A line on the locations whose plans the solver left unfinished, if any.
+fn unfinished(locations: &[MergeLocation]) -> Option<String> {
+    let names: Vec<&str> = locations.iter().filter(|at| !at.converged).map(|at| at.name.as_str()).collect();
+    let places = match names.as_slice() {
+        [] => return None,
+        all if all.len() == locations.len() => "any location".to_owned(),
+        some => some.join(", "),
+    };
+    Some(format!(
+        "the transport has not converged at {places}: the plans are used as its last iteration left them; more \
+         iterations or a larger epsilon help"
+    ))
 }
 
 fn document(report: &MergeReport, inputs: &[AdapterCard], reference: Option<String>) -> Value {

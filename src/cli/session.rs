@@ -9,7 +9,7 @@ use crate::protocol::{
     AdapterCard, Ask, DataCard, DeviceReport, FileBytes, FileSource, Open, OpenPlm, Opened, PLM_FILES, PlmCard,
     Problem, Start,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One engine and who watches it.
 pub(super) struct Session {
@@ -109,6 +109,22 @@ fn ask<A: Ask>(engine: &mut Engine, watch: &mut Watch, question: A) -> Result<A:
     let outcome = pollster::block_on(engine.handle(question.into(), watch));
     watch.finish();
     A::answer(outcome?).ok_or(CliError::Answer)
+}
+
+/// An error with where the adapters lie that it names: two paths may end alike, and then one has a name made up here.
+pub(super) fn with_places<'a>(
+    error: CliError,
+    inputs: impl IntoIterator<Item = (&'a AdapterCard, &'a PathBuf)>,
+) -> CliError {
+    let CliError::Engine(error) = error else { return error };
+    let named = error.adapters();
+    let places: Vec<String> = inputs
+        .into_iter()
+        .map(|(card, path)| (card.name.as_str(), files::shown(path)))
+        .filter(|(name, path)| named.contains(name) && name != path)
+        .map(|(name, path)| format!("{name} is {path}"))
+        .collect();
+    if places.is_empty() { error.into() } else { CliError::Adapters { error, places } }
 }
 
 /// The engine's paths have no root: a person finds a file by the path that was given.

@@ -1,5 +1,6 @@
 //! How the neurons of adapters correspond: aligning, and looking at what was aligned.
 
+use super::merging::is_converged;
 use super::texts::Observed;
 use super::{Engine, EngineError, Observer};
 use crate::format::AdapterFile;
@@ -262,10 +263,9 @@ fn settings(asked: &Align) -> (By, AlignOptions) {
 }
 
 fn location_alignment(alignment: &Alignment) -> LocationAlignment {
-    let (converged, iterations) = match alignment.solution.status {
-        Status::Optimal => (true, 0),
-        Status::Converged { iterations } => (true, iterations),
-        Status::IterationLimit { iterations } => (false, iterations),
+    let iterations = match alignment.solution.status {
+        Status::Optimal => 0,
+        Status::Converged { iterations } | Status::IterationLimit { iterations } => iterations,
     };
     LocationAlignment {
         name: alignment.location.to_string(),
@@ -274,7 +274,7 @@ fn location_alignment(alignment: &Alignment) -> LocationAlignment {
         cost_before: alignment.cost_before.map(|cost| cost as f32),
         cost_after: alignment.cost_after as f32,
         diagonal_share: alignment.diagonal_share.map(|share| share as f32),
-        converged,
+        converged: is_converged(alignment.solution.status),
         iterations,
     }
 }

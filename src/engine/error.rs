@@ -259,6 +259,16 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Names of the adapters to merge or align that it speaks of.
+    #[must_use]
+    pub fn adapters(&self) -> Vec<&str> {
+        match self {
+            Self::Merge(error) => error.adapters(),
+            Self::OtherForm { a, b, .. } => vec![a, b],
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it concerns everything that would follow, and not only the run that met it.
     #[must_use]
     pub fn stops_all(&self) -> bool {

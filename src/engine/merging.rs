@@ -4,6 +4,7 @@ use super::heads::{self, MergedHead};
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
 use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
+use crate::ot::Status;
 use crate::protocol::{
     AdapterId, EnsembleDistance, Interference, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale,
     ParameterCard, ParameterRange, Phase, Texts,
@@ -64,11 +65,11 @@ impl Engine {
         let pairs = spec.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings = Settings::parse(method.card(), pairs).map_err(merge::MergeError::from)?;
         let index = spec.adapters.iter().position(|&id| id == reference).ok_or(EngineError::NoAdapter(reference))?;
-        let needs_texts = settings.need_texts() || spec.scale == OutputScale::Keep;
+        let of_scale = (spec.scale == OutputScale::Keep).then_some("scale keep");
         // Texts are looked at where they are given: they tell how near the merge comes to the mean of functions. That
         // needs a language model and texts that can be had; without them only a method that needs them fails.
-        let features = if needs_texts {
-            Some(self.features(&spec.adapters, &spec.texts, "merging by activations", observer).await?)
+        let features = if let Some(needed_by) = settings.texts_needed_by().or(of_scale) {
+            Some(self.features(&spec.adapters, &spec.texts, needed_by, observer).await?)
         } else if spec.texts != Texts::None && self.plm.is_some() && self.resolve(&spec.texts, "distances").is_ok() {
             Some(self.features(&spec.adapters, &spec.texts, "distances", observer).await?)
         } else {
@@ -110,6 +111,7 @@ impl Engine {
                 cost_before: mean(&|alignment| alignment.cost_before),
                 cost_after: mean(&|alignment| Some(alignment.cost_after)),
                 diagonal_share: mean(&|alignment| alignment.diagonal_share),
+                converged: at.iter().all(|alignment| is_converged(alignment.solution.status)),
                 stored,
                 aligned,
                 ensemble: distances.first().map(ensemble),
@@ -120,6 +122,11 @@ impl Engine {
         }
         Ok((params, locations))
     }
+}
+
+/// Whether a solver ended where it was to.
+pub(super) fn is_converged(status: Status) -> bool {
+    !matches!(status, Status::IterationLimit { .. })
 }
 
 /// The tensors of `params` at `location`.

@@ -203,6 +203,27 @@ pub enum MergeError {
     },
 }
 
+impl MergeError {
+    /// Names of the adapters that it speaks of.
+    #[must_use]
+    pub fn adapters(&self) -> Vec<&str> {
+        match self {
+            Self::SameName(adapter)
+            | Self::Empty(adapter)
+            | Self::Weight { adapter, .. }
+            | Self::UnexpectedTensor { adapter, .. }
+            | Self::MissingTensor { adapter, .. }
+            | Self::Shape { adapter, .. }
+            | Self::NotFinite { adapter, .. }
+            | Self::Transport { adapter, .. } => vec![adapter],
+            Self::MissingLocation { adapter: a, other: b, .. }
+            | Self::Hidden { a, b, .. }
+            | Self::Bottlenecks { a, b, .. } => vec![a, b],
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// `: did you mean "..."?`, or nothing.
 #[must_use]
 pub fn did_you_mean(nearest: &Option<&'static str>) -> String {

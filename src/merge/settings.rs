@@ -171,10 +171,13 @@ impl Settings {
         self.card.parameters.iter().map(|parameter| parameter.name).zip(self.values.iter().copied())
     }
 
-    /// Whether the method needs texts with these settings.
+    /// What needs texts with these settings: the method, or one of its steps; nothing where none are needed.
     #[must_use]
-    pub fn need_texts(&self) -> bool {
-        self.card.needs.contains(&Need::Texts) || [REPAIR, FIT].iter().any(|step| self.flag(step.name) == Ok(true))
+    pub fn texts_needed_by(&self) -> Option<&'static str> {
+        if self.card.needs.contains(&Need::Texts) {
+            return Some(self.card.id);
+        }
+        [REPAIR, FIT].iter().map(|step| step.name).find(|step| self.flag(step) == Ok(true))
     }
 
     /// The setting called `name`.
@@ -308,11 +311,12 @@ mod tests {
 
     #[test]
     fn settings_can_make_texts_needed() {
-        assert!(!parse("average", &[]).unwrap().need_texts());
-        assert!(parse("average", &["fit=true"]).unwrap().need_texts());
-        assert!(parse("mera_wts", &["repair=true"]).unwrap().need_texts());
-        assert!(parse("mera_acts", &[]).unwrap().need_texts());
-        assert!(!parse("concat", &[]).unwrap().need_texts());
+        let needed_by = |id, pairs: &[&str]| parse(id, pairs).unwrap().texts_needed_by();
+        assert_eq!(needed_by("average", &[]), None);
+        assert_eq!(needed_by("average", &["fit=true"]), Some("fit"));
+        assert_eq!(needed_by("mera_wts", &["repair=true"]), Some("repair"));
+        assert_eq!(needed_by("mera_acts", &["fit=true"]), Some("mera_acts"));
+        assert_eq!(needed_by("concat", &[]), None);
     }
 
     #[test]

@@ -159,6 +159,8 @@ pub struct MergeLocation {
     pub cost_after: Option<f32>,
     /// Mean share of the plans' mass on the diagonal.
     pub diagonal_share: Option<f32>,
+    /// Whether the solver reached its tolerance for every plan; true where nothing is aligned.
+    pub converged: bool,
     /// What averaging the inputs as stored loses; `None` where their numbers of neurons differ.
     pub stored: Option<Interference>,
     /// The same of the inputs as this merge aligned them; `None` where nothing is aligned.

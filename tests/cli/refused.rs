@@ -1,0 +1,177 @@
+//! What the command refuses, and what it says of it: which of the paths given is meant, and what would do.
+
+use super::*;
+use std::fs;
+
+/// The lines on standard error of a call that must succeed.
+fn notes(arguments: &[&str], folder: &TempDir) -> String {
+    let output = mera(arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "mera {}: {errors}", arguments.join(" "));
+    errors.replace(&format!("{}/", folder.path().display()), "").trim_end().to_owned()
+}
+
+/// A copy of adapter A in a folder of its own, with `from` changed to `to` in its configuration.
+fn changed(folder: &TempDir, name: &str, from: &str, to: &str) -> String {
+    let copied = folder.path().join(name);
+    copy(A, &copied);
+    edit(&copied.join("adapter_config.json"), from, to);
+    copied.to_str().unwrap().to_owned()
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert_eq!(text.matches(from).count(), 1, "{from} in {text}");
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_dev_set_without_labels_is_no_dev_set() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let (plm, data) = (path(PLM), sentences(&folder, "train.tsv", 8));
+    let train = ["train", "--plm", &plm, "--data", &data, "--epochs", "1", "-o", output.to_str().unwrap(), "--dev"];
+    let dev = write(&folder, "texts.tsv", "id\ttext1\n1\tThey love it\n");
+    let line = error(&[&train[..], &[&dev]].concat(), &[folder.path()]);
+    insta::assert_snapshot!(line, @r#"error: texts.tsv: it has no labels; the columns found are "id", "text1""#);
+    assert!(!output.exists());
+    let dev = write(&folder, "some.tsv", "label\ttext1\ngood\tThey love it\n\tWhy?\n\tSo?\n");
+    let note = notes(&[&train[..], &[&dev]].concat(), &folder);
+    insta::assert_snapshot!(note, @"note: some.tsv: 2 of 3 rows have no label and are not judged on");
+}
+
+#[test]
+fn the_result_has_the_name_that_was_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let report = folder.path().join("report.json");
+    for (output, more, name) in [("a", &[][..], "a"), ("out", &["--name", "b"], "b")] {
+        let output = folder.path().join(output);
+        let call =
+            ["merge", "--method", "average", "-o", output.to_str().unwrap(), "--report", report.to_str().unwrap()];
+        out(&[&call[..], more, &[&path(A), &path(B)]].concat());
+        let recipe = support::json(&output.join("recipe.json"));
+        let config = support::json(&output.join("adapter_config.json"));
+        let names = [&recipe["adapter"]["name"], &config["name"], &support::json(&report)["name"]];
+        assert_eq!(names, [&json!(name); 3]);
+        assert_eq!(support::json(&report)["inputs"], json!(["a", "b"]));
+        let tensors = tensors(&output.join("adapter.safetensors"));
+        assert!(tensors.iter().all(|(tensor, _)| tensor.contains(&format!(".adapters.{name}."))), "as {name}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_not_run_is_told_of_by_all() {
+    let folder = TempDir::new().unwrap();
+    let double = path("model/tiny_adapter/double_seq_bn");
+    let mish = changed(&folder, "mish", "\"relu\"", "\"mish\"");
+    let problem =
+        |adapter: &str| document(&["inspect", "--json", adapter])[0]["problems"][0].as_str().unwrap().to_owned();
+    insta::assert_snapshot!(problem(&double), @"the architecture double_seq_bn is not run here; supported is seq_bn");
+    insta::assert_snapshot!(problem(&mish), @"the non-linearity mish is not run here; supported is relu, gelu, gelu_new, swish, silu, tanh, sigmoid");
+    let align = |b: &str| error(&["align", "--by", "weights", &path(A), b], &[folder.path()]);
+    insta::assert_snapshot!(align(&double), @"error: tiny_adapter/double_seq_bn: the architecture double_seq_bn is not run here; supported is seq_bn");
+    insta::assert_snapshot!(align(&mish), @"error: mish: the non-linearity mish is not run here; supported is relu, gelu, gelu_new, swish, silu, tanh, sigmoid");
+}
+
+#[test]
+fn an_unfinished_transport_is_told() {
+    let folder = TempDir::new().unwrap();
+    let (output, report) = (folder.path().join("out"), folder.path().join("report.json"));
+    let mut call = vec!["merge", "--method", "mera_wts", "--set", "solver=sinkhorn", "--set", "iterations=1"];
+    let (a, b) = (path(A), path(B));
+    call.extend(["--report", report.to_str().unwrap(), "-o", output.to_str().unwrap(), &a, &b]);
+    insta::assert_snapshot!(notes(&call, &folder), @"note: the transport has not converged at any location: the plans are used as its last iteration left them; more iterations or a larger epsilon help");
+    let converged: Vec<Value> =
+        support::json(&report)["locations"].as_array().unwrap().iter().map(|at| at["converged"].clone()).collect();
+    assert_eq!(converged, [json!(false), json!(false)]);
+}
+
+#[test]
+fn a_report_that_has_no_place_stops_the_merge_before_it_begins() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let file = write(&folder, "file", "mine");
+    for (report, why) in [
+        (format!("{file}/report.json"), "file/report.json: can't be written: Not a directory (os error 20)"),
+        (folder.path().to_str().unwrap().to_owned(), "can't be written: is a directory"),
+    ] {
+        let line = error(
+            &["merge", "--method", "sum", "--report", &report, "-o", output.to_str().unwrap(), &path(A)],
+            &[folder.path()],
+        );
+        assert!(line.ends_with(why), "{line}");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+    // In a folder that is still to be made.
+    let report = folder.path().join("new/reports/one.json");
+    let call = ["merge", "--method", "sum", "--report", report.to_str().unwrap(), "-o", output.to_str().unwrap()];
+    out(&[&call[..], &[&path(A)]].concat());
+    assert_eq!(support::json(&report)["method"], "sum");
+}
+
+#[test]
+fn errors_about_adapters_say_which_path_is_meant() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let merge = |adapters: &[&str]| {
+        error(&[&["merge", "--method", "sum", "-o", output.to_str().unwrap()], adapters].concat(), &[folder.path()])
+    };
+    let scaled = changed(&folder, "other/a", "\"scaling\": 1.0", "\"scaling\": 2.0");
+    insta::assert_snapshot!(merge(&[&path(A), &scaled]), @"error: adapter a has relu with scaling 1, a_2 has relu with scaling 2; adapters that are aligned or merged have the same; a is tiny_adapter/fusion/a, a_2 is other/a");
+    insta::assert_snapshot!(error(&["align", "--by", "weights", &path(A), &scaled], &[folder.path()]), @"error: adapter a has relu with scaling 1, a_2 has relu with scaling 2; adapters that are aligned or merged have the same; a is tiny_adapter/fusion/a, a_2 is other/a");
+    let same = folder.path().join("one/a");
+    copy(C, &same);
+    insta::assert_snapshot!(merge(&[&path(A), &path(B), same.to_str().unwrap()]), @r#"error: sum needs equal bottlenecks, but at layer.0.output adapter "a" has 8 neurons and "c" has 4; these methods take both: mera_wts, mera_acts, concat, concat_reduced; a is tiny_adapter/fusion/a, c is one/a"#);
+    insta::assert_snapshot!(merge(&["--weights", "1,-1", &path(A), &path(A)]), @r#"error: the weight of adapter "a_2" is -1: weights are finite and not negative; a_2 is tiny_adapter/fusion/a"#);
+}
+
+#[test]
+fn whatever_needs_texts_says_so() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let plm = path(PLM);
+    let merge = |more: &[&str]| {
+        let call = ["merge", "-o", output.to_str().unwrap(), &path(A), &path(B)];
+        error(&[&call[..], more].concat(), &[folder.path()])
+    };
+    insta::assert_snapshot!(merge(&["--method", "mera_acts", "--plm", &plm]), @"error: mera_acts needs texts: name a file of them with --texts, and the folder of the PLM with --plm");
+    insta::assert_snapshot!(merge(&["--method", "average", "--scale", "keep"]), @"error: scale keep needs texts: name a file of them with --texts, and the folder of the PLM with --plm");
+    insta::assert_snapshot!(merge(&["--method", "average", "--set", "fit=true"]), @"error: fit needs texts: name a file of them with --texts, and the folder of the PLM with --plm");
+    insta::assert_snapshot!(merge(&["--method", "mera_wts", "--set", "repair=true"]), @"error: repair needs texts: name a file of them with --texts, and the folder of the PLM with --plm");
+    let blank = write(&folder, "blank.txt", "\n  \n\t\n");
+    for method in ["mera_acts", "average"] {
+        let line = merge(&["--method", method, "--plm", &plm, "--texts", &blank]);
+        assert_eq!(line, "error: blank.txt: there are no texts in it, only empty lines");
+    }
+}
+
+#[test]
+fn inspect_reads_data_under_any_ending() {
+    let folder = TempDir::new().unwrap();
+    let rows = "label\ttext1\ngood\tThey love it\nbad\tWhy?\n";
+    let data = write(&folder, "rows.txt", rows);
+    let found = &document(&["inspect", "--json", &data])[0];
+    assert_eq!((&found["kind"], &found["rows"], &found["problems"]), (&json!("data"), &json!(2), &json!([])));
+    let other = write(&folder, "other.txt", "some words\n");
+    let found = &document(&["inspect", "--json", &other])[0];
+    assert_eq!(found["kind"], "unusable");
+    insta::assert_snapshot!(found["problems"][1].as_str().unwrap(), @r#"read as a data set: there is no column "text1"; the columns found are "some words""#);
+}
+
+#[test]
+fn a_configuration_that_disagrees_names_both_sides() {
+    let folder = TempDir::new().unwrap();
+    let data = write(&folder, "rows.tsv", "text1\nWhy?\n");
+    let with = |from: &str, to: &str| {
+        let plm = folder.path().join("plm");
+        fs::create_dir_all(&plm).unwrap();
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            fs::copy(fixture(PLM).join(name), plm.join(name)).unwrap();
+        }
+        edit(&plm.join("config.json"), from, to);
+        let call = ["predict", "--plm", plm.to_str().unwrap(), "--adapter", &path(ADAPTER), "--data", &data];
+        error(&call, &[folder.path()])
+    };
+    insta::assert_snapshot!(with("\"hidden_size\": 32", "\"hidden_size\": 33"), @"error: plm: config.json: num_attention_heads is 4; supported is a divisor of hidden_size, which is 33");
+    insta::assert_snapshot!(with("  \"vocab_size\": 200", "  \"vocab_size\": 100"), @"error: plm: tensor embeddings.word_embeddings.weight has shape [200, 32]; config.json asks for [100, 32]");
+}
