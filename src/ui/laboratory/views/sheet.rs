@@ -39,6 +39,7 @@ pub fn Sheet() -> impl IntoView {
     });
     let read =
         Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(|one| !one.sheet.plms.is_empty())));
+    // What has taken time is asked about.
     let sure = RwSignal::new(false);
     let done = move || {
         let records = laboratory.records.read();
@@ -54,7 +55,13 @@ pub fn Sheet() -> impl IntoView {
                     <button data-testid="of-lab" disabled=move || !has_data() on:click=move |_| laboratory.make_of_lab()
                         title="An experiment on the model, the adapters and the data that are loaded in the Lab">"Make one of the Lab"</button>
                     <button class="quiet" data-testid="forget" disabled=move || active.get() on:blur=move |_| sure.set(false)
-                        on:click=move |_| { if sure.get_untracked() { laboratory.forget(); } sure.update(|sure| *sure = !*sure); }
+                        on:click=move |_| {
+                            let forgets = sure.get_untracked() || untrack(done) == 0;
+                            if forgets {
+                                laboratory.forget();
+                            }
+                            sure.set(!forgets);
+                        }
                         title="Takes the experiment out of this browser; the sample comes back as it was">
                         {move || if sure.get() { format!("Forget {}?", words::plural(done(), "run")) } else { "Forget".into() }}</button>
                 </div>
