@@ -9,6 +9,7 @@
 //! | `pages` | what the header leads to |
 //! | `components` | header, rail, progress line, details, fields |
 //! | `charts` | figures: they draw a picture of `viz` |
+//! | `effect` | what is done again whenever a signal changes |
 //! | `browser` | files in and out, storage, theme, address |
 //!
 //! # Handles for tests
