@@ -9,6 +9,9 @@
 //! products with `[hidden, hidden]` a place whatever the number of adapters, where taken literally it is 1 + 2N. The
 //! key's bias adds the same to all scores of a token, which softmax does not see; it is kept for the files' sake only.
 //! `V` starts near the identity and is held there by `0.01 · ‖I − V‖²` ([`penalty`]), a part of the objective.
+//!
+//! While it trains, the library also drops scores out with the encoder's attention dropout. Here nothing under the head has
+//! dropout, in whatever method, so that what precedes the first adapter can be kept and methods differ in nothing else.
 
 use super::ModelError;
 use super::adapter::{Sublayer, adapted};
