@@ -231,7 +231,9 @@ pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
 #[must_use]
 pub fn cleaned(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(LONGEST_NAME).collect();
+    // One underscore for all that stands together and can't be borne, none at an end.
+    let parts = name.split(|c| !allowed(c)).filter(|part| !part.is_empty());
+    let name: String = parts.collect::<Vec<_>>().join("_").chars().take(LONGEST_NAME).collect();
     match name.as_str() {
         "" => "adapter".to_owned(),
         name if format::adapterhub::is_name(name) => name.to_owned(),
@@ -389,6 +391,8 @@ mod tests {
     #[test]
     fn names_fit_files() {
         assert_eq!(cleaned("nli/multi.v2"), "nli_multi_v2");
+        assert_eq!(cleaned("MerA (of a + b)"), "MerA_of_a_b");
+        assert_eq!(cleaned("__a__b_"), "__a__b_");
         assert_eq!(cleaned(""), "adapter");
         assert_eq!(["train", "half", "type"].map(cleaned), ["train_adapter", "half_adapter", "type_adapter"]);
     }

@@ -35,7 +35,7 @@ pub fn looks_at_texts(spec: &MergeSpec, methods: &[MethodCard]) -> bool {
     let method = methods.iter().find(|card| card.id == spec.method);
     method.is_some_and(|card| card.needs.iter().any(|need| need == "texts"))
         || spec.scale == OutputScale::Keep
-        || spec.settings.get("fit").is_some_and(|fit| fit == "true")
+        || ["fit", "repair"].iter().any(|step| spec.settings.get(*step).is_some_and(|on| on == "true"))
 }
 
 /// A new adapter in words.

@@ -10,7 +10,7 @@ use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::choices::AVERAGE;
-use crate::ui::state::{Choices, Standing, Step, number, words};
+use crate::ui::state::{Choices, Standing, Step, names, number, words};
 use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
 use leptos::prelude::*;
 
@@ -266,6 +266,17 @@ pub fn Picture() -> impl IntoView {
     }
 }
 
+/// A merge in words, as long as what it was made of is there; its file's name then.
+fn named(lab: Lab, merge: &MergeReport) -> String {
+    lab.adapters.with(|adapters| {
+        let is_there = |id: &AdapterId| adapters.iter().any(|card| card.id == *id);
+        match merge.spec.adapters.iter().all(is_there) {
+            true => lab.methods.with(|methods| names::of_merge(&merge.spec, methods, adapters)),
+            false => merge.adapter.name.clone(),
+        }
+    })
+}
+
 #[component]
 fn Row(merge: MergeReport) -> impl IntoView {
     let lab = expect_context::<Lab>();
@@ -283,15 +294,15 @@ fn Row(merge: MergeReport) -> impl IntoView {
     view! {
         <tr data-testid="merge-row" data-name=merge.adapter.name.clone() data-method=merge.spec.method.clone()
             data-distance=distance.map(|x| x.to_string())>
-            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{merge.adapter.name.clone()}</th>
+            <th scope="row"><span class="swatch" style=format!("background: {}", pictures::css(pictures::role(lab, id))) aria-hidden="true"></span>{named(lab, &merge)}</th>
             <td class="n">{mean(|l| l.diagonal_share).map_or("—".to_owned(), words::percent)}</td>
             <td class="n">{cost}</td>
             <td class="n">{number(distance)}</td>
             <td class="buttons">
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
-                <button class="small" data-testid="download-adapter" aria-label=format!("Download {}", merge.adapter.name) title="A zip that Python's adapters library loads, with its recipe"
+                <button class="small" data-testid="download-adapter" aria-label=format!("Download {}", named(lab, &merge)) title="A zip that Python's adapters library loads, with its recipe"
                     disabled=move || lab.busy() on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                <button class="small" aria-label=format!("Remove {}", merge.adapter.name) on:click=move |_| lab.remove(id)>"Remove"</button>
+                <button class="small" aria-label=format!("Remove {}", named(lab, &merge)) on:click=move |_| lab.remove(id)>"Remove"</button>
             </td>
         </tr>
     }
