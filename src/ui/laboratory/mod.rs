@@ -185,9 +185,9 @@ impl Laboratory {
         self.link.with(|link| link.workers).unwrap_or_else(|| pool::workers(cores, memory))
     }
 
-    /// Names of the models that are served with the page.
+    /// Folders of the models that are served with the page.
     fn served(self) -> Vec<String> {
-        self.lab.sample.with_untracked(|sample| sample.as_ref().map(Sample::served).unwrap_or_default())
+        self.lab.sample.with_untracked(|sample| sample.as_ref().map(Sample::folders).unwrap_or_default())
     }
 
     /// Shows what another address says, where it is the laboratory's.
