@@ -118,7 +118,7 @@ pub enum SpecError {
         methods: usize,
         /// Their product, or as much as can be counted.
         runs: usize,
-        /// [`MOST_RUNS`].
+        /// Of any experiment.
         most: usize,
     },
     /// A PLM that is not among those of the experiment.
