@@ -179,6 +179,7 @@ impl Curves {
                     }
                     said
                 }
+                [(name, values)] if values.len() == 1 => format!("{what} of {name}: {}", write(values[0])),
                 [(name, values)] => format!("{what} of {name} from {} to {}", write(values[0]), write(end(values))),
                 [first, others @ ..] => {
                     // Of accuracies the most is the best, of losses the least.
@@ -250,6 +251,9 @@ mod tests {
         let training = Curves { title: "Training".into(), x: "step".into(), end: None, panels };
         let said = "Training loss ends lowest for snli (0.036). Dev accuracy ends highest for mnli (20.0 %).";
         assert_eq!(training.scene(640.0).summary, said);
+        let first = Panel { runs: vec![run("mnli", &[(1.0, 0.9)])], ..panel("training loss", Unit::Plain) };
+        let first = Curves { panels: vec![first], ..training.clone() };
+        assert_eq!(first.scene(640.0).summary, "Training loss of mnli: 0.9.");
         let layers = Curves { x: "layer".into(), panels: vec![panel("cosine", Unit::Plain)], ..training };
         assert_eq!(layers.scene(640.0).summary, "Cosine: mnli 0.2 to 0.9, snli 0.036 to 0.8.");
     }
