@@ -7,7 +7,7 @@ mod support;
 use burn::tensor::Device;
 use mera_lab::merge::concat::concatenate;
 use mera_lab::merge::params::LocationParams;
-use mera_lab::model::{NonLinearity, RunParams, gated};
+use mera_lab::model::{Encoder, NonLinearity, RunParams, gated};
 use mera_lab::tensors::adapter::Location;
 use mera_lab::tensors::{Tensor, TensorSet};
 use mera_lab::text::{EncodedRow, Encoding};
@@ -321,16 +321,23 @@ fn few_shot(body: &Body, start: &TensorSet) -> FewShotRun {
     FewShotRun::new(architecture, start, data, settings, &device()).unwrap()
 }
 
-#[test]
-fn a_run_goes_on_where_it_was_whatever_it_trains() {
-    let encoder = tiny_encoder(&device());
+/// The whole encoder with a head.
+fn full_start(encoder: &Encoder) -> TensorSet {
     let mut full = pollster::block_on(encoder.params()).unwrap();
     for (name, tensor) in canonical(&[trajectory("full", "start/model_head.safetensors")]) {
         full.insert(name, tensor);
     }
+    full
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_whatever_it_trains() {
+    let encoder = tiny_encoder(&device());
     let adapters = fused_adapters(&device());
     let gated = Body::Gated { adapters: adapters.clone(), gate_rate: GATE_RATE };
-    for (body, start) in [(Body::Fusion(adapters), fusion_start()), (gated, gated_start()), (Body::Full, full)] {
+    for (body, start) in
+        [(Body::Fusion(adapters), fusion_start()), (gated, gated_start()), (Body::Full, full_start(&encoder))]
+    {
         let step = |run: &mut FewShotRun| pollster::block_on(run.step(&encoder)).unwrap();
         let mut run = few_shot(&body, &start);
         while run.curve().len() < 3 {
@@ -353,14 +360,10 @@ fn a_run_goes_on_where_it_was_whatever_it_trains() {
 #[test]
 fn a_step_in_parts_is_the_whole_step() {
     let encoder = tiny_encoder(&device());
-    let mut full = pollster::block_on(encoder.params()).unwrap();
-    for (name, tensor) in canonical(&[trajectory("full", "start/model_head.safetensors")]) {
-        full.insert(name, tensor);
-    }
     let files = ["start/adapter.safetensors", "start/model_head.safetensors"];
     let adapter = canonical(&files.map(|file| trajectory("adapter", file)));
     let fusion = Body::Fusion(fused_adapters(&device()));
-    for (body, start) in [(Body::default(), adapter), (fusion, fusion_start()), (Body::Full, full)] {
+    for (body, start) in [(Body::default(), adapter), (fusion, fusion_start()), (Body::Full, full_start(&encoder))] {
         let ended = |mut run: FewShotRun| {
             let mut calls = 0;
             while run.status() == RunStatus::Running {

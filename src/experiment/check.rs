@@ -259,8 +259,7 @@ pub(super) fn experiment(experiment: &Experiment) -> Result<(), SpecError> {
             return Err(SpecError::NoAdapters(compared.name));
         }
         check_variant(&compared.variant, compared.kind)?;
-        let known = |name: &String| experiment.adapters.iter().any(|adapter| adapter.name == *name);
-        if let Some(name) = compared.variant.reference.filter(|name| !known(name)) {
+        if let Some(name) = compared.variant.reference.filter(|name| !is_adapter(experiment, name)) {
             return Err(SpecError::Reference { variant: compared.name, name });
         }
     }
@@ -361,8 +360,7 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
         named => named,
     };
     for target in &experiment.targets {
-        let known = |name: &&String| experiment.adapters.iter().any(|adapter| adapter.name == **name);
-        if let Some(name) = target.without.iter().find(|name| !known(name)) {
+        if let Some(name) = target.without.iter().find(|name| !is_adapter(experiment, name)) {
             return Err(SpecError::Without { target: target.name.clone(), name: name.clone() });
         }
         if let Some(tracks) = tracks.iter().find(|tracks| experiment.set(**tracks, target).is_empty()) {
@@ -371,6 +369,10 @@ fn sets(experiment: &Experiment) -> Result<(), SpecError> {
         }
     }
     Ok(())
+}
+
+fn is_adapter(experiment: &Experiment, name: &str) -> bool {
+    experiment.adapters.iter().any(|adapter| adapter.name == name)
 }
 
 fn once<T: ToString + Ord>(what: &'static str, values: &[T]) -> Result<(), SpecError> {

@@ -237,8 +237,8 @@ impl Engine {
         let best = of_singles.reduce(|a, b| if better_on_dev(of_dev(&b.record), of_dev(&a.record)) { b } else { a });
         let Finished { record, detail } = best.ok_or(crate::merge::MergeError::NoInputs)?;
         let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
-        let PlannedRun { method, tracks, hash, .. } = run.clone();
-        let (protocol, settings) = (Some(run.protocol.clone()), Some(run.settings.clone()));
+        let PlannedRun { method, tracks, hash, protocol, settings, .. } = run.clone();
+        let (protocol, settings) = (Some(protocol), Some(settings));
         let record = Record { method, tracks, hash, protocol, settings, seconds, chosen, scores, ..record };
         laboratory.keep(record.clone());
         Ok(Finished { record, detail })
