@@ -239,9 +239,10 @@ impl<'a> Grid<'a> {
                 Ok(Outcome::RunExperiment(finished)) => finished,
                 Ok(_) => return Err(CliError::Answer),
                 Err(error) if error.stops_all() => return Err(self.failed(first, &error)),
-                // Which of them it is shows when each goes alone.
+                // By halves it shows which of them it is, or how many the device takes.
                 Err(_) if hashes.len() > 1 => {
-                    hashes.into_iter().rev().for_each(|hash| passes.push_front(vec![hash]));
+                    let (first, second) = hashes.split_at(hashes.len().div_ceil(2));
+                    [second, first].iter().for_each(|half| passes.push_front(half.to_vec()));
                     continue;
                 }
                 Err(error) => {

@@ -132,6 +132,16 @@ impl Pool {
         }
     }
 
+    /// The pass of `member` was done by somebody else: it says nothing of the pace.
+    pub fn done_elsewhere(&mut self, member: usize) {
+        self.taken.remove(&member);
+    }
+
+    /// Somebody else is at the pass of `member`: what it says may be had later.
+    pub fn put_off(&mut self, member: usize) {
+        self.waiting.extend(self.taken.remove(&member));
+    }
+
     /// The pass of `member` is not done; what of it has failed for good, with the reason.
     pub fn give_back(&mut self, member: usize, why: GaveBack) -> Vec<(String, String)> {
         let Some(mut pass) = self.taken.remove(&member) else { return Vec::new() };
@@ -306,6 +316,17 @@ mod tests {
         assert_eq!(pool.take(0, 1.0), Next::Wait);
         assert_eq!(pool.give_back(1, GaveBack::Failed("no".into())), [("b".to_owned(), "no".to_owned())]);
         assert_eq!(pool.take(0, 1.0), pass(&["best"]), "one that has failed holds nobody up");
+    }
+
+    #[test]
+    fn what_somebody_else_is_at_is_put_off() {
+        let mut pool = pool(&[&["a"], &["b"], &["c"]]);
+        assert_eq!(pool.take(0, 0.0), pass(&["a"]));
+        pool.put_off(0);
+        assert_eq!(pool.take(0, 0.0), pass(&["b"]), "it comes after all others");
+        pool.done_elsewhere(0);
+        assert_eq!((pool.left(), pool.seconds_left(1, 9.0)), (2, None));
+        assert_eq!((pool.take(0, 9.0), pool.take(1, 9.0)), (pass(&["c"]), pass(&["a"])));
     }
 
     #[test]

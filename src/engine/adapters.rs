@@ -126,7 +126,10 @@ impl LoadedAdapter {
                 .map(|at| [Part::DownWeight, Part::UpWeight].map(|part| root_mean_square(at.param(part))))
                 .collect(),
             sha256: self.sha256().to_owned(),
-            remarks: self.file.problems.iter().map(ToString::to_string).chain(of_head).collect(),
+            remarks: (self.file.problems.iter().map(ToString::to_string))
+                .chain(adapter_form(&self.file).err().map(|error| error.to_string()))
+                .chain(of_head)
+                .collect(),
         }
     }
 }

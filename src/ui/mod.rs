@@ -37,7 +37,7 @@
 //! | `live`, `run-row` | the run going on: `data-step`, `data-loss`, `data-dev`; a run: `data-name`, `data-status`, `data-accuracy` |
 //! | `predict-text`, `predict-go`, `prediction` | a sentence of one's own |
 //! | `result-row` | a row of the table: `data-name`, `data-accuracy`, `data-seed` |
-//! | `majority`, `export-csv`, `download-run`, `download-curve`, `confusion` | beside it |
+//! | `majority`, `off-track`, `export-csv`, `download-run`, `download-curve`, `confusion` | beside it |
 //! | `sheet`, `experiment-select`, `of-lab`, `forget`, `unreadable`, `toml` | the experiment of the laboratory; `data-shown` is its name |
 //! | `use-<method>`, `shots`, `seeds`, `training-<key>`, `workers`, `adapter-track`, `target-track`, `target-without`, `use-tracks-<tracks>`, `use-plm-<name>` | its form |
 //! | `score-adapters`, `scoring`, `stop-scoring`, `scores` | scores of a target's adapters before any training: asked for, on their way (`data-share`), stopped, there |

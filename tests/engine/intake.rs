@@ -43,6 +43,15 @@ fn data_of_one_name_are_told_apart() {
 }
 
 #[test]
+fn an_adapter_of_a_kind_that_does_not_run_is_told() {
+    let files =
+        ["adapter_config.json", "adapter.safetensors"].map(|name| bytes(&format!("adapterhub/houlsby/{name}"), name));
+    let opened = ask(&mut Engine::new(NoGpu), Open { files: files.to_vec() }).unwrap();
+    assert_eq!((opened.adapters[0].kind.as_str(), opened.problems.len()), ("double_seq_bn", 0));
+    insta::assert_snapshot!(opened.adapters[0].remarks.join("\n"), @"the architecture double_seq_bn is not run here; supported is seq_bn");
+}
+
+#[test]
 fn an_adapter_for_another_plm_is_told() {
     let (mut engine, adapters, _) = loaded();
     // Adapter a, made to say that it is for another PLM.

@@ -1,6 +1,7 @@
 //! What the page needs from the browser, each in a few lines: files in, files out, storage, theme, address.
 
 pub mod address;
+pub mod claim;
 pub mod files;
 pub mod json;
 pub mod keep;

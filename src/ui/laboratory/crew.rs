@@ -5,6 +5,7 @@ use super::member::Member;
 use super::{Crew, Laboratory};
 use crate::client::pool::{GaveBack, Next, Pool};
 use crate::protocol::*;
+use crate::ui::browser::claim::claim;
 use crate::ui::browser::{now, sleep};
 use crate::ui::state::laboratory::{Experiment, Status};
 use crate::ui::state::words;
@@ -142,7 +143,7 @@ impl Laboratory {
         };
         self.change(&name, |one| one.plan(plm, card.clone()));
         self.keep_experiment(&name).await;
-        self.recall(&card).await;
+        self.recall(card.runs.iter().map(|run| &run.hash)).await;
         self.adopt(&first, experiment, &card).await;
         let now = self.named(&name);
         let next = self.records.with_untracked(|records| {
@@ -214,7 +215,7 @@ impl Laboratory {
             experiment.bundle.records.iter().find(|line| line.contains(&key)).cloned()
         };
         let open = card.runs.iter().map(|run| run.hash.clone());
-        let open = open.filter(|hash| self.records.with_untracked(|records| !records.contains_key(hash)));
+        let open = open.filter(|hash| !self.is_done(hash));
         let (hashes, records): (Vec<String>, Vec<String>) =
             open.filter_map(|hash| Some((hash.clone(), there(&hash)?))).unzip();
         let mut parts = vec![(hashes, records)];
@@ -248,6 +249,20 @@ impl Laboratory {
                 }
                 Next::End => break,
             };
+            // Another tab may be at the same runs, or have done them since they were planned.
+            let Some(_claims) = claim(&hashes).await else {
+                self.pool.update_value(|pool| pool.put_off(number));
+                self.says(number, "waits for another tab");
+                sleep(AGAIN).await;
+                continue;
+            };
+            self.recall(hashes.iter()).await;
+            let hashes: Vec<String> = hashes.into_iter().filter(|hash| !self.is_done(hash)).collect();
+            if hashes.is_empty() {
+                self.pool.update_value(|pool| pool.done_elsewhere(number));
+                self.sum_up();
+                continue;
+            }
             self.says(number, &self.described(&hashes));
             self.live.update(|live| live.extend(hashes.iter().map(|hash| (hash.clone(), Default::default()))));
             let ask = RunExperiment { hashes: hashes.clone(), records: self.beside(experiment, &hashes) };

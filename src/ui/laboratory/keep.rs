@@ -31,15 +31,20 @@ impl Laboratory {
         if keep::has(&name).await { Ok(()) } else { keep::put(&name, run).await }
     }
 
-    /// Reads the runs of a plan that are kept and not here yet.
-    pub(super) async fn recall(self, card: &ExperimentCard) {
+    /// Whether the run of that hash is done, as far as is known here.
+    pub(super) fn is_done(self, hash: &str) -> bool {
+        self.records.with_untracked(|records| records.contains_key(hash))
+    }
+
+    /// Reads the runs of these hashes that are kept and not here yet.
+    pub(super) async fn recall(self, hashes: impl Iterator<Item = &String>) {
         let mut found = Vec::new();
-        for run in &card.runs {
-            if self.records.with_untracked(|records| records.contains_key(&run.hash)) {
+        for hash in hashes {
+            if self.is_done(hash) {
                 continue;
             }
-            if let Ok(Some(finished)) = keep::get::<FinishedRun>(&format!("{RUNS}{}", run.hash)).await {
-                found.push((run.hash.clone(), Arc::new(finished)));
+            if let Ok(Some(finished)) = keep::get::<FinishedRun>(&format!("{RUNS}{hash}")).await {
+                found.push((hash.clone(), Arc::new(finished)));
             }
         }
         if !found.is_empty() {
@@ -120,7 +125,7 @@ impl Laboratory {
                 });
             }
             for card in &kept.cards {
-                self.recall(card).await;
+                self.recall(card.runs.iter().map(|run| &run.hash)).await;
             }
             let (files, records) = (Arc::new(files), kept.records);
             let bundle = Bundle { name: kept.name.clone(), toml: kept.toml, files, records };

@@ -25,8 +25,14 @@ pub fn of_merge(spec: &MergeSpec, methods: &[MethodCard], all: &[AdapterCard]) -
     if matches!(spec.texts, Texts::Lines(_)) && looks_at_texts(spec, methods) {
         apart.push("own texts".into());
     }
-    apart.push(format!("of {}", spec.adapters.iter().filter_map(name).collect::<Vec<_>>().join(" + ")));
+    apart.push(of_inputs(&spec.adapters.iter().filter_map(name).collect::<Vec<_>>()));
     format!("{title} ({})", apart.join(", "))
+}
+
+/// What a merge is made of, in words.
+#[must_use]
+pub fn of_inputs<S: std::borrow::Borrow<str>>(names: &[S]) -> String {
+    format!("of {}", names.join(" + "))
 }
 
 /// Whether what comes of a merge depends on its texts.

@@ -137,6 +137,43 @@ pub fn groups(runs: &[RunReport], origins: &[Origin], task: &Task) -> Vec<Group>
     groups
 }
 
+/// What merges among the groups were made of, by place.
+fn inputs<'a>(groups: &[Group], origins: &'a [Origin]) -> Vec<Option<&'a [String]>> {
+    let of_merge = |group: &Group| origins::of(origins, &group.start).filter(|origin| origin.merge.is_some());
+    groups.iter().map(|group| of_merge(group).map(|origin| origin.inputs.as_slice())).collect()
+}
+
+/// The groups as they are called beside each other: without what merges were made of, where it is the same for all of them.
+#[must_use]
+pub fn beside_each_other(mut groups: Vec<Group>, origins: &[Origin]) -> Vec<Group> {
+    let mut made_of: Vec<&[String]> = inputs(&groups, origins).into_iter().flatten().collect();
+    made_of.dedup();
+    if let [all] = made_of.as_slice() {
+        let of = names::of_inputs(all);
+        for Group { name, .. } in &mut groups {
+            *name = name.replace(&format!(" ({of})"), "").replace(&format!(", {of})"), ")");
+        }
+    }
+    groups
+}
+
+/// The adapters of other tracks than the task's that every merge among the groups has in it, where others are left to
+/// merge without them.
+#[must_use]
+pub fn off_track<'a>(
+    groups: &[Group],
+    origins: &[Origin],
+    adapters: &'a [AdapterCard],
+    track: &str,
+) -> Vec<&'a AdapterCard> {
+    let merges: Vec<&[String]> = inputs(groups, origins).into_iter().flatten().collect();
+    let everywhere = |card: &&AdapterCard| merges.iter().all(|inputs| inputs.contains(&card.name));
+    let (own, others): (Vec<&AdapterCard>, Vec<&AdapterCard>) =
+        adapters.iter().filter(everywhere).partition(|card| card.track.eq_ignore_ascii_case(track));
+    let is_told = !merges.is_empty() && own.len() > 1 && others.iter().all(|card| !card.track.is_empty());
+    if is_told { others } else { Vec::new() }
+}
+
 /// Loss and accuracy of a run, step by step, as CSV (RFC 4180); what was measured at the end of an epoch stands in its row.
 #[must_use]
 pub fn curve_csv(run: &RunReport) -> String {
@@ -331,6 +368,45 @@ pub(super) mod tests {
         let runs = [of(0, 1, 0.5), of(2, 1, 0.0), of(1, 2, 0.75)];
         let one = |count, accuracies: &[f64]| ("TIES".to_owned(), count, accuracies.to_vec());
         assert_eq!(grouped(&runs, &origins), [one(2, &[0.5, 0.75]), one(1, &[0.0])]);
+    }
+
+    #[test]
+    fn what_all_merges_are_made_of_is_not_said_of_each() {
+        let origins = merges();
+        let start = |merge: usize| origins[merge].start.clone();
+        let titled = |runs: &[RunReport]| -> Vec<String> {
+            let groups = beside_each_other(groups(runs, &origins, &tasks(runs)[0]), &origins);
+            groups.into_iter().map(|group| group.name).collect()
+        };
+        let mut runs = vec![
+            run("TIES (of a + b)", start(0), 4, 1, Some(0.5)),
+            run("TIES (summed, of a + b)", start(1), 4, 2, Some(0.5)),
+            run("b", HEAD, 4, 1, Some(0.5)),
+        ];
+        runs[1].asked.settings.trained = Trained::Up;
+        assert_eq!(titled(&runs), ["TIES", "TIES (summed)", "b"]);
+        runs.push(run("TIES (of a + b + c)", start(2), 4, 1, Some(0.5)));
+        assert_eq!(titled(&runs)[0], "TIES (of a + b)");
+    }
+
+    #[test]
+    fn adapters_of_another_track_in_every_merge_are_told() {
+        let origins = merges();
+        let track = |card: AdapterCard, track: &str| AdapterCard { track: track.into(), ..card };
+        let adapters =
+            [track(adapter(1, "a"), "NLI"), track(adapter(2, "b"), "nli"), track(adapter(3, "c"), "paraphrase")];
+        let told = |runs: &[RunReport], adapters: &[AdapterCard]| -> Vec<String> {
+            let groups = groups(runs, &origins, &tasks(runs)[0]);
+            off_track(&groups, &origins, adapters, "NLI").iter().map(|card| card.name.clone()).collect()
+        };
+        let all = run("TIES", origins[2].start.clone(), 4, 1, Some(0.5));
+        let own = run("TIES", origins[0].start.clone(), 4, 1, Some(0.5));
+        assert_eq!(told(std::slice::from_ref(&all), &adapters), ["c"]);
+        assert!(told(&[all.clone(), own], &adapters).is_empty(), "without it they have been merged too");
+        assert!(told(std::slice::from_ref(&all), &adapters[1..]).is_empty(), "nothing is left to merge");
+        assert!(told(&[run("head", HEAD, 4, 1, Some(0.5))], &adapters).is_empty());
+        let untold = [adapters[0].clone(), adapters[1].clone(), adapter(3, "c")];
+        assert!(told(&[all], &untold).is_empty(), "its track is not known");
     }
 
     #[test]

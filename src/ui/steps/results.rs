@@ -56,8 +56,14 @@ pub fn Picture() -> impl IntoView {
     let task = task(lab, chosen);
     let groups = Memo::new(move |_| {
         let origins = lab.origins.get();
-        task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &origins, &task))).unwrap_or_default()
+        let groups = task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &origins, &task)));
+        results::beside_each_other(groups.unwrap_or_default(), &origins)
     });
+    let off_track = move || {
+        let data = task.get().and_then(|task| lab.data.get().into_iter().find(|card| card.id == task.episode.data))?;
+        let (origins, adapters) = (lab.origins.get(), lab.adapters.get());
+        off_track_words(&results::off_track(&groups.get(), &origins, &adapters, &data.track), &data)
+    };
     let method = move |group: &Group, values| Method {
         name: group.name.clone(),
         role: pictures::start_role(lab, &group.start),
@@ -123,6 +129,7 @@ pub fn Picture() -> impl IntoView {
                     {move || majority().map(|m| format!("A constant answer scores {}.", words::score(m)))}
                 </p>
             </Show>
+            {move || off_track().map(|words| view! { <p class="quiet-words" data-testid="off-track">{words}</p> })}
             <Figure picture=comparison file_name="accuracy"/>
             <Show when=move || !paired().methods.is_empty()>
                 <Figure picture=paired file_name="paired-differences"/>
@@ -131,6 +138,22 @@ pub fn Picture() -> impl IntoView {
             <ConfusionOf/>
         </Show>
     }
+}
+
+/// That adapters of other tracks than the data's took part, and what could be tried.
+fn off_track_words(others: &[&AdapterCard], data: &DataCard) -> Option<String> {
+    let (are, them) = match others.len() {
+        0 => return None,
+        1 => ("is of another track", "it"),
+        _ => ("are of other tracks", "them"),
+    };
+    let names: Vec<String> = others.iter().map(|card| format!("{} ({})", card.name, card.track)).collect();
+    Some(format!(
+        "{} {are} than {} ({}). Adapters of one track tend to merge better: leave {them} out under Adapters, and compare again.",
+        names.join(", "),
+        data.name,
+        data.track
+    ))
 }
 
 /// What a task is, and what sets it apart from the others.

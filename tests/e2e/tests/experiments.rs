@@ -13,6 +13,9 @@ const LONG_ONE: (&str, &str) =
     ("long", "seeds = [1, 2, 3, 4, 5, 6, 7, 8]\nmethods = [\"scratch\", \"single\"]\n[training]\nepochs = 60");
 const SHORT_ONE: (&str, &str) =
     ("short", "seeds = [13]\nmethods = [\"majority\", \"sum\", \"fusion\"]\n[training]\nepochs = 2");
+/// Goes on for as long as another tab takes to join in.
+const SHARED_ONE: (&str, &str) =
+    ("shared", "seeds = [1, 2, 3, 4, 5, 6]\nmethods = [\"scratch\", \"single\"]\n[training]\nepochs = 60");
 
 /// The methods of the short one.
 const METHODS: [&str; 3] = ["majority", "sum", "fusion"];
@@ -110,6 +113,50 @@ async fn the_sample_experiment_runs_on_either_model() -> Result<()> {
     };
     let result = result.await;
     lab.close_after("the_sample_experiment_runs_on_either_model", result).await
+}
+
+#[tokio::test]
+async fn two_tabs_share_an_experiment() -> Result<()> {
+    const LINK: &str = "#/laboratory?device=cpu&workers=1";
+    let files = TempDir::new()?;
+    let shared = prepare(files.path(), SHARED_ONE)?;
+    let lab = Lab::open(LINK).await?;
+    let result = async {
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        open(&lab, &shared, "shared").await?;
+        lab.press("run-experiment").await?;
+        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+
+        let first = lab.client().window().await?;
+        let second = lab.client().new_window(true).await?;
+        lab.client().switch_to_window(second.handle).await?;
+        lab.client().goto(&format!("{}{LINK}", lab.url())).await?;
+        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+        show(&lab, "shared").await?;
+        lab.press("resume-experiment").await?;
+        is(&lab, "done").await?;
+        let there = records(&lab).await?;
+        ensure!(there.len() == 18, "{} runs are done", there.len());
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+
+        // A run that both had done would have taken each its own time.
+        lab.client().switch_to_window(first).await?;
+        is(&lab, "done").await?;
+        let here = records(&lab).await?;
+        ensure!(here == there, "{here:?}, then {there:?}");
+        ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
+        Ok(())
+    };
+    let result = result.await;
+    lab.close_after("two_tabs_share_an_experiment", result).await
+}
+
+/// The lines of `records.jsonl`, in one order.
+async fn records(lab: &Lab) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(lab.download("export-records").await?)?;
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    Ok(lines)
 }
 
 async fn open(lab: &Lab, folder: &Path, name: &str) -> Result<()> {

@@ -55,6 +55,9 @@ async fn one_click_runs_the_example() -> Result<()> {
         lab.until("device-chip", "data-status", SOON, |status| status == "ready").await?;
         lab.press("step-results").await?;
         lab.until("result-row", "data-accuracy", LONG, in_unit_interval).await?;
+        lab.find("off-track").await?;
+        let told = lab.texts("off-track").await?.concat();
+        ensure!(told.starts_with("paws (paraphrase) is of another track than everyday-nli (NLI)"), "{told}");
         ensure!(lab.texts("problem").await?.is_empty(), "{:?}", lab.texts("problem").await?);
         lab.press("page-device").await?;
         let said = lab.client().find(fantoccini::Locator::Css("main")).await?.text().await?;
