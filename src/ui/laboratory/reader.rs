@@ -62,42 +62,40 @@ impl Laboratory {
             return;
         }
         let name = shown.sheet.targets.get(target).map(|target| target.name.clone()).unwrap_or_default();
-        let question = match Question::new(&shown.bundle.name, &shown.sheet, target) {
-            Ok(question) => question,
+        let questions = match Question::on_every_plm(&shown.bundle.name, &shown.sheet, target) {
+            Ok(questions) => questions,
             Err(line) => return self.lab.problem(name, line),
         };
-        let steps = if self.ready_reader(&shown, 0).is_some() { 1 } else { score::steps(&shown.sheet) };
-        self.scoring.set(Some(Scoring::new(question.clone(), name.clone(), steps)));
+        let is_ready = |plm| self.ready_reader(&shown, plm).is_some();
+        let steps = (0..questions.len()).map(|plm| if is_ready(plm) { 1 } else { score::steps(&shown.sheet) }).sum();
+        self.scoring.set(Some(Scoring::new(shown.bundle.name.clone(), name.clone(), steps)));
         spawn_local(async move {
-            let scores = self.scored(&shown, target, &question).await;
+            let outcome = self.answered(&shown, target, questions).await;
             let stopping = self.scoring.with_untracked(|scoring| scoring.as_ref().is_some_and(|one| one.stopping));
             self.scoring.set(None);
-            match scores {
-                Ok(scores) => self.evidence.update(|all| {
-                    all.retain(|one| one.question != question);
-                    all.push(Evidence { question, scores });
-                }),
-                // What was asked to stop says so too.
-                Err(_) if stopping => {}
-                Err(failure) => self.lab.problem(name, failure.message),
+            // What was asked to stop says so too.
+            if let Err(failure) = outcome
+                && !stopping
+            {
+                self.lab.problem(name, failure.message);
             }
         });
     }
 
-    async fn scored(
-        self,
-        experiment: &Experiment,
-        target: usize,
-        question: &Question,
-    ) -> Result<AdapterScores, Failure> {
-        let Reader { parts, member, .. } = self.reader_for(experiment, 0).await?;
-        let data = parts
-            .targets
-            .get(target)
-            .copied()
-            .ok_or_else(|| Failure { kind: FailureKind::Input, message: "the experiment has no such target".into() })?;
-        self.says(READER, "scores the adapters");
-        self.asked(&member, question.ask(&parts.adapters, data)).await
+    /// Answers `questions` about target number `target`, one for each PLM of the experiment.
+    async fn answered(self, experiment: &Experiment, target: usize, questions: Vec<Question>) -> Result<(), Failure> {
+        for (plm, question) in questions.into_iter().enumerate() {
+            let Reader { parts, member, .. } = self.reader_for(experiment, plm).await?;
+            let line = || Failure { kind: FailureKind::Input, message: "the experiment has no such target".into() };
+            let data = parts.targets.get(target).copied().ok_or_else(line)?;
+            self.says(READER, "scores the adapters");
+            let scores = self.asked(&member, question.ask(&parts.adapters, data)).await?;
+            self.evidence.update(|all| {
+                all.retain(|one| one.question != question);
+                all.push(Evidence { question, scores });
+            });
+        }
+        Ok(())
     }
 
     /// Stops what [`Laboratory::score`] has begun.
@@ -111,14 +109,17 @@ impl Laboratory {
         }
     }
 
-    /// What is known of target number `target` of the experiment in sight before any training.
+    /// What is known of target number `target` of the experiment in sight before any training, by PLM.
     #[must_use]
-    pub fn evidence_on(self, target: usize) -> Option<Evidence> {
-        let question = self.shown.with(|shown| {
+    pub fn evidence_on(self, target: usize) -> Vec<Evidence> {
+        let questions = self.shown.with(|shown| {
             let shown = shown.as_ref()?;
-            Question::new(&shown.bundle.name, &shown.sheet, target).ok()
-        })?;
-        self.evidence.with(|all| all.iter().find(|one| one.question == question).cloned())
+            Question::on_every_plm(&shown.bundle.name, &shown.sheet, target).ok()
+        });
+        let questions = questions.unwrap_or_default();
+        self.evidence.with(|all| {
+            questions.iter().filter_map(|asked| all.iter().find(|one| one.question == *asked)).cloned().collect()
+        })
     }
 
     /// The worker that has planned the experiment as it is, on its PLM number `plm`.

@@ -46,7 +46,7 @@ pub(super) fn TargetScores(target: usize) -> impl IntoView {
     };
     let is_here = Memo::new(move |_| {
         laboratory.scoring.with(|scoring| {
-            let of = scoring.as_ref().map(|one| (one.question.experiment.clone(), one.target.clone()));
+            let of = scoring.as_ref().map(|one| (one.experiment.clone(), one.target.clone()));
             of.is_some() && of == own()
         })
     });
@@ -69,7 +69,7 @@ pub(super) fn TargetScores(target: usize) -> impl IntoView {
                     <button data-testid="stop-scoring" aria-label="Cancel the scoring" disabled=stopping on:click=move |_| laboratory.stop_scoring()>"Cancel"</button>
                 </div>
             </Show>
-            {move || evidence.get().map(|evidence| {
+            {move || evidence.get().into_iter().map(|evidence| {
                 let asked = &evidence.question;
                 let on = format!(
                     "On {}, {} to learn from and {} to choose on a class, seed {}.", last(&asked.plm), asked.k, asked.k, asked.seed
@@ -80,7 +80,7 @@ pub(super) fn TargetScores(target: usize) -> impl IntoView {
                         <p class="quiet-words">{on}</p>
                     </div>
                 }
-            })}
+            }).collect_view()}
         </div>
     }
 }

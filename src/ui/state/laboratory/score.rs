@@ -9,7 +9,7 @@ use vecmap::VecMap;
 pub struct Question {
     /// Name of the experiment.
     pub experiment: String,
-    /// The PLM, as the experiment's file names it: the first one.
+    /// The PLM, as the experiment's file names it.
     pub plm: String,
     /// The adapters that the target may use: their places in the file, names and paths.
     pub adapters: Vec<(usize, String, String)>,
@@ -24,23 +24,31 @@ pub struct Question {
 }
 
 impl Question {
-    /// The question about target number `target` of `sheet`, for the experiment of that name.
+    /// The question about target number `target` of `sheet` on PLM number `plm`, for the experiment of that name.
     ///
     /// # Errors
     /// One line that says what the sheet lacks.
-    pub fn new(experiment: &str, sheet: &ExperimentSheet, target: usize) -> Result<Self, String> {
+    pub fn new(experiment: &str, sheet: &ExperimentSheet, target: usize, plm: usize) -> Result<Self, String> {
         let target = sheet.targets.get(target).ok_or("targets: there is no such target")?;
         let used = sheet.adapters.iter().enumerate().filter(|(_, adapter)| !target.without.contains(&adapter.name));
         let max_length = sheet.training.get("max_length").and_then(|value| value.parse().ok());
         Ok(Self {
             experiment: experiment.to_owned(),
-            plm: sheet.plms.first().ok_or("plm: the experiment names no PLM")?.clone(),
+            plm: sheet.plms.get(plm).ok_or("plm: there is no such PLM")?.clone(),
             adapters: used.map(|(place, adapter)| (place, adapter.name.clone(), adapter.path.clone())).collect(),
             data: (target.train.clone(), target.test.clone()),
             k: *sheet.shots.first().ok_or("shots: the experiment names no k")?,
             seed: *sheet.seeds.first().ok_or("seeds: the experiment names no seed")?,
             max_length: max_length.ok_or("max_length: it is no whole number")?,
         })
+    }
+
+    /// The same on each of the sheet's PLMs.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn on_every_plm(experiment: &str, sheet: &ExperimentSheet, target: usize) -> Result<Vec<Self>, String> {
+        (0..sheet.plms.len()).map(|plm| Self::new(experiment, sheet, target, plm)).collect()
     }
 
     /// As the engine is asked, given what it has loaded: the adapters in the file's order, the target's data.
@@ -74,8 +82,8 @@ impl Evidence {
 /// Scores that are being computed: a worker loads what the experiment names, one thing after the other, and scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scoring {
-    /// What is asked.
-    pub question: Question,
+    /// Name of the experiment.
+    pub experiment: String,
     /// Name of the target.
     pub target: String,
     /// What the worker is at, in a few words.
@@ -90,8 +98,8 @@ pub struct Scoring {
 impl Scoring {
     /// Scores for a target, in so many commands to the worker.
     #[must_use]
-    pub fn new(question: Question, target: String, steps: usize) -> Self {
-        Self { question, target, doing: String::new(), stopping: false, steps, step: 0, meter: None }
+    pub fn new(experiment: String, target: String, steps: usize) -> Self {
+        Self { experiment, target, doing: String::new(), stopping: false, steps, step: 0, meter: None }
     }
 
     /// The next command begins `now`, in seconds of any clock.
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_question_is_about_the_first_episode_and_the_adapters_in_use() {
-        let question = Question::new("short", &sheet(), 0).unwrap();
+        let question = Question::new("short", &sheet(), 0, 0).unwrap();
         let loaded = [7, 8, 9].map(AdapterId);
         let ask = question.ask(&loaded, (DataId(1), Some(DataId(2))));
         assert_eq!(ask.adapters, [AdapterId(8), AdapterId(9)]);
@@ -169,25 +177,28 @@ mod tests {
 
     #[test]
     fn a_track_changes_nothing_and_an_example_more_does() {
-        let asked = Question::new("short", &sheet(), 0).unwrap();
+        let asked = Question::new("short", &sheet(), 0, 0).unwrap();
         let changed = |change: fn(&mut ExperimentSheet)| {
             let mut sheet = sheet();
             change(&mut sheet);
-            Question::new("short", &sheet, 0).unwrap() != asked
+            Question::new("short", &sheet, 0, 0).unwrap() != asked
         };
         assert!(!changed(|sheet| sheet.targets[0].track = "NLI".into()));
         assert!(!changed(|sheet| sheet.adapters[1].track = "NLI".into()));
         assert!(changed(|sheet| sheet.shots[0] = 4));
         assert!(changed(|sheet| sheet.targets[0].without.clear()));
-        assert_eq!(Question::new("short", &sheet(), 1), Err("targets: there is no such target".into()));
+        assert_eq!(Question::new("short", &sheet(), 1, 0), Err("targets: there is no such target".into()));
+        let both = ExperimentSheet { plms: vec!["models/tiny".into(), "models/other".into()], ..sheet() };
+        let plms = Question::on_every_plm("short", &both, 0).unwrap().into_iter().map(|asked| asked.plm);
+        assert_eq!(plms.collect::<Vec<_>>(), both.plms);
         let unfinished = ExperimentSheet { seeds: vec![], ..sheet() };
-        assert_eq!(Question::new("short", &unfinished, 0), Err("seeds: the experiment names no seed".into()));
+        assert_eq!(Question::new("short", &unfinished, 0, 0), Err("seeds: the experiment names no seed".into()));
     }
 
     #[test]
     fn the_share_of_all_commands_never_goes_back() {
-        let question = Question::new("short", &sheet(), 0).unwrap();
-        let mut scoring = Scoring::new(question.clone(), "own".into(), 2);
+        let question = Question::new("short", &sheet(), 0, 0).unwrap();
+        let mut scoring = Scoring::new("short".into(), "own".into(), 2);
         let command: Command = question.ask(&[], (DataId(0), None)).into();
         let report = |done| Progress { phase: Phase::Features, done, total: 4.0, point: None, run: 0, rate: None };
         let mut shares = vec![scoring.share()];
