@@ -146,11 +146,9 @@ impl Laboratory {
         self.recall(card.runs.iter().map(|run| &run.hash)).await;
         self.adopt(&first, experiment, &card).await;
         let now = self.named(&name);
-        let next = self.records.with_untracked(|records| {
-            let is_done = |hash: &str| records.contains_key(hash);
-            let ahead = now.map_or(0.0, |one| one.work_after(plm, is_done));
-            Pool::new(&card.runs, &card.passes, is_done).followed_by(ahead)
-        });
+        let is_done = |hash: &str| self.is_done(hash);
+        let ahead = now.map_or(0.0, |one| one.work_after(plm, is_done));
+        let next = Pool::new(&card.runs, &card.passes, is_done).followed_by(ahead);
         self.pool.update_value(|pool| pool.go_over_to(next));
         // Asked to stop while all this was read.
         if self.pool.with_value(Pool::is_stopped) {

@@ -132,8 +132,7 @@ impl Laboratory {
             let (sheet, cards) = (kept.sheet, kept.cards);
             let mut experiment = Experiment { bundle, sheet, cards, kept: Some(kept.stamp), ..Experiment::default() };
             if !kept.changed {
-                experiment.status =
-                    self.records.with_untracked(|records| experiment.standing(|hash| records.contains_key(hash)));
+                experiment.status = experiment.standing(|hash| self.is_done(hash));
             }
             self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == kept.name) {
                 Some(one) => *one = experiment,

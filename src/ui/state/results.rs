@@ -137,16 +137,16 @@ pub fn groups(runs: &[RunReport], origins: &[Origin], task: &Task) -> Vec<Group>
     groups
 }
 
-/// What merges among the groups were made of, by place.
-fn inputs<'a>(groups: &[Group], origins: &'a [Origin]) -> Vec<Option<&'a [String]>> {
-    let of_merge = |group: &Group| origins::of(origins, &group.start).filter(|origin| origin.merge.is_some());
-    groups.iter().map(|group| of_merge(group).map(|origin| origin.inputs.as_slice())).collect()
+/// What each merge among the groups was made of.
+fn inputs<'a>(groups: &[Group], origins: &'a [Origin]) -> Vec<&'a [String]> {
+    let all = groups.iter().filter_map(|group| origins::of(origins, &group.start));
+    all.filter(|origin| origin.merge.is_some()).map(|origin| origin.inputs.as_slice()).collect()
 }
 
 /// The groups as they are called beside each other: without what merges were made of, where it is the same for all of them.
 #[must_use]
 pub fn beside_each_other(mut groups: Vec<Group>, origins: &[Origin]) -> Vec<Group> {
-    let mut made_of: Vec<&[String]> = inputs(&groups, origins).into_iter().flatten().collect();
+    let mut made_of = inputs(&groups, origins);
     made_of.dedup();
     if let [all] = made_of.as_slice() {
         let of = names::of_inputs(all);
@@ -166,11 +166,12 @@ pub fn off_track<'a>(
     adapters: &'a [AdapterCard],
     track: &str,
 ) -> Vec<&'a AdapterCard> {
-    let merges: Vec<&[String]> = inputs(groups, origins).into_iter().flatten().collect();
+    let merges = inputs(groups, origins);
     let everywhere = |card: &&AdapterCard| merges.iter().all(|inputs| inputs.contains(&card.name));
     let (own, others): (Vec<&AdapterCard>, Vec<&AdapterCard>) =
         adapters.iter().filter(everywhere).partition(|card| card.track.eq_ignore_ascii_case(track));
-    let is_told = !merges.is_empty() && own.len() > 1 && others.iter().all(|card| !card.track.is_empty());
+    let is_told =
+        !merges.is_empty() && !track.is_empty() && own.len() > 1 && others.iter().all(|card| !card.track.is_empty());
     if is_told { others } else { Vec::new() }
 }
 
@@ -406,7 +407,10 @@ pub(super) mod tests {
         assert!(told(std::slice::from_ref(&all), &adapters[1..]).is_empty(), "nothing is left to merge");
         assert!(told(&[run("head", HEAD, 4, 1, Some(0.5))], &adapters).is_empty());
         let untold = [adapters[0].clone(), adapters[1].clone(), adapter(3, "c")];
-        assert!(told(&[all], &untold).is_empty(), "its track is not known");
+        assert!(told(std::slice::from_ref(&all), &untold).is_empty(), "its track is not known");
+        let of_no_track = adapters.map(|card| if card.name == "c" { card } else { track(card, "") });
+        let groups = groups(&[all.clone()], &origins, &Task::of(&all.asked));
+        assert!(off_track(&groups, &origins, &of_no_track, "").is_empty(), "the task's track is not known");
     }
 
     #[test]
