@@ -409,7 +409,7 @@ pub(super) mod tests {
         let untold = [adapters[0].clone(), adapters[1].clone(), adapter(3, "c")];
         assert!(told(std::slice::from_ref(&all), &untold).is_empty(), "its track is not known");
         let of_no_track = adapters.map(|card| if card.name == "c" { card } else { track(card, "") });
-        let groups = groups(&[all.clone()], &origins, &Task::of(&all.asked));
+        let groups = groups(std::slice::from_ref(&all), &origins, &Task::of(&all.asked));
         assert!(off_track(&groups, &origins, &of_no_track, "").is_empty(), "the task's track is not known");
     }
 
