@@ -387,7 +387,7 @@ fn bench_measures_forward_and_step() {
     assert!(answer["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
     let steps = answer["adapter_step"].as_array().unwrap();
     assert_eq!((&steps[0]["runs"], &steps[1]["runs"], steps.len()), (&json!(1), &json!(2), 2));
-    assert!(steps.iter().all(|step| step["median_ms"].as_f64().unwrap() > 0.0));
+    assert!(steps.iter().all(|step| step["median_ms"].as_f64().unwrap() > 0.0 && step["repeats"] == 2));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::device::Device;
 use super::error::CliError;
 use super::session::Session;
 use super::{say, say_json};
-use crate::protocol::{self, BenchReport, StepTiming, Timing};
+use crate::protocol::{self, BenchReport, Timing};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -27,8 +27,8 @@ pub(super) struct Bench {
     /// Runs trained in one pass, a measurement each
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8], value_parser = clap::value_parser!(u16).range(1..))]
     runs: Vec<u16>,
-    /// Timed repeats
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Timed repeats of each; on a device that takes more than a minute for them, fewer
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
@@ -63,9 +63,9 @@ impl Bench {
         say(&format!("{engine} on {device}, {cores} cores: {plm}"))?;
         say(&format!("batch of {rows} × {tokens} tokens, bottleneck {bottleneck}"))?;
         say(&line("forward", forward))?;
-        for StepTiming { median_ms, quartiles_ms, runs } in adapter_step {
-            let what = if runs == 1 { "adapter step".to_owned() } else { format!("step of {runs} runs") };
-            say(&line(&what, Timing { median_ms, quartiles_ms }))?;
+        for step in adapter_step {
+            let what = if step.runs == 1 { "adapter step".to_owned() } else { format!("step of {} runs", step.runs) };
+            say(&line(&what, step))?;
         }
         match report.peak_memory_bytes {
             Some(bytes) => say(&format!("{:<16} {:>8.1} MiB", "peak memory", bytes as f64 / f64::from(1 << 20))),
@@ -83,5 +83,5 @@ fn peak_memory() -> Option<u64> {
 
 fn line(what: &str, time: Timing) -> String {
     let [lower, upper] = time.quartiles_ms;
-    format!("{what:<16} {:>8.1} ms   (quartiles {lower:.1} to {upper:.1})", time.median_ms)
+    format!("{what:<16} {:>8.1} ms   (quartiles {lower:.1} to {upper:.1}, {} repeats)", time.median_ms, time.repeats)
 }

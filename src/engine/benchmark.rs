@@ -3,13 +3,19 @@
 use super::device::random_encoder;
 use super::{Engine, EngineError, Observer, VERSION};
 use crate::model::{BertConfig, Encoder, EncoderInput, NoAdapters, RunParams, adapter, head, params::read};
-use crate::protocol::{Bench, BenchReport, Phase, StepTiming, Timing};
+use crate::protocol::{Bench, BenchReport, Phase, Timing};
 use crate::text::random::{Purpose, generator};
 use crate::train::{AdamWConfig, Architecture, LabelledInput, Step, Trainer};
 use rand::Rng;
 
-/// Repeats that only warm up.
+/// Repeats that only warm up, at most.
 const WARM_UP: usize = 3;
+/// No more of them after so many seconds: what is compiled once is compiled by the first.
+const WARM_UP_S: f64 = 10.0;
+/// No more than [`FEWEST`] timed repeats after so many seconds.
+const TIMED_S: f64 = 60.0;
+/// Timed repeats, at least.
+const FEWEST: usize = 3;
 
 /// The shape of all-MiniLM-L6-v2, to measure where no PLM is loaded: speed does not ask what the weights are.
 const MINILM: &[u8] = br#"{"model_type":"bert","vocab_size":30522,"hidden_size":384,"num_hidden_layers":6,
@@ -28,36 +34,33 @@ impl Engine {
                 )
             }
         };
-        let total = (1 + asked.runs.len()) * (WARM_UP + asked.repeats);
-        let mut done = 0;
+        let each = WARM_UP + asked.repeats;
+        let total = (1 + asked.runs.len()) * each;
 
         let input = self.random_batch(&encoder, asked, 1).input;
-        let mut times = Vec::new();
-        for _ in 0..WARM_UP + asked.repeats {
-            observer.at(Phase::Evaluate, done, total).await?;
-            done += 1;
+        let mut times = Times::default();
+        while !times.enough(asked.repeats) {
+            observer.at(Phase::Evaluate, times.count(), total).await?;
             let began = observer.seconds();
             read(encoder.forward(&input, &NoAdapters)?).await?;
-            times.push(observer.seconds() - began);
+            times.add(observer.seconds() - began);
         }
-        let forward = timing(&times);
+        let forward = times.timing(1);
 
         let mut adapter_step = Vec::new();
         for &runs in &asked.runs {
             let batch = self.random_batch(&encoder, asked, runs);
             let mut trainer = self.random_trainer(&encoder, asked, runs)?;
             let learning_rates = vec![1e-3; runs];
-            let mut times = Vec::new();
-            for _ in 0..WARM_UP + asked.repeats {
-                observer.at(Phase::Train, done, total).await?;
-                done += 1;
+            let mut times = Times::default();
+            while !times.enough(asked.repeats) {
+                observer.at(Phase::Train, (1 + adapter_step.len()) * each + times.count(), total).await?;
                 let began = observer.seconds();
                 let step = Step { batch: &batch, learning_rates: &learning_rates, dropout: None };
                 trainer.step(&encoder, &step).await?;
-                times.push(observer.seconds() - began);
+                times.add(observer.seconds() - began);
             }
-            let Timing { median_ms, quartiles_ms } = timing(&times);
-            adapter_step.push(StepTiming { median_ms, quartiles_ms, runs });
+            adapter_step.push(times.timing(runs));
         }
         Ok(BenchReport {
             engine: VERSION.to_owned(),
@@ -66,7 +69,6 @@ impl Engine {
             rows: asked.rows,
             tokens: asked.tokens,
             bottleneck: asked.bottleneck,
-            repeats: asked.repeats,
             forward,
             adapter_step,
             peak_memory_bytes: None,
@@ -99,10 +101,54 @@ impl Engine {
     }
 }
 
-/// Of `times`, in seconds, after the warm-up.
-fn timing(times: &[f64]) -> Timing {
-    let mut sorted = times.get(WARM_UP..).unwrap_or_default().to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |quarter: usize| 1e3 * sorted.get(sorted.len() * quarter / 4).copied().unwrap_or(0.0);
-    Timing { median_ms: at(2), quartiles_ms: [at(1), at(3)] }
+/// What one pass took, in seconds, again and again.
+#[derive(Default)]
+struct Times {
+    warm_up: Vec<f64>,
+    timed: Vec<f64>,
+}
+
+impl Times {
+    fn add(&mut self, seconds: f64) {
+        let warm = self.warm_up.len() >= WARM_UP || self.warm_up.iter().sum::<f64>() > WARM_UP_S;
+        if warm { &mut self.timed } else { &mut self.warm_up }.push(seconds);
+    }
+
+    fn count(&self) -> usize {
+        self.warm_up.len() + self.timed.len()
+    }
+
+    fn enough(&self, repeats: usize) -> bool {
+        let long = self.timed.len() >= FEWEST && self.timed.iter().sum::<f64>() > TIMED_S;
+        long || self.timed.len() >= repeats
+    }
+
+    fn timing(mut self, runs: usize) -> Timing {
+        self.timed.sort_by(f64::total_cmp);
+        let repeats = self.timed.len();
+        let at = |quarter: usize| 1e3 * self.timed.get(repeats * quarter / 4).copied().unwrap_or(0.0);
+        Timing { runs, repeats, median_ms: at(2), quartiles_ms: [at(1), at(3)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeated(seconds: f64, repeats: usize) -> (usize, Timing) {
+        let mut times = Times::default();
+        while !times.enough(repeats) {
+            times.add(seconds);
+        }
+        (times.count(), times.timing(1))
+    }
+
+    #[test]
+    fn a_slow_device_is_measured_less_often_but_at_least_three_times() {
+        assert_eq!(repeated(0.01, 10), (13, Timing { runs: 1, repeats: 10, median_ms: 10.0, quartiles_ms: [10.0; 2] }));
+        let (passes, slow) = repeated(100.0, 10);
+        assert_eq!((passes, slow.repeats), (4, 3), "one to warm up, three timed");
+        assert_eq!(repeated(15.0, 10).1.repeats, 5, "until a minute is over");
+        assert_eq!(repeated(100.0, 1).1.repeats, 1, "no more than were asked for");
+    }
 }

@@ -14,14 +14,15 @@ pub struct Bench {
     pub bottleneck: usize,
     /// Measure a step of so many runs in one pass, one after the other.
     pub runs: Vec<usize>,
-    /// Timed repeats, after three that are not.
+    /// Timed repeats of each, after up to three that are not; fewer on a device that takes more than a minute for them,
+    /// but at least three.
     pub repeats: usize,
 }
 
 impl Default for Bench {
     /// What `docs/PERFORMANCE.md` compares.
     fn default() -> Self {
-        Self { rows: 8, tokens: 32, bottleneck: 24, runs: vec![1], repeats: 20 }
+        Self { rows: 8, tokens: 32, bottleneck: 24, runs: vec![1, 8], repeats: 10 }
     }
 }
 
@@ -40,32 +41,23 @@ pub struct BenchReport {
     pub tokens: usize,
     /// Neurons a location.
     pub bottleneck: usize,
-    /// Timed repeats.
-    pub repeats: usize,
     /// The frozen PLM without adapter, no gradients.
     pub forward: Timing,
     /// Forward, loss, backward and AdamW of adapter and head.
-    pub adapter_step: Vec<StepTiming>,
+    pub adapter_step: Vec<Timing>,
     /// Most memory that the engine has had so far, in bytes, where whoever runs it can tell.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Of repeated measurements.
+/// Of repeated measurements of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
+    /// Runs in the pass.
+    pub runs: usize,
+    /// How often it was timed.
+    pub repeats: usize,
     /// Half were faster.
     pub median_ms: f64,
     /// A quarter were faster than the first, a quarter slower than the second.
     pub quartiles_ms: [f64; 2],
-}
-
-/// A step of training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepTiming {
-    /// Half were faster.
-    pub median_ms: f64,
-    /// As in [`Timing`].
-    pub quartiles_ms: [f64; 2],
-    /// Runs in one pass.
-    pub runs: usize,
 }

@@ -1,7 +1,7 @@
 //! *This device*: what the engine runs on and whether it can be trusted, what the browser keeps, and how to delete it.
 
 use crate::client::Status;
-use crate::protocol::{BenchReport, DeviceChoice, DeviceReport, SelfTest};
+use crate::protocol::{BenchReport, DeviceChoice, DeviceReport, SelfTest, Timing};
 use crate::ui::browser::{self, keep, storage};
 use crate::ui::components::fields::Select;
 use crate::ui::components::notices::Notices;
@@ -120,7 +120,7 @@ fn Speed() -> impl IntoView {
             </dl>
             {move || match lab.benchmark.get() {
                 Some(report) => view! { <Figures report/> }.into_any(),
-                None => view! { <p class="quiet-words">"Times a forward pass and a training step on a batch of 8 × 32 tokens: of the loaded model, or of random weights in the shape of all-MiniLM-L6-v2."</p> }.into_any(),
+                None => view! { <p class="quiet-words">"Times a forward pass and training steps of one run and of eight at once, on batches of 8 × 32 tokens: of the loaded model, or of random weights in the shape of all-MiniLM-L6-v2."</p> }.into_any(),
             }}
         </section>
     }
@@ -130,26 +130,28 @@ fn Speed() -> impl IntoView {
 fn Figures(report: BenchReport) -> impl IntoView {
     let ms = |x: f64| words::duration(x / 1e3);
     let forward = report.forward;
-    let row = |what: String, median: f64, [lower, upper]: [f64; 2]| {
+    let row = |what: String, time: Timing| {
+        let (median, [lower, upper]) = (time.median_ms, time.quartiles_ms);
         view! {
             <tr data-testid="bench-row" data-what=what.clone() data-ms=median.to_string()>
                 <th scope="row">{what.clone()}</th><td class="n">{ms(median)}</td>
                 <td class="n">{format!("{} to {}", ms(lower), ms(upper))}</td>
                 <td class="n">{words::significant(median / forward.median_ms, 2)}</td>
+                <td class="n">{time.repeats}</td>
             </tr>
         }
     };
     let steps = report.adapter_step.iter().map(|step| {
         let what = if step.runs == 1 { "adapter step".to_owned() } else { format!("step of {} runs", step.runs) };
-        row(what, step.median_ms, step.quartiles_ms)
+        row(what, *step)
     });
     view! {
         <table class="data" data-testid="bench" data-memory=report.peak_memory_bytes.map(|bytes| bytes.to_string())>
-            <caption>{format!("{} on {}, {} × {} tokens, bottleneck {}, {} repeats", report.plm, report.device, report.rows,
-                report.tokens, report.bottleneck, report.repeats)}</caption>
+            <caption>{format!("{} on {}, {} × {} tokens, bottleneck {}", report.plm, report.device, report.rows,
+                report.tokens, report.bottleneck)}</caption>
             <thead><tr><th scope="col">"Pass"</th><th scope="col" class="n">"Median"</th><th scope="col" class="n">"Half lie in"</th>
-                <th scope="col" class="n">"Forwards"</th></tr></thead>
-            <tbody>{row("forward".into(), forward.median_ms, forward.quartiles_ms)}{steps.collect_view()}</tbody>
+                <th scope="col" class="n">"Forwards"</th><th scope="col" class="n">"Repeats"</th></tr></thead>
+            <tbody>{row("forward".into(), forward)}{steps.collect_view()}</tbody>
         </table>
         {report.peak_memory_bytes.map(|bytes| view! {
             <dl class="facts"><dt title="Memory of the worker never shrinks: this is the most there has been">"Peak memory of the engine"</dt>
