@@ -142,6 +142,31 @@ fn aligned_and_merged() {
 }
 
 #[test]
+fn the_mean_that_is_shown_is_what_mera_merges_to() {
+    let (mut engine, adapters, _) = loaded();
+    let [a, b, c] = [0, 1, 2].map(|index| adapters[index].id);
+    let align =
+        Align { reference: a, others: vec![b, c], by: AlignBy::Weights, solver: Solver::Exact, texts: Texts::None };
+    let shown = ask(&mut engine, ShowWeights { align, other: c, location: "layer.1.output".into() }).unwrap();
+    let spec = MergeSpec {
+        method: "mera_wts".into(),
+        settings: Default::default(),
+        adapters: vec![a, b, c],
+        weights: vec![],
+        reference: Some(a),
+        scale: OutputScale::None,
+        texts: Texts::None,
+    };
+    let merged = ask(&mut engine, Merge { name: String::new(), spec }).unwrap().adapter.id;
+    let params = &engine.adapters().get(merged).unwrap().file.params;
+    let weights = params.get("layer.1.output.down_proj.weight").unwrap();
+    assert_eq!([shown.merged.rows, shown.merged.columns], weights.shape());
+    for (shown, merged) in shown.merged.values.iter().zip(weights.values()) {
+        assert!((shown - merged).abs() < 1e-6, "{shown} is shown where {merged} is merged");
+    }
+}
+
+#[test]
 fn alike_and_along_the_line() {
     let (mut engine, adapters, data) = loaded();
     let [a, b, c] = [0, 1, 2].map(|index| adapters[index].id);

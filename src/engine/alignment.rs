@@ -1,7 +1,7 @@
 //! How the neurons of adapters correspond: aligning, and looking at what was aligned.
 
 use super::merging::is_converged;
-use super::texts::Observed;
+use super::texts::{Observed, stride};
 use super::{Engine, EngineError, Observer};
 use crate::format::AdapterFile;
 use crate::merge::{
@@ -106,7 +106,7 @@ impl Engine {
             observed.push(self.observe(id, texts, what, observer).await?);
         }
         let tokens: usize = observed.iter().map(|observed| observed.places.len()).sum();
-        let every = tokens.div_ceil(MAX_POOLED).max(1);
+        let every = stride(tokens, MAX_POOLED);
         let mut features = Features::new();
         let locations: Vec<_> =
             observed.first().map(|first| first.inputs.keys().copied().collect()).unwrap_or_default();
@@ -136,27 +136,33 @@ impl Engine {
         if self.alignment.as_ref().is_none_or(|last| last.asked != ask.align) {
             self.align(ask.align.clone(), observer).await?;
         }
-        let other = self.adapters.get(ask.other)?;
-        let missing = || EngineError::NoLocation { adapter: other.file.name.clone(), location: ask.location.clone() };
+        let name = &self.adapters.get(ask.other)?.file.name;
+        let missing = || EngineError::NoLocation { adapter: name.clone(), location: ask.location.clone() };
         let location: Location = ask.location.parse().map_err(|_| missing())?;
-        let input = ask.align.others.iter().position(|&id| id == ask.other).ok_or_else(missing)? + 1;
-        let aligned = self.alignment.as_ref().ok_or_else(missing)?;
-        let found = aligned.alignments.iter().find(|found| (found.input, found.location) == (input, location));
-        let aligned = found.ok_or_else(missing)?.aligned.part(Part::DownWeight);
+        let input = ask.align.others.iter().position(|&id| id == ask.other).ok_or_else(missing)?;
         let stored = |id| -> Result<DMatrix<f64>, EngineError> {
             let adapter = self.adapters.get(id)?;
             let params = LocationParams::read(&adapter.file.name, &adapter.file.params, location)?;
             Ok(params.part(Part::DownWeight).clone())
         };
-        let (reference, stored) = (stored(ask.align.reference)?, stored(ask.other)?);
-        let mean = |other: &DMatrix<f64>| {
-            if other.shape() == reference.shape() { matrix(&((&reference + other) / 2.0)) } else { Matrix::default() }
+        let reference = stored(ask.align.reference)?;
+        let stored = ask.align.others.iter().map(|&id| stored(id)).collect::<Result<Vec<_>, _>>()?;
+        let alignments = self.alignment.iter().flat_map(|last| &last.alignments);
+        let aligned: Vec<_> = alignments
+            .filter(|found| found.location == location)
+            .map(|found| found.aligned.part(Part::DownWeight).clone())
+            .collect();
+        let mean = |others: &[DMatrix<f64>]| match others.iter().all(|other| other.shape() == reference.shape()) {
+            true => {
+                matrix(&(others.iter().fold(reference.clone(), |sum, other| sum + other) / (others.len() + 1) as f64))
+            }
+            false => Matrix::default(),
         };
         Ok(LocationWeights {
             average: mean(&stored),
-            merged: mean(aligned),
-            aligned: matrix(aligned),
-            stored: matrix(&stored),
+            merged: mean(&aligned),
+            aligned: matrix(aligned.get(input).ok_or_else(missing)?),
+            stored: matrix(stored.get(input).ok_or_else(missing)?),
             reference: matrix(&reference),
         })
     }

@@ -101,7 +101,10 @@ impl Engine {
             Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
             Command::OpenData(open) => Outcome::OpenData(self.open_data(&open)?),
             Command::EditAdapter(edit) => Outcome::EditAdapter(self.edit_adapter(edit)?),
-            Command::RemoveAdapter(remove) => Outcome::RemoveAdapter(self.adapters.remove(remove.id)?),
+            Command::RemoveAdapter(remove) => {
+                self.texts.forget(remove.id);
+                Outcome::RemoveAdapter(self.adapters.remove(remove.id)?)
+            }
             Command::DrawEpisode(draw) => Outcome::DrawEpisode(self.draw_episode(&draw.0, observer).await?),
             Command::Align(align) => Outcome::Align(self.align(align, observer).await?),
             Command::ShowWeights(show) => Outcome::ShowWeights(self.show_weights(show, observer).await?),

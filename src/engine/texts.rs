@@ -19,6 +19,10 @@ pub const MAX_TEXTS: usize = 256;
 /// At most this many tokens are kept, evenly over the texts.
 const MAX_TOKENS: usize = 2048;
 
+/// At most so many bytes of what adapters saw are kept to be looked at again: of twenty adapters of a small model, of
+/// five of a large one.
+const MAX_BYTES: usize = 384 << 20;
+
 /// One text or a pair.
 type Text = (String, Option<String>);
 
@@ -40,6 +44,19 @@ pub(super) struct Observed {
     pub(super) places: Vec<(usize, usize)>,
     /// `[places, hidden]` by location.
     pub(super) inputs: BTreeMap<Location, Vec<f32>>,
+}
+
+impl ObservedTexts {
+    /// The adapter is gone.
+    pub(super) fn forget(&mut self, id: AdapterId) {
+        self.by_adapter.remove(&id);
+    }
+}
+
+impl Observed {
+    fn bytes(&self) -> usize {
+        self.inputs.values().map(|values| size_of_val(values.as_slice())).sum()
+    }
 }
 
 impl Engine {
@@ -85,6 +102,10 @@ impl Engine {
             return Ok(observed.clone());
         }
         let observed = Rc::new(self.observe_now(id, observer).await?);
+        let bytes: usize = self.texts.by_adapter.values().map(|kept| kept.bytes()).sum();
+        if bytes + observed.bytes() > MAX_BYTES {
+            self.texts.by_adapter.clear();
+        }
         self.texts.by_adapter.insert(id, observed.clone());
         Ok(observed)
     }
@@ -103,7 +124,7 @@ impl Engine {
             encoded.push(EncodedRow { encoding, label: None });
         }
         let all: usize = encoded.iter().map(|row: &EncodedRow| row.encoding.len()).sum();
-        let every = all.div_ceil(MAX_TOKENS).max(1);
+        let every = stride(all, MAX_TOKENS);
         let hidden = plm.card.hidden;
         let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
         let numbers: Vec<usize> = (0..encoded.len()).collect();
@@ -141,6 +162,14 @@ impl Engine {
         Ok(Observed { hidden, tokens, places, inputs })
     }
 }
+
+/// Which of `all` tokens are kept so that there are at most `most`: the first of each so many. Texts are cut at a power
+/// of two, and an even stride would meet the same few places in each of those that are cut; of 2 that is still half.
+pub(super) fn stride(all: usize, most: usize) -> usize {
+    let every = all.div_ceil(most).max(1);
+    if every > 2 { every | 1 } else { every }
+}
+
 /// At most `most` of them, taken evenly: a set may be sorted by its labels.
 pub(super) fn evenly<T>(texts: Vec<T>, most: usize) -> Vec<T> {
     let all = texts.len();
@@ -151,6 +180,21 @@ pub(super) fn evenly<T>(texts: Vec<T>, most: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_texts_cut_at_one_length_no_place_is_left_out() {
+        const LENGTH: usize = 128;
+        let places = |texts: usize, adapters: usize| {
+            let kept: Vec<usize> = (0..texts * LENGTH).step_by(stride(texts * LENGTH, MAX_TOKENS)).collect();
+            let every = stride(adapters * kept.len(), MAX_TOKENS);
+            let places = kept.into_iter().step_by(every).map(|token| token % LENGTH);
+            places.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        for (texts, adapters) in [(64, 2), (64, 4), (64, 8), (256, 2), (256, 4), (256, 8)] {
+            assert!(places(texts, adapters) >= LENGTH / 2, "{texts} texts, {adapters} adapters");
+        }
+        assert_eq!([0, 2048, 2049, 4096, 4097, 8192].map(|all| stride(all, 2048)), [1, 1, 2, 2, 3, 5]);
+    }
 
     #[test]
     fn of_too_many_texts_some_of_every_part_are_kept() {

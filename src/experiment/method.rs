@@ -91,7 +91,7 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// The method called `id`.
 ///
 /// # Errors
-/// When there is none, with the nearest by name, or when this version does not run it.
+/// When there is none, with the nearest by name.
 pub fn find(id: &str) -> Result<Kind, SpecError> {
     if let Ok(method) = merge::method(id) {
         return Ok(Kind::Merge(method));

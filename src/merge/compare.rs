@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_adapter_is_like_itself_whatever_its_size() {
-        let larger = LocationParams::weighted_sum(&[(3.0, params(1.0))]);
+        let larger = LocationParams::weighted_sum([(3.0, &params(1.0))]);
         assert!((cosine(&params(1.0), &larger).unwrap() - 1.0).abs() < 1e-12);
         // 1 + 4 + 1 − 9 − 1 − 1 over 1 + 4 + 1 + 9 + 1 + 1.
         assert!((cosine(&params(1.0), &params(-1.0)).unwrap() + 5.0 / 17.0).abs() < 1e-12);

@@ -28,7 +28,7 @@ static CONCAT: Card = Card {
     id: "concat",
     title: "Concatenation",
     description: "Puts the adapters' neurons side by side: exactly the mean of the adapters' functions, in an adapter as \
-                  wide as all of them together. With scale sum, exactly their sum.",
+                  wide as all of them together. With scale sum and equal weights, exactly their sum.",
     paper: "MerA Lab",
     needs: &[],
     parameters: &[],

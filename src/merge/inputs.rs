@@ -155,6 +155,14 @@ impl<'a> Inputs<'a> {
         Ok(self.weights.iter().map(|weight| weight / sum).collect())
     }
 
+    /// How many inputs count: those whose share is above 0.
+    ///
+    /// # Errors
+    /// As [`Self::shares`].
+    pub fn counted(&self) -> Result<usize, MergeError> {
+        Ok(self.shares()?.into_iter().filter(|share| *share > 0.0).count())
+    }
+
     /// The parameters of one input at `location`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
 use super::params::LocationParams;
-use super::repair::{REPAIR, mean_of_matched};
+use super::repair::{Matched, REPAIR, mean_of_matched};
 use super::settings::Settings;
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::Location;
@@ -31,7 +31,12 @@ static SUM: Card = Card {
     needs: &[Need::EqualBottlenecks],
     parameters: &[],
     presets: &[],
-    laws: &[Law::SumOfCopiesIsNTimesTheCopy, Law::OrderInvariant, Law::KeepsShapeOfReference],
+    laws: &[
+        Law::SumOfCopiesIsNTimesTheCopy,
+        Law::OrderInvariant,
+        Law::KeepsShapeOfReference,
+        Law::OneWeightGivesThatInput,
+    ],
 };
 
 static AVERAGE: Card = Card {
@@ -52,10 +57,9 @@ impl MergeMethod for Sum {
     }
 
     fn merge(&self, inputs: &Inputs, _: &Settings) -> Result<Merged, MergeError> {
-        let factor = inputs.adapters.len() as f64;
+        let factor = inputs.counted()? as f64;
         let params = neuron_by_neuron(self.card(), inputs, |_, stored| {
-            let terms: Vec<_> = stored.into_iter().map(|(share, params)| (factor * share, params)).collect();
-            Ok(LocationParams::weighted_sum(&terms))
+            Ok(LocationParams::weighted_sum(stored.iter().map(|one| (factor * one.share, &one.params))))
         })?;
         Ok(Merged { params, alignments: Vec::new(), combines: Combines::Sum })
     }
@@ -75,16 +79,17 @@ impl MergeMethod for Average {
     }
 }
 
-/// What `combine` makes of the adapters as stored, each with its share, at every location.
+/// What `combine` makes of the adapters as stored, at every location.
 fn neuron_by_neuron(
     card: &'static Card,
     inputs: &Inputs,
-    combine: impl Fn(Location, Vec<(f64, LocationParams)>) -> Result<LocationParams, MergeError>,
+    combine: impl Fn(Location, Vec<Matched>) -> Result<LocationParams, MergeError>,
 ) -> Result<TensorSet, MergeError> {
     let mut params = TensorSet::new();
     for location in inputs.equal_bottlenecks(card)? {
         let shares = inputs.shares()?.into_iter().enumerate();
-        let stored = shares.map(|(input, share)| Ok((share, inputs.params(input, location)?)));
+        let stored = shares
+            .map(|(input, share)| Ok(Matched { share, params: inputs.params(input, location)?, alignment: None }));
         combine(location, stored.collect::<Result<_, MergeError>>()?)?.write(&mut params, location)?;
     }
     Ok(params)

@@ -12,7 +12,7 @@ use super::error::MergeError;
 use super::fit::{FIT, RIDGE, fit_if_asked};
 use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
-use super::repair::{REPAIR, mean_of_matched};
+use super::repair::{Matched, REPAIR, mean_of_matched};
 use super::settings::{PRESET, Parameter, Preset, Range, Settings, Value};
 use crate::ot::{CostOptions, Metric, Normalisation, SinkhornOptions, Solver};
 use crate::tensors::TensorSet;
@@ -215,9 +215,14 @@ fn mera(inputs: &Inputs, by: By, settings: &Settings) -> Result<Merged, MergeErr
     let alignments = align(inputs, by, &options(settings)?)?;
     let mut params = TensorSet::new();
     for location in inputs.locations()? {
-        let mut matched = vec![(shares[inputs.reference], inputs.params(inputs.reference, location)?)];
+        let reference = inputs.params(inputs.reference, location)?;
+        let mut matched = vec![Matched { share: shares[inputs.reference], params: reference, alignment: None }];
         let aligned = alignments.iter().filter(|alignment| alignment.location == location);
-        matched.extend(aligned.map(|alignment| (shares[alignment.input], alignment.aligned.clone())));
+        matched.extend(aligned.map(|alignment| Matched {
+            share: shares[alignment.input],
+            params: alignment.aligned.clone(),
+            alignment: Some(alignment),
+        }));
         mean_of_matched(&matched, inputs, location, settings)?.write(&mut params, location)?;
     }
     fit_if_asked(&mut params, inputs, settings)?;

@@ -119,12 +119,13 @@ impl LocationParams {
     }
 
     /// `Σ weight · params` of one or more, all of the same shapes.
-    pub(super) fn weighted_sum(terms: &[(f64, Self)]) -> Self {
-        let (bottleneck, hidden) = terms.first().map_or((0, 0), |(_, params)| (params.bottleneck(), params.hidden()));
+    pub(super) fn weighted_sum<'a>(terms: impl IntoIterator<Item = (f64, &'a Self)>) -> Self {
+        let mut terms = terms.into_iter().peekable();
+        let (bottleneck, hidden) = terms.peek().map_or((0, 0), |(_, params)| (params.bottleneck(), params.hidden()));
         let mut sum = Self::zeros(bottleneck, hidden);
         for (weight, params) in terms {
             for (mine, theirs) in sum.parts.iter_mut().zip(&params.parts) {
-                *mine += theirs * *weight;
+                *mine += theirs * weight;
             }
         }
         sum

@@ -19,8 +19,8 @@ pub enum Scale {
     /// What makes its mean square over the tokens of the features the weighted mean of the inputs' mean squares:
     /// `g = √(Σ_i w_i Σ‖A_i(x)‖² / Σ‖merged(x)‖²)`. 1 where the merged output is zero everywhere.
     Keep,
-    /// The number of inputs N, which makes the mean of functions their sum. A merge that is a sum already, as that of
-    /// the method `sum`, stays as it is.
+    /// The number N of inputs whose weight is above 0, which makes the mean of functions their sum. A merge that is a sum
+    /// already, as that of the method `sum`, stays as it is.
     Sum,
     /// This number.
     Factor(f64),
@@ -37,7 +37,7 @@ pub fn scale_output(merged: &mut Merged, inputs: &Inputs, scale: Scale) -> Resul
         let mut params = LocationParams::read("merged", &merged.params, location)?;
         let factor = match (scale, merged.combines) {
             (Scale::None, _) | (Scale::Sum, Combines::Sum) => 1.0,
-            (Scale::Sum, Combines::Mean) => inputs.adapters.len() as f64,
+            (Scale::Sum, Combines::Mean) => inputs.counted()? as f64,
             (Scale::Factor(factor), _) if factor.is_finite() => factor,
             (Scale::Factor(factor), _) => return Err(MergeError::Scale(factor.to_string())),
             (Scale::Keep, _) => {

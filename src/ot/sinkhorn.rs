@@ -24,7 +24,7 @@ pub struct SinkhornOptions {
     pub epsilon: f64,
     /// The most iterations, at least 1; each updates both potentials once.
     pub iterations: usize,
-    /// Marginal error, relative to the mass, at which to stop; 0 never stops early.
+    /// Marginal error, relative to the mass, at which to stop; at 0 nearly always never.
     pub tolerance: f64,
 }
 

@@ -123,9 +123,10 @@ pub struct LocationWeights {
     pub stored: Matrix,
     /// Of the other, moved onto the reference's neurons.
     pub aligned: Matrix,
-    /// Mean of reference and `stored`: the plain average; empty where the numbers of neurons differ.
+    /// Mean of the reference and all others as they are stored: the plain average; empty where the numbers of neurons
+    /// differ.
     pub average: Matrix,
-    /// Mean of reference and `aligned`.
+    /// Mean of the reference and all others, moved onto its neurons: what MerA merges to at equal weights.
     pub merged: Matrix,
 }
 

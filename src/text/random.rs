@@ -16,7 +16,7 @@ pub enum Purpose {
     Shuffle,
     /// Which rows judge, where not all of them do; one stream.
     Test,
-    /// Initial weights; one stream.
+    /// Initial weights; a stream for the head, one for what it stands on.
     Weights,
     /// Dropout masks; one stream a step.
     Dropout,

@@ -192,6 +192,7 @@ impl AdamW {
             return false;
         }
         self.steps = steps;
+        self.gathered.clear();
         let mut start = 0;
         for row in &mut self.rows {
             let moment = |which: usize| {

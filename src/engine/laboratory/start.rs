@@ -153,11 +153,11 @@ fn weights_by_score(scores: &[f64]) -> Vec<f64> {
     if above.iter().any(|above| *above > 0.0) { above } else { Vec::new() }
 }
 
-/// How far a merge is from the mean of its inputs' functions, over all locations.
+/// How far a merge is from the mean of its inputs' functions, over the locations where that is not zero.
 fn mean_error(locations: &[MergeLocation]) -> Option<f64> {
-    let errors: Option<Vec<f64>> =
-        locations.iter().map(|at| at.ensemble.map(|distance| f64::from(distance.relative_error))).collect();
-    errors.filter(|errors| !errors.is_empty()).map(|errors| errors.iter().sum::<f64>() / errors.len() as f64)
+    let errors: Vec<f64> =
+        locations.iter().filter_map(|at| at.ensemble.map(|distance| f64::from(distance.relative_error))).collect();
+    (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64)
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ mod oracle;
 
 use nalgebra::DMatrix;
 
+use super::align::align_location;
+use super::repair::Matched;
 use super::*;
+use crate::ot::{Share, SinkhornOptions, Solver};
 use crate::tensors::adapter::{Location, Part, Site};
 use crate::tensors::{Tensor, TensorSet};
 
@@ -239,13 +242,14 @@ fn repair_gives_neurons_the_spread_of_those_they_were_made_of() {
             pre.column_iter().map(|neuron| [neuron.mean(), neuron.variance().sqrt()]).collect::<Vec<_>>()
         };
         let shares = [0.125, 0.25, 0.625].into_iter().enumerate();
-        let matched: Vec<_> = shares.map(|(input, share)| (share, inputs.params(input, location).unwrap())).collect();
-        let mean = LocationParams::weighted_sum(&matched);
+        let stored = |input| inputs.params(input, location).unwrap();
+        let matched: Vec<_> =
+            shares.map(|(input, share)| Matched { share, params: stored(input), alignment: None }).collect();
+        let mean = LocationParams::weighted_sum(matched.iter().map(|one| (one.share, &one.params)));
         let repaired = repair::repair(&mean, &matched, &inputs, location).unwrap();
         for (neuron, [found_mean, found_deviation]) in moments(&repaired).into_iter().enumerate() {
-            let wanted = |moment: usize| {
-                matched.iter().map(|(share, params)| share * moments(params)[neuron][moment]).sum::<f64>()
-            };
+            let wanted =
+                |moment: usize| matched.iter().map(|one| one.share * moments(&one.params)[neuron][moment]).sum::<f64>();
             assert!((found_mean - wanted(0)).abs() < 1e-12);
             assert!((found_deviation - wanted(1)).abs() < 1e-12);
             assert!(found_deviation > moments(&mean)[neuron][1], "a mean varies less");
@@ -259,6 +263,45 @@ fn repair_gives_neurons_the_spread_of_those_they_were_made_of() {
         assert_eq!(shifted.part(Part::DownWeight).amax(), 0.0);
         for ([shifted, _], [repaired, _]) in moments(&shifted).into_iter().zip(moments(&repaired)) {
             assert!((shifted - repaired).abs() < 1e-12);
+        }
+    }
+}
+
+/// The mean that a soft plan makes of neurons has less spread than they have: what is given back is theirs.
+#[test]
+fn repair_looks_through_a_soft_plan() {
+    let (adapters, features) = ([adapter(4, 5, 1), adapter(6, 5, 2)], features(60, 5));
+    let inputs = inputs(&adapters, &features);
+    let location = LOCATIONS[0];
+    let seen = inputs.features_at(location, "").unwrap();
+    let deviations = |params: &LocationParams| params.pre_activations(&seen).row_variance_tr().map(f64::sqrt);
+    let soft = Solver::Sinkhorn(SinkhornOptions { epsilon: 1.0, ..SinkhornOptions::default() });
+    let options = AlignOptions { solver: soft, ..AlignOptions::default() };
+    let alignment = align_location(&inputs, 1, location, By::Activations(Stage::Pre), &options).unwrap();
+    let aligned = alignment.aligned.clone();
+    let all = [Matched { share: 1.0, params: aligned.clone(), alignment: Some(&alignment) }];
+    let repaired = repair::repair(&aligned, &all, &inputs, location).unwrap();
+    let stored = deviations(&inputs.params(1, location).unwrap());
+    let wanted = alignment.solution.target_from_source(Share::Mean) * &stored;
+    assert!((deviations(&repaired) - &wanted).amax() < 1e-9);
+    assert!(deviations(&aligned).mean() < 0.9 * stored.mean(), "the plan was not soft");
+}
+
+/// Whoever weighs nothing is not there: neither in a sum nor in the scale that makes one.
+#[test]
+fn an_adapter_of_weight_zero_changes_nothing() {
+    let (adapters, features) = ([adapter(4, 5, 1), adapter(4, 5, 2), adapter(4, 5, 3)], features(30, 5));
+    let three = Inputs { weights: vec![1.0, 3.0, 0.0], ..inputs(&adapters, &features) };
+    let two = Inputs { weights: vec![1.0, 3.0], ..inputs(&adapters[..2], &features) };
+    for id in ["sum", "average", "mera_wts", "mera_acts"] {
+        let [three, two] = [&three, &two].map(|inputs| {
+            let method = method(id).unwrap();
+            let mut merged = method.merge(inputs, &Settings::parse(method.card(), []).unwrap()).unwrap();
+            scale_output(&mut merged, inputs, Scale::Sum).unwrap();
+            merged.params
+        });
+        for ((name, three), (_, two)) in three.iter().zip(two.iter()) {
+            assert_eq!(three.values(), two.values(), "{id}: {name}");
         }
     }
 }

@@ -407,7 +407,7 @@ fn Weights(
         |w, moved| if moved { &w.aligned } else { &w.stored },
     );
     let mean = map(
-        |moved| if moved { "Mean of these two, after alignment" } else { "Mean of these two, as stored" },
+        |moved| if moved { "Mean of all, after alignment" } else { "Mean of all, as stored" },
         |_, _, _| Side::new(Dim::Reference, "mean").role(Role::Merged),
         |w, moved| if moved { &w.merged } else { &w.average },
     );
@@ -425,7 +425,7 @@ fn Weights(
                 <Show when=no_average fallback=move || view! {
                     <Figure picture=mean highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-mean"/>
                 }>
-                    <p class="empty">"No mean as stored: the two have different numbers of neurons."</p>
+                    <p class="empty">"No mean as stored: the numbers of neurons differ."</p>
                 </Show>
             </div>
         </Show>
