@@ -424,12 +424,12 @@ fn a_cancel_is_heard_while_rows_are_read_and_adapters_merged() {
         texts: Texts::None,
     };
     let merge = Merge { name: "merged".into(), spec };
-    // One report a location, and there are two.
-    for reports in 0..2 {
+    // One report a location and one for each of two others that are aligned there; there are two locations.
+    for reports in 0..6 {
         cancelled(&mut engine, reports, merge.clone().into());
     }
     assert_eq!(engine.adapters().iter().count(), adapters.len());
-    watched(&mut engine, merge, &mut StopAfter { reports: 2, ..StopAfter::default() }).unwrap();
+    watched(&mut engine, merge, &mut StopAfter { reports: 6, ..StopAfter::default() }).unwrap();
 }
 
 #[test]

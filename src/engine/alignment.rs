@@ -4,6 +4,7 @@ use super::merging::is_converged;
 use super::texts::{Observed, stride};
 use super::{Engine, EngineError, Observer};
 use crate::format::AdapterFile;
+use crate::merge::align::Aligning;
 use crate::merge::{
     self, AlignOptions, Alignment, By, Features, Input, Inputs, LocationParams, MergeError, Stage, WeightFeatures,
 };
@@ -49,8 +50,8 @@ impl Engine {
         let mut alignments = Vec::new();
         for input in 1..ids.len() {
             for &location in &locations {
-                observer.at(Phase::Align, alignments.len(), (ids.len() - 1) * locations.len()).await?;
-                alignments.push(merge::align::align_location(&inputs, input, location, by, &options)?);
+                let place = (Phase::Align, alignments.len(), (ids.len() - 1) * locations.len());
+                alignments.push(align_one((&inputs, input, location), by, &options, place, observer).await?);
             }
         }
         let pairs = asked.others.iter().enumerate().map(|(index, &other)| PairAlignment {
@@ -251,6 +252,23 @@ impl Engine {
             Some(TokenActivation { tokens: observed.tokens.get(text)?.clone(), index, value })
         });
         Ok(NeuronReport { norm_in, norm_out, active: Some(active), top: top.collect() })
+    }
+}
+
+/// One input at one location aligned in pieces, so that a cancel is heard between them; `place` is how far the work is.
+pub(super) async fn align_one(
+    (inputs, input, location): (&Inputs<'_>, usize, Location),
+    by: By,
+    options: &AlignOptions,
+    (phase, done, total): (Phase, usize, usize),
+    observer: &mut dyn Observer,
+) -> Result<Alignment, EngineError> {
+    let mut aligning = Aligning::start(inputs, input, location, by, options)?;
+    loop {
+        observer.at(phase, done, total).await?;
+        if !aligning.advance() {
+            return Ok(aligning.into_alignment());
+        }
     }
 }
 

@@ -12,10 +12,8 @@ use rand::Rng;
 const WARM_UP: usize = 3;
 /// No more of them after so many seconds: what is compiled once is compiled by the first.
 const WARM_UP_S: f64 = 10.0;
-/// No more than [`FEWEST`] timed repeats after so many seconds.
+/// No more timed repeats after so many seconds: on a software adapter one can take minutes.
 const TIMED_S: f64 = 60.0;
-/// Timed repeats, at least.
-const FEWEST: usize = 3;
 
 /// The shape of all-MiniLM-L6-v2, to measure where no PLM is loaded: speed does not ask what the weights are.
 const MINILM: &[u8] = br#"{"model_type":"bert","vocab_size":30522,"hidden_size":384,"num_hidden_layers":6,
@@ -119,8 +117,7 @@ impl Times {
     }
 
     fn enough(&self, repeats: usize) -> bool {
-        let long = self.timed.len() >= FEWEST && self.timed.iter().sum::<f64>() > TIMED_S;
-        long || self.timed.len() >= repeats
+        self.timed.len() >= repeats || self.timed.iter().sum::<f64>() > TIMED_S
     }
 
     fn timing(mut self, runs: usize) -> Timing {
@@ -144,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_device_is_measured_less_often_but_at_least_three_times() {
+    fn a_slow_device_is_measured_less_often() {
         assert_eq!(repeated(0.01, 10), (13, Timing { runs: 1, repeats: 10, median_ms: 10.0, quartiles_ms: [10.0; 2] }));
         let (passes, slow) = repeated(100.0, 10);
-        assert_eq!((passes, slow.repeats), (4, 3), "one to warm up, three timed");
+        assert_eq!((passes, slow.repeats), (2, 1), "one to warm up, one timed");
         assert_eq!(repeated(15.0, 10).1.repeats, 5, "until a minute is over");
         assert_eq!(repeated(100.0, 1).1.repeats, 1, "no more than were asked for");
     }

@@ -1,5 +1,6 @@
 //! Merging the loaded adapters into a new one.
 
+use super::alignment::align_one;
 use super::heads::{self, MergedHead};
 use super::{Engine, EngineError, Observer, Origin};
 use crate::format::AdapterFile;
@@ -82,12 +83,21 @@ impl Engine {
         let places = inputs.locations()?;
         let mut params = TensorSet::new();
         let mut locations = Vec::new();
+        let aligns = method.aligns(&settings)?;
         // No location's merge depends on another's: one after the other, so that a cancel is heard between them.
         for (done, &location) in places.iter().enumerate() {
-            observer.at(Phase::Merge, done, places.len()).await?;
+            let place = (Phase::Merge, done, places.len());
+            observer.at(place.0, place.1, place.2).await?;
             let own: Vec<TensorSet> = inputs.adapters.iter().map(|input| only(input.params, location)).collect();
             let adapters = inputs.adapters.iter().zip(&own).map(|(input, params)| Input { params, ..*input });
-            let inputs = Inputs { adapters: adapters.collect(), ..inputs.clone() };
+            let mut inputs = Inputs { adapters: adapters.collect(), ..inputs.clone() };
+            if let Some((by, options)) = &aligns {
+                inputs.locations()?;
+                for input in (0..shares.len()).filter(|input| *input != index) {
+                    let one = align_one((&inputs, input, location), *by, options, place, observer).await?;
+                    inputs.alignments.push(one);
+                }
+            }
             let mut merged = method.merge(&inputs, &settings)?;
             merge::scale_output(&mut merged, &inputs, spec.scale.into())?;
             let distances =

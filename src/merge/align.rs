@@ -12,7 +12,7 @@ use nalgebra::DMatrix;
 use super::error::MergeError;
 use super::inputs::Inputs;
 use super::params::LocationParams;
-use crate::ot::{CostOptions, Problem, Solver, TransportError, TransportSolution, cost_matrix};
+use crate::ot::{CostOptions, Problem, Solver, Solving, TransportError, TransportSolution, cost_matrix};
 use crate::tensors::adapter::{Location, Part};
 
 /// What neurons are compared by.
@@ -98,40 +98,78 @@ pub fn align_location(
     by: By,
     options: &AlignOptions,
 ) -> Result<Alignment, MergeError> {
-    let params = inputs.params(input, location)?;
-    let reference = inputs.params(inputs.reference, location)?;
-    let [source, target] = match by {
-        By::Weights(weights) => [&params, &reference].map(|params| weight_features(params, weights)),
-        By::Activations(stage) => {
-            let seen = inputs.features_at(location, "alignment by activations")?;
-            [&params, &reference].map(|params| {
-                let activations = params.pre_activations(&seen).transpose();
-                match stage {
-                    Stage::Pre => activations,
-                    Stage::Post => activations.map(inputs.activation),
-                }
-            })
+    let mut aligning = Aligning::start(inputs, input, location, by, options)?;
+    while aligning.advance() {}
+    Ok(aligning.into_alignment())
+}
+
+/// [`align_location`] at work: it can be left between two pieces.
+#[derive(Clone, Debug)]
+pub struct Aligning {
+    input: usize,
+    location: Location,
+    params: LocationParams,
+    cost: DMatrix<f64>,
+    solving: Solving,
+}
+
+impl Aligning {
+    /// # Errors
+    /// As [`align_location`].
+    pub fn start(
+        inputs: &Inputs,
+        input: usize,
+        location: Location,
+        by: By,
+        options: &AlignOptions,
+    ) -> Result<Self, MergeError> {
+        let params = inputs.params(input, location)?;
+        let reference = inputs.params(inputs.reference, location)?;
+        let [source, target] = match by {
+            By::Weights(weights) => [&params, &reference].map(|params| weight_features(params, weights)),
+            By::Activations(stage) => {
+                let seen = inputs.features_at(location, "alignment by activations")?;
+                [&params, &reference].map(|params| {
+                    let activations = params.pre_activations(&seen).transpose();
+                    match stage {
+                        Stage::Pre => activations,
+                        Stage::Post => activations.map(inputs.activation),
+                    }
+                })
+            }
+        };
+        let start = || -> Result<_, TransportError> {
+            let problem = Problem::uniform(cost_matrix(&source, &target, options.cost)?)?;
+            Ok((problem.cost().clone(), options.solver.start(problem)?))
+        };
+        let (cost, solving) = start().map_err(|source| {
+            let adapter = inputs.adapters.get(input).map(|input| input.name.to_owned()).unwrap_or_default();
+            MergeError::Transport { adapter, location, source }
+        })?;
+        Ok(Self { input, location, params, cost, solving })
+    }
+
+    /// Goes on for a small part of a second; whether there is more to do.
+    pub fn advance(&mut self) -> bool {
+        self.solving.advance()
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn into_alignment(self) -> Alignment {
+        let Self { input, location, params, cost, solving } = self;
+        let solution = solving.into_solution();
+        Alignment {
+            input,
+            location,
+            cost_before: cost.is_square().then(|| cost.diagonal().mean()),
+            cost_after: solution.cost,
+            diagonal_share: solution.diagonal_share(),
+            aligned: params.moved(&solution),
+            cost,
+            solution,
         }
-    };
-    let solve = || -> Result<_, TransportError> {
-        let cost = cost_matrix(&source, &target, options.cost)?;
-        let problem = Problem::uniform(cost)?;
-        Ok((problem.cost().clone(), options.solver.solve(&problem)?))
-    };
-    let (cost, solution) = solve().map_err(|source| {
-        let adapter = inputs.adapters.get(input).map(|input| input.name.to_owned()).unwrap_or_default();
-        MergeError::Transport { adapter, location, source }
-    })?;
-    Ok(Alignment {
-        input,
-        location,
-        cost_before: cost.is_square().then(|| cost.diagonal().mean()),
-        cost_after: solution.cost,
-        diagonal_share: solution.diagonal_share(),
-        aligned: params.moved(&solution),
-        cost,
-        solution,
-    })
+    }
 }
 
 /// A row a neuron: `[W_down | b_down]`, or `[W_down | b_down | W_upᵀ]`.

@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::METHODS;
+use super::align::Alignment;
 use super::error::MergeError;
 use super::method::{Card, Need};
 use super::params::{Activation, LocationParams, relu, size};
@@ -32,6 +33,8 @@ pub struct Inputs<'a> {
     pub features: Option<&'a Features>,
     /// The non-linearity of all the adapters.
     pub activation: Activation,
+    /// The other adapters aligned to the reference as the method does it; where there are none, it does it itself.
+    pub alignments: Vec<Alignment>,
 }
 
 /// What adapters see at each location on some texts: the inputs of the down projection, a token a row, pooled over the
@@ -76,7 +79,7 @@ impl<'a> Inputs<'a> {
     /// `adapters` with equal weights, the first of them the reference, no features, ReLU.
     #[must_use]
     pub fn new(adapters: Vec<Input<'a>>) -> Self {
-        Self { adapters, weights: Vec::new(), reference: 0, features: None, activation: relu }
+        Self { adapters, weights: Vec::new(), reference: 0, features: None, activation: relu, alignments: Vec::new() }
     }
 
     /// The locations that all adapters have, in order, after checking everything: adapters, weights, reference, and

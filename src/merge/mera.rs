@@ -167,12 +167,16 @@ impl MergeMethod for MeraWts {
         &WTS
     }
 
-    fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
+    fn aligns(&self, settings: &Settings) -> Result<Option<(By, AlignOptions)>, MergeError> {
         let weights = match settings.choice("features")? {
             "both" => WeightFeatures::Both,
             _ => WeightFeatures::Incoming,
         };
-        mera(inputs, By::Weights(weights), settings)
+        Ok(Some((By::Weights(weights), options(settings)?)))
+    }
+
+    fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
+        mera(self, inputs, settings)
     }
 }
 
@@ -181,12 +185,16 @@ impl MergeMethod for MeraActs {
         &ACTS
     }
 
-    fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
+    fn aligns(&self, settings: &Settings) -> Result<Option<(By, AlignOptions)>, MergeError> {
         let stage = match settings.choice("activation")? {
             "post" => Stage::Post,
             _ => Stage::Pre,
         };
-        mera(inputs, By::Activations(stage), settings)
+        Ok(Some((By::Activations(stage), options(settings)?)))
+    }
+
+    fn merge(&self, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
+        mera(self, inputs, settings)
     }
 }
 
@@ -210,9 +218,12 @@ fn options(settings: &Settings) -> Result<AlignOptions, MergeError> {
     Ok(AlignOptions { cost: CostOptions { metric, unit_rows, normalisation: Normalisation::None }, solver })
 }
 
-fn mera(inputs: &Inputs, by: By, settings: &Settings) -> Result<Merged, MergeError> {
+fn mera(method: &dyn MergeMethod, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {
     let shares = inputs.shares()?;
-    let alignments = align(inputs, by, &options(settings)?)?;
+    let alignments = match method.aligns(settings)? {
+        Some((by, options)) if inputs.alignments.is_empty() => align(inputs, by, &options)?,
+        _ => inputs.alignments.clone(),
+    };
     let mut params = TensorSet::new();
     for location in inputs.locations()? {
         let reference = inputs.params(inputs.reference, location)?;

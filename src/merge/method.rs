@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::align::Alignment;
+use super::align::{AlignOptions, By};
 use super::error::MergeError;
 use super::inputs::Inputs;
 use super::settings::{Parameter, Preset, Settings};
@@ -12,6 +13,15 @@ use crate::tensors::TensorSet;
 pub trait MergeMethod: Sync {
     /// What it is, what it needs and takes.
     fn card(&self) -> &'static Card;
+
+    /// How it aligns the inputs to the reference; nothing where it does not. Whoever must be able to stop in between aligns
+    /// them in pieces ([`Aligning`](super::align::Aligning)) and hands that in as [`Inputs::alignments`].
+    ///
+    /// # Errors
+    /// When a setting is not of this method.
+    fn aligns(&self, _settings: &Settings) -> Result<Option<(By, AlignOptions)>, MergeError> {
+        Ok(None)
+    }
 
     /// Merges `inputs`. The same inputs and settings give the same result, to the last digit.
     ///

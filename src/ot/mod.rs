@@ -56,6 +56,48 @@ impl Solver {
             Self::Sinkhorn(options) => Ok(sinkhorn::solve(problem, options)?),
         }
     }
+
+    /// Begins what [`Self::solve`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(&self, problem: Problem) -> Result<Solving, TransportError> {
+        Ok(match self {
+            Self::Exact => Solving::Done(exact::solve(&problem)),
+            Self::Sinkhorn(options) => Solving::Sinkhorn(Box::new(sinkhorn::Iterations::new(problem, options)?)),
+        })
+    }
+}
+
+/// A solver at work: it can be left between two pieces.
+#[derive(Clone, Debug)]
+pub enum Solving {
+    /// The exact solver is through at once.
+    Done(TransportSolution),
+    /// Sinkhorn's iterations.
+    Sinkhorn(Box<sinkhorn::Iterations>),
+}
+
+impl Solving {
+    /// Goes on for a small part of a second; whether there is more to do.
+    pub fn advance(&mut self) -> bool {
+        /// Multiply-adds.
+        const PIECE: usize = 1 << 24;
+        match self {
+            Self::Done(_) => false,
+            // Two products of the kernel and a vector each.
+            Self::Sinkhorn(iterations) => iterations.advance(1 + PIECE / (2 * iterations.entries())),
+        }
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn into_solution(self) -> TransportSolution {
+        match self {
+            Self::Done(solution) => solution,
+            Self::Sinkhorn(iterations) => iterations.into_solution(),
+        }
+    }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -59,43 +59,92 @@ pub enum SinkhornError {
 /// # Errors
 /// When a setting is out of range.
 pub fn solve(problem: &Problem, options: &SinkhornOptions) -> Result<TransportSolution, SinkhornError> {
-    let SinkhornOptions { epsilon, iterations: limit, tolerance } = *options;
-    if !(epsilon >= MIN_EPSILON && epsilon.is_finite()) {
-        return Err(SinkhornError::Epsilon(epsilon));
-    }
-    if limit == 0 {
-        return Err(SinkhornError::Iterations);
-    }
-    if tolerance.is_nan() || tolerance < 0.0 {
-        return Err(SinkhornError::Tolerance(tolerance));
-    }
-    // A cost of zeros is indifferent to the regularisation, which must only be above 0.
-    let regularisation = (epsilon * problem.cost().amax()).max(f64::MIN_POSITIVE);
-    let mass = problem.mass();
-    let mut kernel = Kernel::new(problem, regularisation);
+    let mut iterations = Iterations::new(problem.clone(), options)?;
+    iterations.advance(usize::MAX);
+    Ok(iterations.into_solution())
+}
 
-    // All in units of the regularisation. Columns are exact after each update of `target`; the change that the next
-    // update of `source` makes tells how far the rows were off, at no cost.
-    let mut source = kernel.update_source(&DVector::zeros(problem.cost().ncols()));
-    let mut target = kernel.update_target(&source);
-    let mut errors = Vec::new();
-    let status = loop {
-        let next = kernel.update_source(&target);
-        let row_sums = (&kernel.log_source + &source - &next).map(f64::exp);
-        errors.push((row_sums * mass - problem.source_marginal()).abs().sum() / mass);
-        let iterations = errors.len();
-        if errors.last().is_some_and(|error| *error <= tolerance) {
-            break Status::Converged { iterations };
+/// What [`solve`] does, in pieces: wide adapters and a fine tolerance can take minutes, and whoever asked may want to stop.
+#[derive(Clone, Debug)]
+pub struct Iterations {
+    problem: Problem,
+    limit: usize,
+    tolerance: f64,
+    regularisation: f64,
+    kernel: Kernel,
+    /// Potentials, in units of the regularisation.
+    source: DVector<f64>,
+    target: DVector<f64>,
+    errors: Vec<f64>,
+    is_converged: bool,
+}
+
+impl Iterations {
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn new(problem: Problem, options: &SinkhornOptions) -> Result<Self, SinkhornError> {
+        let SinkhornOptions { epsilon, iterations: limit, tolerance } = *options;
+        if !(epsilon >= MIN_EPSILON && epsilon.is_finite()) {
+            return Err(SinkhornError::Epsilon(epsilon));
         }
-        if iterations == limit {
-            break Status::IterationLimit { iterations };
+        if limit == 0 {
+            return Err(SinkhornError::Iterations);
         }
-        source = next;
-        target = kernel.update_target(&source);
-    };
-    let plan = kernel.plan(&source, &target) * mass;
-    let potentials = Potentials { source: source * regularisation, target: target * regularisation };
-    Ok(TransportSolution { cost: problem.cost_of(&plan), plan, potentials, errors, status })
+        if tolerance.is_nan() || tolerance < 0.0 {
+            return Err(SinkhornError::Tolerance(tolerance));
+        }
+        // A cost of zeros is indifferent to the regularisation, which must only be above 0.
+        let regularisation = (epsilon * problem.cost().amax()).max(f64::MIN_POSITIVE);
+        let mut kernel = Kernel::new(&problem, regularisation);
+        let source = kernel.update_source(&DVector::zeros(problem.cost().ncols()));
+        let target = kernel.update_target(&source);
+        let errors = Vec::new();
+        Ok(Self { problem, limit, tolerance, regularisation, kernel, source, target, errors, is_converged: false })
+    }
+
+    /// Goes on for so many iterations at most; whether there is more to do.
+    pub fn advance(&mut self, iterations: usize) -> bool {
+        let mass = self.problem.mass();
+        // Columns are exact after each update of `target`; the change that the next update of `source` makes tells how
+        // far the rows were off, at no cost.
+        for _ in 0..iterations {
+            if self.is_over() {
+                break;
+            }
+            let next = self.kernel.update_source(&self.target);
+            let row_sums = (&self.kernel.log_source + &self.source - &next).map(f64::exp);
+            let error = (row_sums * mass - self.problem.source_marginal()).abs().sum() / mass;
+            self.errors.push(error);
+            self.is_converged = error <= self.tolerance;
+            if !self.is_over() {
+                self.source = next;
+                self.target = self.kernel.update_target(&self.source);
+            }
+        }
+        !self.is_over()
+    }
+
+    /// Of the cost matrix; at least one.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.problem.cost().len()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_converged || self.errors.len() == self.limit
+    }
+
+    /// The plan as it is now.
+    #[must_use]
+    pub fn into_solution(self) -> TransportSolution {
+        let iterations = self.errors.len();
+        let status =
+            if self.is_converged { Status::Converged { iterations } } else { Status::IterationLimit { iterations } };
+        let plan = self.kernel.plan(&self.source, &self.target) * self.problem.mass();
+        let potentials =
+            Potentials { source: self.source * self.regularisation, target: self.target * self.regularisation };
+        TransportSolution { cost: self.problem.cost_of(&plan), plan, potentials, errors: self.errors, status }
+    }
 }
 
 /// How far a potential may move from where the kernel was rescaled, in units of the regularisation: `e` to it and to its
@@ -103,6 +152,7 @@ pub fn solve(problem: &Problem, options: &SinkhornOptions) -> Result<TransportSo
 const REACH: f64 = 100.0;
 
 /// Costs and marginals as logarithms, in units of the regularisation and of the mass.
+#[derive(Clone, Debug)]
 struct Kernel {
     /// `−cost / r`, and its transpose, so that both updates run along contiguous columns.
     log_kernel: DMatrix<f64>,
@@ -114,6 +164,7 @@ struct Kernel {
 }
 
 /// The kernel rescaled by potentials.
+#[derive(Clone, Debug)]
 struct Rescaled {
     source: DVector<f64>,
     target: DVector<f64>,
@@ -227,6 +278,21 @@ mod tests {
                 b = in_logs.update_target(&b);
                 assert!((&a - &b).amax() <= 1e-12 / regularisation, "{regularisation}: {a} {b}");
             }
+        }
+    }
+
+    #[test]
+    fn pieces_come_to_what_the_whole_does() {
+        let problem = Problem::uniform(DMatrix::from_fn(7, 5, |i, j| ((3 * i + 5 * j) % 11) as f64 / 10.0)).unwrap();
+        for (tolerance, limit) in [(1e-9, 10_000), (0.0, 23)] {
+            let options = SinkhornOptions { epsilon: 0.01, iterations: limit, tolerance };
+            let mut iterations = Iterations::new(problem.clone(), &options).unwrap();
+            let mut pieces = 1;
+            while iterations.advance(7) {
+                pieces += 1;
+            }
+            assert!(pieces > 2, "it was through at once");
+            assert_eq!(iterations.into_solution(), solve(&problem, &options).unwrap());
         }
     }
 

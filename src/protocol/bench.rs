@@ -14,8 +14,7 @@ pub struct Bench {
     pub bottleneck: usize,
     /// Measure a step of so many runs in one pass, one after the other.
     pub runs: Vec<usize>,
-    /// Timed repeats of each, after up to three that are not; fewer on a device that takes more than a minute for them,
-    /// but at least three.
+    /// Timed repeats of each, after up to three that are not; fewer on a device that takes more than a minute for them.
     pub repeats: usize,
 }
 

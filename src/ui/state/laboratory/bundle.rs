@@ -66,13 +66,17 @@ impl Bundle {
     /// of `served` has its folder's name; the repository of the hub, where it is named as one.
     ///
     /// # Errors
-    /// One line, when the sheet has no such PLM.
+    /// One line, when the sheet has no such PLM, or only some of its files are there.
     pub fn open_plm(&self, sheet: &ExperimentSheet, plm: usize, served: &[String]) -> Result<OpenPlm, String> {
         let folder = sheet.plms.get(plm).ok_or("plm: the experiment names no PLM")?;
         let name = last(folder).to_owned();
         let own = self.plm_files(folder);
         if !own.is_empty() {
-            return Ok(OpenPlm { name, files: own });
+            let is_there = |wanted: &&&str| own.iter().any(|file| path_of(file) == **wanted);
+            return match PLM_FILES.iter().find(|wanted| !is_there(wanted)) {
+                Some(missing) => Err([folder, ": ", missing, " is missing"].concat()),
+                None => Ok(OpenPlm { name, files: own }),
+            };
         }
         if let Some(repository) = on_hub(folder, served) {
             return Ok(OpenPlm { name, files: vec![repository] });
@@ -84,12 +88,10 @@ impl Bundle {
         Ok(OpenPlm { name, files })
     }
 
-    /// The files of the PLM in `folder`; none where one is missing.
+    /// The files of the PLM in `folder`, as far as they are there.
     fn plm_files(&self, folder: &str) -> Vec<FileSource> {
         let files = self.under(folder).into_iter().map(|file| renamed(file, last(path_of(file))));
-        let own: Vec<FileSource> = files.filter(|file| PLM_FILES.contains(&path_of(file))).collect();
-        let whole = PLM_FILES.iter().all(|wanted| own.iter().any(|file| path_of(file) == *wanted));
-        if whole { own } else { Vec::new() }
+        files.filter(|file| PLM_FILES.contains(&path_of(file))).collect()
     }
 
     /// The files of adapter number `adapter` for the PLM number `plm`.
@@ -391,6 +393,9 @@ mod tests {
         assert!(matches!(open.files[0], FileSource::Bytes(_)));
         let FileSource::Url { url, .. } = &bundle.open_plm(&sheet, 1, &[]).unwrap().files[2] else { panic!() };
         assert_eq!(url, "models/small/model.safetensors");
+        let some = self::bundle(&["experiment.toml", own[0], own[1], "models/tiny/pytorch_model.bin"]);
+        let error = some.open_plm(&sheet, 0, &["tiny".to_owned()]).unwrap_err();
+        assert_eq!(error, "models/tiny: model.safetensors is missing", "the served one does not take its place");
     }
 
     #[test]
