@@ -9,7 +9,10 @@
 # OUT   where to write: OUT/targets/SET (what few-shot experiments learn and are judged on), OUT/data/SET.tsv (what an
 #       adapter learns), OUT/NAME/adapters/SET with the name of the PLM's folder
 # SET   the ones to train; all when none is named
-# MERA  the command, from the environment                                   (cargo run --release --bin mera --)
+#
+# From the environment:
+# EPOCHS  passes over each set                                               (what the table below says)
+# MERA  the command                                                          (cargo run --release --bin mera --)
 #
 # An adapter that stands there is left as it is, so a run that was stopped goes on.
 set -euo pipefail
@@ -79,6 +82,6 @@ while read -r set seed rows epochs; do
         head -n 501 "$DATA/$set/dev.tsv" >"$OUT/data/$set-dev.tsv"
         dev=(--dev "$OUT/data/$set-dev.tsv")
     fi
-    $MERA train --plm "$PLM" --data "$OUT/data/$set.tsv" ${dev[@]+"${dev[@]}"} --epochs "$epochs" --batch-size 32 \
+    $MERA train --plm "$PLM" --data "$OUT/data/$set.tsv" ${dev[@]+"${dev[@]}"} --epochs "${EPOCHS:-$epochs}" --batch-size 32 \
         --learning-rate 1e-3 --max-length 64 --seed "$seed" -o "$ADAPTERS/$set"
 done <<<"$ZOO"
