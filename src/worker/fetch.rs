@@ -117,8 +117,8 @@ fn status(response: &Response) -> String {
 }
 
 async fn cache() -> Option<Cache> {
-    // Only a secure context has caches.
-    let caches = super::scope::global().ok()?.caches().ok()?;
+    // Only a secure context has caches; elsewhere they are undefined, and no error says so.
+    let caches = super::scope::global().ok()?.caches().ok().filter(|caches| !caches.is_undefined())?;
     JsFuture::from(caches.open(CACHE)).await.ok()?.dyn_into().ok()
 }
 

@@ -10,13 +10,24 @@ pub fn hash() -> String {
     if hash.is_empty() { query } else { hash }
 }
 
-/// Puts another in its place, without a new entry in the history. The query stays: it may be meant for the worker.
+/// Puts another in its place. Another page of the application is an entry of its own in the history, so that Back leads to
+/// the one before and not out of it. The query stays: it may be meant for the worker.
 pub fn replace(hash: &str) {
     let Some(window) = web_sys::window() else { return };
-    let query = window.location().search().unwrap_or_default();
-    if let (Ok(history), Ok(path)) = (window.history(), window.location().pathname()) {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{query}{hash}")));
+    let location = window.location();
+    let (query, before) = (location.search().unwrap_or_default(), location.hash().unwrap_or_default());
+    if let (Ok(history), Ok(path)) = (window.history(), location.pathname()) {
+        let address = [path, query, hash.to_owned()].concat();
+        let _ = match before.is_empty() || page(&before) == page(hash) {
+            true => history.replace_state_with_url(&JsValue::NULL, "", Some(&address)),
+            false => history.push_state_with_url(&JsValue::NULL, "", Some(&address)),
+        };
     }
+}
+
+/// Of `#/lab/align?seed=13` it is `lab`.
+fn page(hash: &str) -> Option<&str> {
+    hash.split(['/', '?']).nth(1)
 }
 
 /// The whole address, to be shared.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, Response};
+use web_sys::{Cache, CacheStorage, Response};
 
 /// Name of the cache; a new number forgets what older versions kept.
 pub const CACHE: &str = "mera-laboratory-1";
@@ -82,7 +82,7 @@ pub async fn forget(name: &str) {
 
 /// Forgets everything.
 pub async fn forget_all() {
-    if let Some(caches) = web_sys::window().and_then(|window| window.caches().ok()) {
+    if let Some(caches) = caches() {
         let _ = JsFuture::from(caches.delete(CACHE)).await;
     }
 }
@@ -104,9 +104,14 @@ async fn write(name: &str, response: Result<Response, JsValue>) -> Result<(), St
     })
 }
 
+/// The browser's caches; outside a secure context there are none, and no error says so.
+pub(super) fn caches() -> Option<CacheStorage> {
+    web_sys::window()?.caches().ok().filter(|caches| !caches.is_undefined())
+}
+
 async fn cache() -> Result<Cache, String> {
     let none = "this browser keeps nothing for a page that is not opened over https or from this machine";
-    let caches = web_sys::window().and_then(|window| window.caches().ok()).ok_or(none)?;
+    let caches = caches().ok_or(none)?;
     let cache = JsFuture::from(caches.open(CACHE)).await.map_err(|error| reason(&error))?;
     cache.dyn_into().map_err(|_| none.to_owned())
 }

@@ -1,5 +1,6 @@
 //! What the browser keeps for this page: cached files, their sizes, and a way to delete them.
 
+use super::keep::caches;
 use super::promised;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -37,7 +38,7 @@ pub async fn estimate() -> Option<(f64, f64)> {
 /// # Errors
 /// Where the browser has no caches for this page, for example outside a secure context.
 pub async fn list() -> Result<Vec<Cached>, JsValue> {
-    let caches = web_sys::window().ok_or(JsValue::NULL)?.caches()?;
+    let caches = caches().ok_or(JsValue::NULL)?;
     let mut all = Vec::new();
     let names: js_sys::Array = JsFuture::from(caches.keys()).await?.dyn_into()?;
     for name in names.iter().filter_map(|name| name.as_string()).filter(|name| is_listed(name)) {
@@ -59,7 +60,7 @@ pub async fn list() -> Result<Vec<Cached>, JsValue> {
 /// # Errors
 /// Where the browser refuses.
 pub async fn delete(file: &Cached) -> Result<(), JsValue> {
-    let caches = web_sys::window().ok_or(JsValue::NULL)?.caches()?;
+    let caches = caches().ok_or(JsValue::NULL)?;
     let cache: web_sys::Cache = JsFuture::from(caches.open(&file.cache)).await?.dyn_into()?;
     JsFuture::from(cache.delete_with_str(&file.url)).await?;
     Ok(())

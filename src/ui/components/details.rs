@@ -23,7 +23,7 @@ pub fn Details() -> impl IntoView {
     });
     on_cleanup(move || escape.remove());
     view! {
-        <aside class="details" class:pinned=pinned data-testid="details" aria-label="Details" aria-live="polite">
+        <aside class="details" class:pinned=pinned data-testid="details" aria-label="Details">
             <Show when=pinned>
                 <button class="icon close" aria-label="Close details" on:click=move |_| close()>"×"</button>
             </Show>

@@ -85,7 +85,7 @@ fn DeviceChip() -> impl IntoView {
         <button class="chip" data-testid="device-chip" data-status=move || state().0 data-device=device
             title=move || state().2 on:click=move |_| lab.page.set(Page::Device)>
             <span class="dot" aria-hidden="true"></span>
-            <span class="chip-words" role="status">{move || state().1}</span>
+            <span class="chip-words">{move || state().1}</span>
         </button>
     }
 }

@@ -5,6 +5,7 @@ use crate::client::Status;
 use crate::ui::browser::now;
 use crate::ui::lab::Lab;
 use crate::ui::laboratory::Laboratory;
+use crate::ui::state::activities::Activities;
 use crate::ui::state::progress::Meter;
 use crate::ui::state::words;
 use leptos::prelude::*;
@@ -20,24 +21,28 @@ pub fn ProgressLine() -> impl IntoView {
         at.map_or(String::new(), |(place, jobs)| format!("{place} of {jobs}"))
     };
     let words = move || {
-        if let Status::Restarting { reason } = lab.status.get() {
-            let training =
-                if lab.live.with(Option::is_some) { " Training goes on from its last checkpoint." } else { "" };
-            return format!("The engine was lost ({reason}) and is being brought back{}.{training}", starting(lab));
+        match lab.status.get() {
+            Status::Restarting { reason } => {
+                let training =
+                    if lab.live.with(Option::is_some) { " Training goes on from its last checkpoint." } else { "" };
+                return format!("The engine was lost ({reason}) and is being brought back{}.{training}", starting(lab));
+            }
+            Status::Failed { reason } => return format!("The engine does not run: {reason}"),
+            Status::Starting | Status::Ready => {}
         }
         lab.activity.with(|activity| match activity {
             Some(a) if a.stopping => format!("{} · stopping…", a.label),
             Some(a) => {
-                let step = step();
-                let parts = [step.as_str(), a.label.as_str(), a.meter.phase(), a.meter.detail()];
+                let (step, waiting) = (step(), lab.activities.with(Activities::waiting));
+                let waiting = if waiting == 0 { String::new() } else { format!("{waiting} waiting") };
+                let parts = [step.as_str(), a.label.as_str(), a.meter.phase(), a.meter.detail(), waiting.as_str()];
                 parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
             }
             None => match lab.status.get() {
                 Status::Starting => {
                     format!("The engine is being fetched and checked{}; the page can be used meanwhile.", starting(lab))
                 }
-                Status::Failed { reason } => format!("The engine does not run: {reason}"),
-                Status::Ready | Status::Restarting { .. } => laboratory.words().unwrap_or_else(|| idle(lab)),
+                _ => laboratory.words().unwrap_or_else(|| idle(lab)),
             },
         })
     };
@@ -49,8 +54,11 @@ pub fn ProgressLine() -> impl IntoView {
     };
     // For screen readers in steps of ten, so that they are not talked over.
     let spoken = Memo::new(move |_| {
-        lab.activity
-            .with(|a| a.as_ref().map(|a| format!("{}, {} percent", a.label, (share.get() * 10.0).floor() * 10.0)))
+        let at = lab.activity.with(|a| a.as_ref().map(|a| [a.label.as_str(), ", "].concat()));
+        match at {
+            Some(label) => format!("{label}{} percent", (share.get() * 10.0).floor() * 10.0),
+            None => words(),
+        }
     });
     view! {
         <footer class="progress" class:active=move || lab.activity.with(Option::is_some)

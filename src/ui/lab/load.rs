@@ -184,7 +184,7 @@ impl Lab {
     }
 
     fn keep(self, opened: Opened) {
-        if let Some(newest) = opened.data.last() {
+        if let Some(newest) = opened.data.last().filter(|_| !self.plan_goes_on()) {
             let name = newest.name.clone();
             self.choices.update(|choices| choices.episode.data = Some(name));
         }
@@ -254,10 +254,7 @@ impl Lab {
 
     /// Renames an adapter or puts it on a track.
     pub fn edit(self, edit: EditAdapter) {
-        self.attempt("adapter", async move {
-            // Puts the old name back into its field.
-            self.edit_now(edit).await.inspect_err(|_| self.loaded.notify())
-        });
+        self.attempt("adapter", self.edit_now(edit));
     }
 
     async fn edit_now(self, edit: EditAdapter) -> Result<(), Failure> {

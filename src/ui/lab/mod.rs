@@ -138,7 +138,7 @@ pub struct Lab {
     /// The run that is going on.
     pub live: RwSignal<Option<Live>>,
     /// The long jobs that were asked for and have not ended.
-    activities: RwSignal<Activities>,
+    pub activities: RwSignal<Activities>,
     /// The one of them that the engine is at.
     pub activity: Memo<Option<Activity>>,
     /// The list of jobs that it is part of.

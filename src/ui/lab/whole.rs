@@ -1,6 +1,6 @@
 //! Lists of jobs: the comparison, and the whole way on the sample.
 
-use super::{Lab, Stage};
+use super::{Lab, Page, Stage};
 use crate::protocol::*;
 use crate::ui::state::{Start, Step};
 use leptos::prelude::*;
@@ -23,7 +23,7 @@ impl Lab {
             self.end("Compare all", outcome);
             if finished {
                 self.plan.set(None);
-                self.show(Step::Results);
+                self.lead(Step::Results);
             }
         });
     }
@@ -64,7 +64,6 @@ impl Lab {
             starts.push(Start::Average);
             let before = ["Model", "Adapters", "Align", "Merge", "Examples"].into_iter().map(str::to_owned);
             self.begin("Run the example", before.chain(starts.iter().map(Start::label)).collect());
-            self.follow.set(true);
             let outcome = self.example(&starts).await;
             let finished = outcome.is_ok();
             self.end("Run the example", outcome);
@@ -122,9 +121,9 @@ impl Lab {
         }
     }
 
-    /// Shows a step while the person follows along.
+    /// Shows a step while the person follows along, and looks at nothing else.
     fn lead(self, step: Step) {
-        if self.follow.get_untracked() {
+        if self.follow.get_untracked() && self.page.get_untracked() == Page::Lab {
             self.show(step);
         }
     }

@@ -127,18 +127,21 @@ impl Lab {
         }
     }
 
-    /// Stops all that is going on, and what was to follow.
+    /// Stops what is going on, and what was to follow of it; files that wait behind it are read.
     pub fn cancel(self) {
         self.stop.set(true);
-        let jobs = self.activities.try_update(|activities| activities.stop()).unwrap_or_default();
-        for job in jobs {
+        if let Some(job) = self.activities.try_update(|activities| activities.stop()).flatten() {
             self.client().cancel(job);
         }
     }
 
     /// Does something, and tells its failure.
     pub(super) fn attempt(self, about: &str, what: impl Future<Output = Result<(), Failure>> + 'static) {
-        let (about, what) = (about.to_owned(), Box::pin(what) as Pin<Box<dyn Future<Output = Result<(), Failure>>>>);
+        self.attempt_boxed(about.to_owned(), Box::pin(what));
+    }
+
+    /// Compiled once, and not for every future.
+    fn attempt_boxed(self, about: String, what: Pin<Box<dyn Future<Output = Result<(), Failure>>>>) {
         spawn_local(async move {
             if let Err(failure) = what.await {
                 self.failed(&about, &failure);
@@ -154,6 +157,11 @@ impl Lab {
         }
     }
 
+    /// Whether a list of jobs goes on: it is to end on the choices that it began with.
+    pub fn plan_goes_on(self) -> bool {
+        self.plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.ended))
+    }
+
     /// Whether the person wants no more of what is going on.
     pub(super) fn stopped(self) -> bool {
         self.stop.get_untracked()
@@ -161,6 +169,7 @@ impl Lab {
 
     pub(super) fn begin(self, title: &str, stages: Vec<String>) {
         self.stop.set(false);
+        self.follow.set(true);
         let stages = stages.into_iter().map(|label| (label, Stage::Waiting)).collect();
         self.plan.set(Some(Plan { title: title.to_owned(), stages, ended: false }));
     }

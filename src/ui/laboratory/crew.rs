@@ -3,6 +3,7 @@
 use super::keep::STORAGE;
 use super::member::Member;
 use super::{Crew, Laboratory};
+use crate::client::Status as WorkerStatus;
 use crate::client::pool::{GaveBack, Next, Pool};
 use crate::protocol::*;
 use crate::ui::browser::claim::claim;
@@ -75,7 +76,7 @@ impl Laboratory {
         if shown.status == Status::Queued {
             self.change(&name, |one| one.status = Status::Paused);
         }
-        if self.crew.with_untracked(|crew| crew.experiment == name) {
+        if shown.status.is_active() {
             self.pool.update_value(Pool::stop);
             self.jobs.with_value(|jobs| jobs.values().for_each(|(client, job)| client.cancel(*job)));
             self.change(&name, |one| one.status = Status::Stopping);
@@ -86,6 +87,12 @@ impl Laboratory {
     async fn drive(self, name: &str) {
         self.change(name, |one| one.status = Status::Preparing);
         self.pool.set_value(Pool::default());
+        // What the workers run on is what the Lab's engine has found to work.
+        while self.lab.device.with_untracked(Option::is_none)
+            && matches!(self.lab.status.get_untracked(), WorkerStatus::Starting | WorkerStatus::Restarting { .. })
+        {
+            sleep(AGAIN).await;
+        }
         // After a reload, what was kept is there before the engine has read it.
         self.read(name).await;
         let Some(experiment) = self.named(name) else { return };
@@ -147,7 +154,7 @@ impl Laboratory {
         self.adopt(&first, experiment, &card).await;
         let now = self.named(&name);
         let is_done = |hash: &str| self.is_done(hash);
-        let ahead = now.map_or(0.0, |one| one.work_after(plm, is_done));
+        let ahead = now.map_or(0.0, |one| one.work_after(plm, &is_done));
         let next = Pool::new(&card.runs, &card.passes, is_done).followed_by(ahead);
         self.pool.update_value(|pool| pool.go_over_to(next));
         // Asked to stop while all this was read.

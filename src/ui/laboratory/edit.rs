@@ -17,15 +17,16 @@ impl Laboratory {
     /// Fetches the sample and what is kept from earlier visits.
     pub(super) fn enter(self) {
         spawn_local(async move {
-            let wanted = self.link.with_untracked(|link| link.experiment.clone());
             if let Err(line) = self.open_sample().await {
                 self.lab.problem("laboratory", line);
             }
             if let Err(line) = self.recall_all().await {
                 self.lab.inform("laboratory", line);
             }
-            if wanted.is_some() {
-                self.link.update(|link| link.experiment = wanted);
+            if let Some(name) = self.link.with_untracked(|link| link.experiment.clone())
+                && self.named(&name).is_none()
+            {
+                self.lab.inform(name, "this experiment is not kept in this browser: open its file");
             }
             for name in
                 self.experiments.with_untracked(|all| all.iter().map(|one| one.bundle.name.clone()).collect::<Vec<_>>())
@@ -112,6 +113,11 @@ impl Laboratory {
         }
         let (name, mut sheet) = (shown.bundle.name, shown.sheet);
         change(&mut sheet);
+        self.put_sheet(name, sheet);
+    }
+
+    /// Compiled once, and not for every change.
+    fn put_sheet(self, name: String, sheet: ExperimentSheet) {
         self.change(&name, |one| {
             one.sheet = sheet.clone();
             one.unwritten = true;
@@ -149,7 +155,7 @@ impl Laboratory {
     /// The files, where none of them is an experiment.
     async fn open_files(self, files: Vec<FileBytes>) -> Result<(), Vec<FileBytes>> {
         let files = match files.as_slice() {
-            [archive] if archive.path.ends_with(".zip") => match self.lab.ask(Unpack(archive.clone())).await {
+            [archive] if archive.path.ends_with(".zip") => match self.ask(Unpack(archive.clone())).await {
                 Ok(mut inside) if inside.iter().any(|file| file.path.ends_with(".toml")) => {
                     // As if a folder of the archive's name had been dropped.
                     let folder = archive.path.trim_end_matches(".zip");

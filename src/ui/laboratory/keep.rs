@@ -1,6 +1,6 @@
 //! What is kept in the browser: experiments with their plans, finished runs by hash.
 
-use super::Laboratory;
+use super::{Laboratory, SAMPLE};
 use crate::protocol::*;
 use crate::ui::browser::{self, keep};
 use crate::ui::state::hub;
@@ -108,6 +108,10 @@ impl Laboratory {
     pub(super) async fn recall_all(self) -> Result<(), String> {
         for name in keep::names(EXPERIMENTS).await?.into_iter().filter(|name| name.ends_with("/experiment")) {
             let Some(kept) = keep::get::<Kept>(&name).await? else { continue };
+            // What was opened since the page was loaded is newer; the sample is what was kept of it.
+            if kept.name != SAMPLE && self.named(&kept.name).is_some() {
+                continue;
+            }
             let place = place(&kept.name);
             let mut files = Vec::new();
             for (number, file) in kept.files.into_iter().enumerate() {
@@ -132,7 +136,7 @@ impl Laboratory {
             let (sheet, cards) = (kept.sheet, kept.cards);
             let mut experiment = Experiment { bundle, sheet, cards, kept: Some(kept.stamp), ..Experiment::default() };
             if !kept.changed {
-                experiment.status = experiment.standing(|hash| self.is_done(hash));
+                experiment.status = experiment.standing(&|hash| self.is_done(hash));
             }
             self.experiments.update(|all| match all.iter_mut().find(|one| one.bundle.name == kept.name) {
                 Some(one) => *one = experiment,
@@ -140,6 +144,12 @@ impl Laboratory {
             });
         }
         Ok(())
+    }
+
+    /// Forgets all that is kept. What is in sight stays, and is kept whole when it is next.
+    pub async fn forget_all(self) {
+        keep::forget_all().await;
+        self.experiments.update(|all| all.iter_mut().for_each(|one| one.kept = None));
     }
 
     /// Forgets an experiment and its files.

@@ -305,7 +305,7 @@ impl Laboratory {
         let crew = self.crew.get();
         let progress = self.experiments.with(|all| {
             let one = all.iter().find(|one| one.bundle.name == crew.experiment)?;
-            Some(self.records.with(|records| one.progress(|hash| records.contains_key(hash))))
+            Some(self.records.with(|records| one.progress(&|hash| records.contains_key(hash))))
         });
         let (done, all) = progress?;
         let left = crew.left.map_or_else(String::new, |left| format!(" · {}", words::time_left(left)));

@@ -7,6 +7,7 @@ use crate::ui::components::fields::Select;
 use crate::ui::components::notices::Notices;
 use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
+use crate::ui::laboratory::Laboratory;
 use crate::ui::state::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -164,13 +165,14 @@ fn Figures(report: BenchReport) -> impl IntoView {
 #[component]
 fn Stored() -> impl IntoView {
     let lab = expect_context::<Lab>();
+    let laboratory = expect_context::<Laboratory>();
     let files = RwSignal::new(None::<Vec<storage::Cached>>);
     let space = RwSignal::new(None::<(f64, f64)>);
-    let runs = RwSignal::new(0);
+    let kept = RwSignal::new(0);
     let refresh = move || {
         spawn_local(async move {
             space.try_set(storage::estimate().await);
-            runs.try_set(keep::names("runs/").await.map_or(0, |names| names.len()));
+            kept.try_set(keep::names("").await.map_or(0, |names| names.len()));
             match storage::list().await {
                 Ok(list) => files.try_set(Some(list)),
                 Err(_) => files.try_set(Some(vec![])),
@@ -193,11 +195,11 @@ fn Stored() -> impl IntoView {
                 Some((used, quota)) => format!("{} of {} that the browser grants.", words::bytes(used), words::bytes(quota)),
                 None => "The browser does not say how much space there is.".into(),
             }}</p>
-            <Show when=move || runs.get() != 0>
+            <Show when=move || kept.get() != 0>
                 <p class="row" data-testid="kept-runs">
-                    <span>{move || format!("The laboratory keeps {}.", words::plural(runs.get(), "finished run"))}</span>
+                    <span>{move || format!("The laboratory keeps {}: experiments, what they name, and finished runs.", words::plural(kept.get(), "file"))}</span>
                     <button class="small" title="Experiments and their runs, those in sight too, once the page is loaded anew"
-                        on:click=move |_| spawn_local(async move { keep::forget_all().await; refresh(); })>"Delete"</button>
+                        on:click=move |_| spawn_local(async move { laboratory.forget_all().await; refresh(); })>"Delete"</button>
                 </p>
             </Show>
             {move || match files.get() {

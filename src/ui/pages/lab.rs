@@ -33,7 +33,7 @@ pub fn LabPage() -> impl IntoView {
 #[component]
 fn Welcome() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let shown = move || lab.is_sample.get() && lab.plan.with(Option::is_none);
+    let shown = move || lab.is_sample.get() && !lab.plan_goes_on();
     let names = move || {
         lab.sample.with(|sample| sample.as_ref().map(|sample| (sample.plm.name.clone(), sample.adapters.len())))
     };

@@ -41,10 +41,18 @@ impl Activities {
         self.0.retain(|activity| activity.job != job);
     }
 
-    /// Marks every job as one that is to stop; which they are.
-    pub fn stop(&mut self) -> Vec<JobId> {
-        self.0.iter_mut().for_each(|activity| activity.stopping = true);
-        self.0.iter().map(|activity| activity.job).collect()
+    /// Marks the job that the engine is at as one that is to stop; which it is. What waits behind it was asked for by
+    /// itself.
+    pub fn stop(&mut self) -> Option<JobId> {
+        let current = self.0.first_mut()?;
+        current.stopping = true;
+        Some(current.job)
+    }
+
+    /// How many jobs wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.len().saturating_sub(1)
     }
 
     /// The job that the engine is at.
@@ -74,11 +82,11 @@ mod tests {
         let current = activities.current().unwrap();
         assert_eq!((current.job, current.meter.share()), (JobId(1), 0.0), "the other's progress is not its own");
 
-        assert_eq!(activities.stop(), [JobId(1), JobId(2)]);
+        assert_eq!((activities.stop(), activities.waiting()), (Some(JobId(1)), 1));
         assert!(activities.current().unwrap().stopping);
         activities.end(JobId(1));
         let current = activities.current().unwrap();
-        assert_eq!((current.job, current.stopping), (JobId(2), true));
+        assert_eq!((current.job, current.stopping), (JobId(2), false), "what waits is not thrown away");
         assert!(current.meter.share() > 0.5);
         activities.end(JobId(2));
         assert_eq!(activities.current(), None);

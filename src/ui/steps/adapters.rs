@@ -135,6 +135,8 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
     let id = card.id;
     let colour = pictures::css(pictures::role(lab, id));
     let sample = lab.is_sample;
+    // What waits behind a long job looks as if nothing had been heard.
+    let still = Signal::derive(move || sample.get() || lab.busy());
     let name = StoredValue::new(card.name.clone());
     let used = Signal::derive(move || lab.choices.with(|choices| !choices.left_out.contains(&name.get_value())));
     let is_reference = Memo::new(move |_| {
@@ -152,10 +154,15 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
             style=format!("--own: {colour}")>
             <div class="adapter-names">
                 <input class="adapter-name" type="text" data-testid="adapter-name" aria-label="Name" prop:value=card.name.clone()
-                    disabled=sample spellcheck="false"
-                    on:change=move |event| lab.edit(EditAdapter { id, name: Some(event_target_value(&event)), track: None })/>
+                    disabled=still spellcheck="false"
+                    on:change=move |event| {
+                        // The row is another once the engine has taken the name; till then it is called as it was.
+                        let asked = event_target_value(&event);
+                        event_target::<web_sys::HtmlInputElement>(&event).set_value(&name.get_value());
+                        lab.edit(EditAdapter { id, name: Some(asked), track: None });
+                    }/>
                 <input class="adapter-track" type="text" data-testid="adapter-track" aria-label="Track" title="Track: the family of tasks"
-                    prop:value=card.track.clone() disabled=sample placeholder="track" spellcheck="false"
+                    prop:value=card.track.clone() disabled=still placeholder="track" spellcheck="false"
                     on:change=move |event| lab.edit(EditAdapter { id, name: None, track: Some(event_target_value(&event)) })/>
             </div>
             <p class="adapter-facts">{if facts.is_empty() { "loads with the example".to_owned() } else { facts.join(" · ") }}</p>
@@ -171,8 +178,8 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
                     on:change=move |_| lab.choices.update(|choices| choices.reference = Some(name.get_value()))/><span>"reference"</span></label>
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
                 <Show when=move || !sample.get()>
-                    <button class="small" data-testid="adapter-download" disabled=move || lab.busy() aria-label=move || format!("Download {}", name.get_value()) on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                    <button class="small" data-testid="adapter-remove" aria-label=move || format!("Remove {}", name.get_value()) on:click=move |_| lab.remove(id)>"Remove"</button>
+                    <button class="small" data-testid="adapter-download" disabled=still aria-label=move || format!("Download {}", name.get_value()) on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
+                    <button class="small" data-testid="adapter-remove" disabled=still aria-label=move || format!("Remove {}", name.get_value()) on:click=move |_| lab.remove(id)>"Remove"</button>
                 </Show>
             </div>
         </li>

@@ -359,6 +359,7 @@ fn Weights(
     };
     effect(move || {
         let Some(wanted) = wanted() else { return };
+        weights.set(None);
         spawn_local(async move {
             let (other, location) = (wanted.other, wanted.location.clone());
             let answer = lab.ask(wanted).await;

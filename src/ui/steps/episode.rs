@@ -69,8 +69,12 @@ fn Own() -> impl IntoView {
         let kind = intake::pasted_kind(&pasted);
         let bytes = pasted.into_bytes();
         spawn_local(async move {
+            let told = lab.notices.with_untracked(Vec::len);
             lab.open_files(vec![FileBytes { path: format!("pasted.{kind}"), bytes }], vec![]).await;
-            text.set(String::new());
+            // What could not be read is there to be mended.
+            if lab.notices.with_untracked(Vec::len) <= told {
+                text.set(String::new());
+            }
         });
     };
     view! {

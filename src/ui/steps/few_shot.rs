@@ -23,9 +23,11 @@ pub fn Controls() -> impl IntoView {
     let paused = move || line.with(|line| line.paused);
     let training = move || lab.live.with(Option::is_some);
     view! {
-        <EpisodeFields/>
-        <Starts/>
-        <Settings/>
+        <fieldset class="held" disabled=move || lab.plan_goes_on()>
+            <EpisodeFields/>
+            <Starts/>
+            <Settings/>
+        </fieldset>
         <div class="actions">
         <div class="row">
             <Show when=move || !training() fallback=move || view! {

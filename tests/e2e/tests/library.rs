@@ -73,13 +73,14 @@ async fn merge(lab: &Lab, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Few-shot training of the merge on the page, and of the same merge by `mera run`.
+/// Few-shot training of the merge on the page, and of the same merge by `mera run`, where a seed is of examples and of
+/// training at once: on the page they are two, and the one of training is 13.
 async fn train(lab: &Lab, files: &Files) -> Result<()> {
     lab.drop_files(&[&files.data]).await?;
     lab.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
     for (field, value) in [
         ("k", "2"),
-        ("seed", "21"),
+        ("seed", "13"),
         ("max-length", "32"),
         ("epochs", "3"),
         ("batch-size", "3"),
@@ -99,13 +100,13 @@ async fn train(lab: &Lab, files: &Files) -> Result<()> {
     mera(&["run".into(), experiment.into(), "-o".into(), results.clone().into()])?;
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(results.join("records.jsonl"))?)?;
     let of_record = |key: &str| record[key].as_f64().with_context(|| format!("no {key} in {record}"));
-    ensure!((accuracy - of_record("accuracy")?).abs() < 1e-6, "{accuracy} on the page, in the record {record}");
     let dev_loss = of_record("dev_loss")?;
     let losses: Vec<f64> = curve.lines().filter_map(|line| line.split(',').nth(6)?.parse().ok()).collect();
     ensure!(
         losses.len() == 3 && losses.iter().any(|loss| (loss - dev_loss).abs() < 1e-4 * dev_loss),
-        "the losses on dev are {losses:?}, in the record {dev_loss}"
+        "the losses on dev are {losses:?}, in the record {dev_loss}:\n{curve}"
     );
+    ensure!((accuracy - of_record("accuracy")?).abs() < 1e-6, "{accuracy} on the page, in the record {record}");
     Ok(())
 }
 
@@ -142,7 +143,7 @@ impl Files {
     fn experiment(&self) -> Result<String> {
         let path = |path: &Path| serde_json::to_string(path);
         let mut text = format!(
-            "plm = {}\nshots = [2]\nseeds = [21]\nmethods = [\"average\"]\n[training]\nepochs = 3\nbatch_size = 3\n\
+            "plm = {}\nshots = [2]\nseeds = [13]\nmethods = [\"average\"]\n[training]\nepochs = 3\nbatch_size = 3\n\
              learning_rates = [0.002]\nmax_length = 32\n[[targets]]\nname = \"task\"\ntrain = {}\n",
             path(&root().join("www/models/all-minilm-l6-v2"))?,
             path(&self.data)?

@@ -17,13 +17,15 @@ pub fn Bar() -> impl IntoView {
     let name = move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
     let done = Memo::new(move |_| {
         let records = laboratory.records.read();
-        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| records.contains_key(hash)).0))
+        laboratory
+            .shown
+            .with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|hash| records.contains_key(hash)).0))
     });
     let all =
-        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|_| false).1)));
+        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|_| false).1)));
     let failed = Memo::new(move |_| {
         let failed = laboratory.failed.read();
-        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| failed.contains_key(hash)).0))
+        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|hash| failed.contains_key(hash)).0))
     });
     // Each reason once, however many seeds it stopped.
     let reasons = Memo::new(move |_| {

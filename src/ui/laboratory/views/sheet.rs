@@ -43,7 +43,9 @@ pub fn Sheet() -> impl IntoView {
     let sure = RwSignal::new(false);
     let done = move || {
         let records = laboratory.records.read();
-        laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(|hash| records.contains_key(hash)).0))
+        laboratory
+            .shown
+            .with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|hash| records.contains_key(hash)).0))
     };
     let unfolded = RwSignal::new(false);
     view! {
@@ -70,7 +72,7 @@ pub fn Sheet() -> impl IntoView {
             </div>
             <Fold unfolded/>
             <Show when=move || read.get() fallback=|| view! { <p class="sheet-part quiet-words">"The form is there once the engine has read the file."</p> }>
-                <fieldset class="sheet-form" disabled=move || active.get()>
+                <fieldset class="sheet-form" disabled=move || active.get() || unreadable().is_some()>
                     <Methods/>
                     <Variants/>
                     <Numbers/>

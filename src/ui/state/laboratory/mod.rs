@@ -146,21 +146,21 @@ impl Experiment {
 
     /// Runs that `is_done` says are done, and all: a PLM that is not planned yet counts as the first one does.
     #[must_use]
-    pub fn progress(&self, is_done: impl Fn(&str) -> bool) -> (usize, usize) {
+    pub fn progress(&self, is_done: &dyn Fn(&str) -> bool) -> (usize, usize) {
         let all = self.runs().count() + self.unplanned().map(|card| card.runs.len()).sum::<usize>();
         (self.runs().filter(|run| is_done(&run.hash)).count(), all)
     }
 
     /// Work on the PLMs after number `plm` that `is_done` does not say is done, in the unit of [`PlannedCard::work`].
     #[must_use]
-    pub fn work_after(&self, plm: usize, is_done: impl Fn(&str) -> bool) -> f64 {
+    pub fn work_after(&self, plm: usize, is_done: &dyn Fn(&str) -> bool) -> f64 {
         let planned = self.cards.iter().skip(plm + 1).flat_map(|card| &card.runs).filter(|run| !is_done(&run.hash));
         planned.chain(self.unplanned().flat_map(|card| &card.runs)).map(pool::work).sum()
     }
 
     /// How it stands when nobody is at it, by which runs are done.
     #[must_use]
-    pub fn standing(&self, is_done: impl Fn(&str) -> bool) -> Status {
+    pub fn standing(&self, is_done: &dyn Fn(&str) -> bool) -> Status {
         match self.progress(is_done) {
             (_, 0) => Status::Draft,
             (done, all) if done == all => Status::Done,
@@ -307,20 +307,20 @@ pub(crate) mod tests {
     #[test]
     fn progress_counts_over_all_plms() {
         let mut both = experiment(2, &[&["a", "b"], &["c"]]);
-        assert_eq!(both.progress(|hash| hash != "b"), (2, 3));
-        assert_eq!((both.work_after(0, |_| false), both.work_after(0, |_| true)), (10.0, 0.0));
-        assert_eq!(both.work_after(1, |_| false), 0.0);
+        assert_eq!(both.progress(&|hash| hash != "b"), (2, 3));
+        assert_eq!((both.work_after(0, &|_| false), both.work_after(0, &|_| true)), (10.0, 0.0));
+        assert_eq!(both.work_after(1, &|_| false), 0.0);
         both.cards.truncate(1);
-        assert_eq!(both.progress(|hash| hash != "b"), (1, 4), "the second PLM counts before it is planned");
-        assert_eq!(both.work_after(0, |_| true), 20.0);
+        assert_eq!(both.progress(&|hash| hash != "b"), (1, 4), "the second PLM counts before it is planned");
+        assert_eq!(both.work_after(0, &|_| true), 20.0);
     }
 
     #[test]
     fn an_experiment_is_done_when_every_plm_is() {
-        assert_eq!(experiment(2, &[]).standing(|_| true), Status::Draft);
-        assert_eq!(experiment(2, &[&["a", "b"]]).standing(|_| true), Status::Paused, "the second PLM is to come");
-        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(|hash| hash == "a"), Status::Paused);
-        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(|_| true), Status::Done);
+        assert_eq!(experiment(2, &[]).standing(&|_| true), Status::Draft);
+        assert_eq!(experiment(2, &[&["a", "b"]]).standing(&|_| true), Status::Paused, "the second PLM is to come");
+        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(&|hash| hash == "a"), Status::Paused);
+        assert_eq!(experiment(2, &[&["a"], &["b"]]).standing(&|_| true), Status::Done);
     }
 
     #[test]
