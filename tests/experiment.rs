@@ -448,6 +448,8 @@ fn what_an_experiment_can_not_do_is_one_line() {
     insta::assert_snapshot!(changed("[13, 21]", "[9007199254740992]"), @"error: changed.toml: seeds: 9007199254740992; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next");
     insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: target films: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
     insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
+    std::fs::copy(folder.path().join("train.tsv"), folder.path().join("copy.tsv")).unwrap();
+    insta::assert_snapshot!(changed("\"test.tsv\"", "\"copy.tsv\""), @r#"error: target films: test = "copy.tsv" holds the very rows of train = "train.tsv", and a test is of rows not learned from; without test, what the examples leave of train is tested on"#);
     let plm = fixture("model/tiny");
     insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model; a model of the Hugging Face hub has to be fetched, and its folder given with --plm"#);
     std::fs::write(folder.path().join("test.tsv"), "label\ttext1\nfine\tI love it\n").unwrap();

@@ -65,7 +65,12 @@ impl Engine {
         for (entry, &(train, test)) in experiment.targets.iter().zip(&targets) {
             let of_target = |error| EngineError::Target { target: entry.name.clone(), error: Box::new(error) };
             let sha256 = |id| self.data.sha256(id).to_owned();
-            identities.targets.push((sha256(train), test.map(sha256)));
+            let of_files = (sha256(train), test.map(sha256));
+            if of_files.1.as_ref() == Some(&of_files.0) {
+                let (train, test) = (entry.train.clone(), entry.test.clone().unwrap_or_default());
+                return Err(of_target(EngineError::TestIsTrain { train, test }));
+            }
+            identities.targets.push(of_files);
             for (&k, &seed) in experiment.shots.iter().flat_map(|k| experiment.seeds.iter().map(move |seed| (k, seed)))
             {
                 let episode = EpisodeSpec { data: train, test, test_rows: None, k, seed, max_length: 8 };
