@@ -5,7 +5,7 @@ use super::records::{self, Joined};
 use super::{files, say, warn};
 use crate::engine::export_records;
 use crate::experiment::record::join;
-use crate::experiment::report::overlaid;
+use crate::experiment::report::notes;
 use crate::experiment::summarize;
 use crate::protocol::{ExportRecords, TableForm};
 use clap::{Args, ValueEnum};
@@ -72,8 +72,8 @@ impl Summarize {
         for hash in contradictions {
             warn(&format!("note: records of {hash} tell of different results; the first counts"));
         }
-        if let Some(line) = overlaid(&summarize(&joined)) {
-            warn(&format!("note: {line}"));
+        for note in notes(&summarize(&joined)) {
+            warn(&format!("note: {note}"));
         }
         let lines = records::lines(&joined)?;
         let mut forms: Vec<TableForm> = self.form.iter().map(|form| form.table()).collect();

@@ -1,7 +1,7 @@
 //! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
 
 use super::VERSION;
-use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
+use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, notes, spread};
 use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
 use crate::experiment::{Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
@@ -32,8 +32,8 @@ pub(super) fn html(records: &[Record]) -> String {
         escaped(VERSION),
         summary.confidence * 100.0,
     );
-    if let Some(line) = overlaid(&summary) {
-        page += &format!("<p><b>{line}</b></p>\n");
+    for note in notes(&summary) {
+        page += &format!("<p><b>{}</b></p>\n", escaped(&note));
     }
     for group in &summary.groups {
         // Writing to a string does not fail.

@@ -1,7 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
 use super::super::summary::{Difference, Group, MethodSummary, Pair, Summary};
-use super::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
+use super::{COSTS, UNCORRECTED, costs, grouped, notes, spread};
 use std::fmt::Write;
 
 /// What [`row`] gives, as the head of a table.
@@ -18,8 +18,8 @@ pub fn markdown(summary: &Summary) -> String {
         summary.records,
         summary.confidence * 100.0
     );
-    if let Some(line) = overlaid(summary) {
-        text += &format!("\n**{line}**\n");
+    for note in notes(summary) {
+        text += &format!("\n**{note}**\n");
     }
     for group in &summary.groups {
         // Writing to a string does not fail.
