@@ -277,6 +277,17 @@ impl TrainedPart {
         *self == Self::All
     }
 
+    /// As in files and records.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Up => "up",
+            Self::Gates => "gates",
+            Self::Head => "head",
+        }
+    }
+
     /// As training knows it; a run that trains gates has nothing else.
     #[must_use]
     pub fn trained(self) -> Trained {

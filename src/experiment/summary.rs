@@ -10,7 +10,7 @@
 //! numbers has too few distinct samples to cover what it says, while the t-interval is exact for normal differences
 //! at any count. Nothing here depends on the order of the records.
 
-use super::record::Record;
+use super::record::{Budget, Record, UsedAdapter};
 use super::spec::Tracks;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -99,6 +99,12 @@ pub struct MethodSummary {
     /// Of a merge, how far it was from the mean of its inputs' functions before training; mean over the runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ensemble_error: Option<f64>,
+    /// How its runs were trained; none where nothing was, or no record tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Budget>,
+    /// The adapters that took part; none where no record tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<UsedAdapter>,
 }
 
 /// Mean and standard deviation.
@@ -309,6 +315,9 @@ fn method_summary(way: &Way<'_>, all: &BTreeMap<Way<'_>, Runs<'_>>, runs: &Runs<
         step_seconds: told(|record| record.step_seconds),
         peak_memory: told(|record| record.peak_memory.map(|bytes| bytes as f64)),
         ensemble_error: told(|record| record.ensemble_error),
+        // Of one protocol and settings there is one budget and one set of adapters: the first record that tells says all.
+        training: runs.values().find_map(|record| record.training.clone()),
+        adapters: runs.values().map(|record| record.adapters.clone()).find(|used| !used.is_empty()).unwrap_or_default(),
     }
 }
 

@@ -8,7 +8,7 @@ pub use csv::csv;
 pub use latex::latex;
 pub use markdown::markdown;
 
-use super::summary::{Group, MethodSummary, NOT_TOLD, Spread, Summary, shortened};
+use super::summary::{Difference, Group, MethodSummary, NOT_TOLD, Pair, Spread, Summary, shortened};
 
 /// What [`costs`] gives, as the head of a table.
 pub const COSTS: [&str; 5] = ["trained", "at inference", "a step", "in all", "peak memory"];
@@ -43,6 +43,43 @@ pub fn notes(summary: &Summary) -> Vec<String> {
 /// What intervals are not: a sentence for every summary.
 pub const UNCORRECTED: &str =
     "Each interval is for one difference alone: of twenty without any, one has no 0 in it by chance.";
+
+/// How a method of a group stands to the best one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Against {
+    /// It is the best.
+    Best,
+    /// No episode is in common.
+    Apart,
+    /// Over the episodes that both have seen.
+    Difference {
+        /// Accuracy of the method less that of the best.
+        accuracy: Difference,
+        /// Episodes in which the method has the higher accuracy.
+        wins: usize,
+        /// Episodes in which the best has.
+        losses: usize,
+    },
+}
+
+impl Against {
+    /// Of a method of `group`.
+    #[must_use]
+    pub fn best(group: &Group, method: &MethodSummary) -> Self {
+        let best = group.methods.first().map(|best| best.name.as_str());
+        let is_of = |pair: &&Pair| Some(pair.a.as_str()) == best && pair.b == method.name;
+        match group.pairs.iter().find(is_of) {
+            _ if best == Some(method.name.as_str()) => Self::Best,
+            None => Self::Apart,
+            Some(Pair { accuracy, wins, losses, .. }) => {
+                let Difference { mean, deviation, low, high } = *accuracy;
+                let turned = |end: Option<f64>| end.map(|end| -end);
+                let accuracy = Difference { mean: -mean, deviation, low: turned(high), high: turned(low) };
+                Self::Difference { accuracy, wins: *losses, losses: *wins }
+            }
+        }
+    }
+}
 
 /// Mean and deviation, as tables show them.
 #[must_use]
