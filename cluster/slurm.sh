@@ -7,7 +7,8 @@
 #
 #   cluster/tasks.py EXPERIMENT.toml -o OUT > tasks.txt
 #   sbatch --array=1-$(wc -l <tasks.txt) cluster/slurm.sh EXPERIMENT.toml OUT tasks.txt
-#   mera summarize OUT/part-*                                                   # when all have ended
+#   mera summarize --form records -o OUT OUT/part-*    # when all have ended: beside the records that OUT has
+#   mera summarize -o OUT OUT
 #
 # What stands behind the three goes to `mera run`: --plm DIR, --device cuda (with #SBATCH --gpus=1).
 #

@@ -2,6 +2,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "experiment/joined.rs"]
+mod joined;
 mod support;
 
 use serde_json::Value;
@@ -384,16 +386,26 @@ fn the_scripts_of_a_cluster_do_each_run_once() {
     assert_eq!(tasks.split_whitespace().collect::<Vec<_>>(), left.collect::<Vec<_>>());
 
     std::fs::write(folder.path().join("tasks.txt"), &tasks).unwrap();
-    let mut found = records(&folder.path().join("there"));
+    let mut done = 0;
     for element in 1..=sizes.len() {
-        script("slurm.sh", &["films.toml", "parts", "tasks.txt"], &element.to_string());
-        found.extend(records(&folder.path().join(format!("parts/part-{element}"))));
+        script("slurm.sh", &["films.toml", "there", "tasks.txt"], &element.to_string());
+        done += records(&folder.path().join(format!("there/part-{element}"))).len();
     }
-    let mut found: Vec<&str> = found.iter().map(|record| record["hash"].as_str().unwrap()).collect();
+    assert_eq!(done, RUNS - 3);
+    // As the README has it.
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/README.md")).unwrap();
+    let gathering = readme.lines().map(str::trim).filter(|line| line.starts_with("mera summarize"));
+    for line in gathering.map(|line| line.replace("RESULTS", "there").replace("mera ", "\"$MERA\" ")) {
+        let output = Command::new("sh").args(["-c", &line]).env("MERA", mera).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let found = records(&folder.path().join("there"));
+    let found: Vec<&str> = found.iter().map(|record| record["hash"].as_str().unwrap()).collect();
     let mut expected = hashes.clone();
-    found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
+    let summary = std::fs::read_to_string(folder.path().join("there/summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["records"], RUNS);
 }
 
 #[test]
@@ -436,6 +448,8 @@ fn what_an_experiment_can_not_do_is_one_line() {
     insta::assert_snapshot!(changed("[13, 21]", "[9007199254740992]"), @"error: changed.toml: seeds: 9007199254740992; a seed is at most 9007199254740991, the largest whole number that a browser tells from the next");
     insta::assert_snapshot!(changed("[2, 4]", "[2, 40]"), @r#"error: target films: train.tsv: label "bad" has 12 rows; k = 40 needs 80, 40 to train on and 40 to choose on"#);
     insta::assert_snapshot!(changed("\"test.tsv\"", "\"tset.tsv\""), @"error: tset.tsv: can't be read: No such file or directory (os error 2)");
+    std::fs::copy(folder.path().join("train.tsv"), folder.path().join("copy.tsv")).unwrap();
+    insta::assert_snapshot!(changed("\"test.tsv\"", "\"copy.tsv\""), @r#"error: target films: test = "copy.tsv" holds the very rows of train = "train.tsv", and a test is of rows not learned from; without test, what the examples leave of train is tested on"#);
     let plm = fixture("model/tiny");
     insta::assert_snapshot!(changed(plm.to_str().unwrap(), "some/model"), @r#"error: changed.toml: plm = "some/model": there is no folder some/model; a model of the Hugging Face hub has to be fetched, and its folder given with --plm"#);
     std::fs::write(folder.path().join("test.tsv"), "label\ttext1\nfine\tI love it\n").unwrap();

@@ -5,6 +5,7 @@ use super::{files, warn};
 use crate::engine::{EngineError, export_records};
 use crate::experiment::record::{self, Reading, Record};
 use crate::protocol::{ExportRecords, TableForm};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -86,18 +87,58 @@ impl Records {
     /// # Errors
     /// When the disk says no.
     pub(super) fn add(&mut self, line: &str) -> Result<(), CliError> {
-        let written = self.file.write_all(format!("{line}\n").as_bytes()).and_then(|()| self.file.sync_data());
+        self.append(&format!("{line}\n"))
+    }
+
+    fn append(&mut self, lines: &str) -> Result<(), CliError> {
+        let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.sync_data());
         written.map_err(CliError::write(&self.path))
     }
 }
 
-/// Lines of `records.jsonl`.
+/// Lines of `records.jsonl`, each with its end.
 pub(super) fn lines(records: &[Record]) -> Result<Vec<String>, CliError> {
     let line = |record: &Record| record.to_line().map_err(|error| EngineError::from(error).into());
     records.iter().map(line).collect()
 }
 
-/// Writes files of what `records` (lines of `records.jsonl`) say into `folder`.
+/// What was done to the records of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// That were not there.
+    pub(super) added: usize,
+    /// That were.
+    pub(super) there: usize,
+}
+
+/// Adds to the records in `folder` those of `records` whose hash is not there, and tells of those that say otherwise than
+/// what is there: that stays, for a record is never written over.
+///
+/// # Errors
+/// When a run is writing there, what stands there is no file of records, or the disk says no; then nothing is added.
+pub(super) fn join(folder: &Path, records: &[Record]) -> Result<Joined, CliError> {
+    let (mut store, there) = Records::open(folder, true)?;
+    let known: BTreeMap<&str, &Record> = there.iter().map(|record| (record.hash.as_str(), record)).collect();
+    let mut missing = Vec::new();
+    for record in records {
+        match known.get(record.hash.as_str()) {
+            None => missing.push(record.clone()),
+            Some(kept) if !kept.agrees(record) => warn(&format!(
+                "note: {}: its record of {} tells of another result than the one given; it stays",
+                files::shown(&store.path),
+                record.hash
+            )),
+            Some(_) => {}
+        }
+    }
+    if !missing.is_empty() {
+        store.append(&lines(&missing)?.concat())?;
+    }
+    Ok(Joined { added: missing.len(), there: there.len() })
+}
+
+/// Writes the table that `records` (lines of `records.jsonl`) make into `folder`, in each of `forms`; what stood there
+/// under its name goes. Of records there is [`join`].
 ///
 /// # Errors
 /// When the disk says no.

@@ -1,10 +1,11 @@
 //! `mera summarize`: the summary of records gathered in several places.
 
 use super::error::CliError;
-use super::{records, say, warn};
+use super::records::{self, Joined};
+use super::{files, say, warn};
 use crate::engine::export_records;
 use crate::experiment::record::join;
-use crate::experiment::report::overlaid;
+use crate::experiment::report::notes;
 use crate::experiment::summarize;
 use crate::protocol::{ExportRecords, TableForm};
 use clap::{Args, ValueEnum};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 /// How a table leaves, as on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// The records themselves, joined, one a line
+    /// The records themselves, joined, one a line; with -o: those that the folder does not have are added to its own
     Records,
     /// The records, one a row
     Csv,
@@ -62,7 +63,7 @@ impl Summarize {
         let mut gathered = Vec::new();
         for place in &self.places {
             let reading = records::read(place)?.ok_or_else(|| CliError::File {
-                path: super::files::shown(place),
+                path: files::shown(place),
                 message: "there are no records in it".to_owned(),
             })?;
             gathered.push(reading.records);
@@ -71,14 +72,22 @@ impl Summarize {
         for hash in contradictions {
             warn(&format!("note: records of {hash} tell of different results; the first counts"));
         }
-        if let Some(line) = overlaid(&summarize(&joined)) {
-            warn(&format!("note: {line}"));
+        for note in notes(&summarize(&joined)) {
+            warn(&format!("note: {note}"));
         }
         let lines = records::lines(&joined)?;
         let mut forms: Vec<TableForm> = self.form.iter().map(|form| form.table()).collect();
         if let Some(folder) = &self.output {
             let usual = [TableForm::Json, TableForm::Markdown];
-            records::write(folder, &lines, if forms.is_empty() { &usual } else { &forms })?;
+            let tables: Vec<TableForm> = forms.iter().copied().filter(|form| *form != TableForm::Records).collect();
+            // Before all else: where a run is writing, no table of its folder is changed either.
+            let wants_records = forms.contains(&TableForm::Records);
+            let added = wants_records.then(|| records::join(folder, &joined)).transpose()?;
+            records::write(folder, &lines, if forms.is_empty() { &usual } else { &tables })?;
+            if let Some(Joined { added, there }) = added {
+                let file = files::shown(&folder.join(records::RECORDS));
+                say(&format!("{file}: {added} records are added, {there} were there"))?;
+            }
         }
         if forms.is_empty() {
             forms.push(if self.json { TableForm::Json } else { TableForm::Markdown });

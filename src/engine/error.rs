@@ -114,6 +114,17 @@ pub enum EngineError {
         /// Of the data set.
         rows: usize,
     },
+    /// A target whose test file holds what its train file does.
+    #[error(
+        "test = \"{test}\" holds the very rows of train = \"{train}\", and a test is of rows not learned from; without test, what \
+         the examples leave of train is tested on"
+    )]
+    TestIsTrain {
+        /// As the experiment names it.
+        train: String,
+        /// As the experiment names it.
+        test: String,
+    },
     /// No PLM is loaded.
     #[error("no language model is loaded yet")]
     NoPlm,

@@ -1,9 +1,9 @@
 //! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
 
 use super::VERSION;
-use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
+use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, notes, spread};
 use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
-use crate::experiment::{Record, summarize};
+use crate::experiment::{Budget, Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -32,8 +32,8 @@ pub(super) fn html(records: &[Record]) -> String {
         escaped(VERSION),
         summary.confidence * 100.0,
     );
-    if let Some(line) = overlaid(&summary) {
-        page += &format!("<p><b>{line}</b></p>\n");
+    for note in notes(&summary) {
+        page += &format!("<p><b>{}</b></p>\n", escaped(&note));
     }
     for group in &summary.groups {
         // Writing to a string does not fail.
@@ -61,6 +61,7 @@ fn section(page: &mut String, summary: &Summary, group: &Group) -> std::fmt::Res
         writeln!(page, "<tr>{}{}</tr>", cells("<td>", &results), cells("<td>", &costs(method)))?;
     }
     page.push_str("</table>\n");
+    what_was_run(page, group)?;
     if group.pairs.is_empty() {
         return Ok(());
     }
@@ -80,6 +81,36 @@ fn section(page: &mut String, summary: &Summary, group: &Group) -> std::fmt::Res
             pair.losses,
             pair.ties,
         )?;
+    }
+    page.push_str("</table>\n</details>\n");
+    Ok(())
+}
+
+/// What methods had to learn with and on which adapters, those that are alike in one row; of those whose records tell.
+fn what_was_run(page: &mut String, group: &Group) -> std::fmt::Result {
+    let mut rows: Vec<([String; 5], Vec<&str>)> = Vec::new();
+    for method in &group.methods {
+        let Some(Budget { epochs, batch_size, learning_rates, train }) = &method.training else { continue };
+        let rates = learning_rates.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
+        let adapters = method.adapters.iter().map(|used| format!("{} {}", used.name, used.hash));
+        let part = train.map_or(String::new(), |part| part.word().to_owned());
+        let adapters = adapters.collect::<Vec<_>>().join(", ");
+        let cells = [epochs.to_string(), batch_size.to_string(), rates, part, adapters];
+        match rows.iter_mut().find(|(known, _)| *known == cells) {
+            Some((_, methods)) => methods.push(&method.name),
+            None => rows.push((cells, vec![&method.name])),
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    page.push_str(
+        "<details open><summary>What was run</summary>\n<table>\n<tr><th>epochs<th>rows a step<th>rates tried\
+         <th>part trained<th>adapters<th class=\"words\">methods</tr>\n",
+    );
+    for (cells, methods) in rows {
+        let cells = cells.iter().fold(String::new(), |row, cell| row + "<td>" + &escaped(cell));
+        writeln!(page, "<tr>{cells}<td class=\"words\">{}</tr>", escaped(&methods.join(", ")))?;
     }
     page.push_str("</table>\n</details>\n");
     Ok(())
@@ -152,6 +183,7 @@ svg { max-width: 100%; min-width: 34rem; height: auto }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
 th, td { text-align: right; white-space: nowrap; padding: .25rem .6rem; border-bottom: 1px solid #d9dde1 }
 th:first-child, td:first-child { text-align: left }
+.words { text-align: left; white-space: normal }
 details { margin-top: 1rem }
 summary { cursor: pointer }
 ";
@@ -184,6 +216,27 @@ mod tests {
             assert_eq!((&drawn.name, &drawn.values), (&told.name, &vec![told.accuracy.mean]));
         }
         assert_eq!(html(&records).matches("r=\"3.2\"").count(), 2 + 1);
+    }
+
+    #[test]
+    fn a_report_says_what_was_run() {
+        let silent = record("head", 13, 0.5);
+        let training = serde_json::json!({
+            "epochs": 6, "batch_size": 4, "learning_rates": [0.001, 0.0003], "train": "up",
+        });
+        let adapters = serde_json::json!([{ "name": "a<b>", "hash": "0123456789ab" }, { "name": "c", "hash": "ba" }]);
+        let told = Record {
+            training: serde_json::from_value(training).unwrap(),
+            adapters: serde_json::from_value(adapters).unwrap(),
+            ..record("sum", 13, 0.8)
+        };
+        let alike = Record { method: "average".to_owned(), hash: "b".to_owned(), accuracy: 0.7, ..told.clone() };
+        let page = html(&[silent.clone(), told, alike]);
+        let row = "<tr><td>6<td>4<td>0.001, 0.0003<td>up<td>a&lt;b&gt; 0123456789ab, c ba\
+                   <td class=\"words\">sum, average</tr>\n</table>";
+        assert_eq!(page.matches("What was run").count(), 1);
+        assert!(page.contains(&format!("methods</tr>\n{row}")), "{page}");
+        assert!(!html(&[silent]).contains("What was run"), "earlier records do not tell");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::method::{self, Kind};
 use super::spec::{Experiment, ScaleSetting, Tracks, TrainedPart, Variant, WeightsSetting};
 use crate::merge::error::did_you_mean;
-use crate::merge::settings::nearest;
-use crate::merge::{Settings, SettingsError};
+use crate::merge::settings::{Idle, nearest};
+use crate::merge::{Settings, SettingsError, Value};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
 
@@ -81,6 +81,14 @@ pub enum SpecError {
         name: String,
         /// What is wrong with it.
         error: Box<SettingsError>,
+    },
+    /// A setting of a merge that changes nothing: the run would be one without it, under another name.
+    #[error("variant {name}: {} is for {} = {}, and its {} is {}", .idle.name, .idle.other, written(.idle.needed), .idle.other, written(.idle.found))]
+    Idle {
+        /// The variant.
+        name: String,
+        /// The setting, and what it needs.
+        idle: Box<Idle>,
     },
     /// A scale.
     #[error("variant {name}: scale {factor} is no finite number")]
@@ -343,8 +351,20 @@ pub(super) fn settings(
 ) -> Result<Settings, SpecError> {
     let texts: Vec<(&str, String)> = variant.set.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
     let pairs = texts.iter().map(|(key, value)| (*key, value.as_str()));
-    Settings::parse(method.card(), pairs)
-        .map_err(|error| SpecError::Settings { name: variant.name.clone(), error: Box::new(error) })
+    let settings = Settings::parse(method.card(), pairs)
+        .map_err(|error| SpecError::Settings { name: variant.name.clone(), error: Box::new(error) })?;
+    match settings.idle(variant.set.keys().map(String::as_str)) {
+        Some(idle) => Err(SpecError::Idle { name: variant.name.clone(), idle: Box::new(idle) }),
+        None => Ok(settings),
+    }
+}
+
+/// A setting as the file has it.
+fn written(value: Value) -> String {
+    match value {
+        Value::Choice(word) => format!("\"{word}\""),
+        other => other.to_string(),
+    }
 }
 
 fn sets(experiment: &Experiment) -> Result<(), SpecError> {

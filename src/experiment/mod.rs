@@ -28,7 +28,7 @@ pub mod summary;
 pub use check::SpecError;
 pub use method::Kind;
 pub use plan::{Identities, Plan, PlannedRun, Work};
-pub use record::{Reading, Record, RecordError};
+pub use record::{Budget, Reading, Record, RecordError, UsedAdapter};
 pub use spec::{
     AdapterEntry, Experiment, ScaleSetting, SetValue, TargetEntry, Tracks, TrainedPart, Training, Variant,
     WeightsSetting,

@@ -6,6 +6,7 @@
 
 use super::check::{self, SpecError};
 use super::method::{self, Kind};
+use super::record::{Budget, UsedAdapter};
 use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training, WeightsSetting};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -110,6 +111,25 @@ impl Work {
     pub fn uses_adapters(&self) -> bool {
         !matches!(self, Self::Majority | Self::Head | Self::Scratch | Self::Lora | Self::Full { .. })
     }
+
+    /// Indices of the adapters that take part, the reference of a merge first.
+    #[must_use]
+    pub fn adapters(&self) -> &[usize] {
+        match self {
+            Self::Majority | Self::Head | Self::Scratch | Self::Lora | Self::Full { .. } => &[],
+            Self::Single(index) => std::slice::from_ref(index),
+            Self::BestSingle(set) | Self::BestSingleByScore(set) => set,
+            Self::Gated(set) | Self::GatedReduced(set) | Self::Fusion(set) | Self::Merge { adapters: set, .. } => set,
+        }
+    }
+
+    /// Whether one adapter is trained, of which a part may be chosen.
+    fn trains_adapter(&self) -> bool {
+        matches!(
+            self,
+            Self::Scratch | Self::Single(_) | Self::BestSingle(_) | Self::BestSingleByScore(_) | Self::Merge { .. }
+        )
+    }
 }
 
 impl Plan {
@@ -187,6 +207,25 @@ impl Plan {
             self.runs.iter().find(is_same).cloned().unwrap_or(own)
         };
         adapters.iter().map(candidate).collect()
+    }
+
+    /// What `run` has to learn with, as its record tells it; none where nothing is trained.
+    #[must_use]
+    pub fn budget(&self, run: &PlannedRun) -> Option<Budget> {
+        let Training { epochs, batch_size, .. } = self.experiment.training;
+        let train = Some(run.trained).filter(|_| run.work.trains_adapter());
+        let learning_rates = run.learning_rates.clone();
+        (run.work != Work::Majority).then_some(Budget { epochs, batch_size, learning_rates, train })
+    }
+
+    /// The adapters that take part in `run`, as its record tells them.
+    #[must_use]
+    pub fn adapters_of(&self, run: &PlannedRun) -> Vec<UsedAdapter> {
+        let used = |&index: &usize| {
+            let (adapter, identity) = (self.experiment.adapters.get(index)?, self.identities.adapters.get(index)?);
+            Some(UsedAdapter { name: adapter.name.clone(), hash: beginning(identity) })
+        };
+        run.work.adapters().iter().filter_map(used).collect()
     }
 
     fn runs_of(&self, compared: &Compared, target: usize, k: usize, seed: u64) -> Result<Vec<PlannedRun>, SpecError> {
@@ -342,7 +381,11 @@ fn hash(value: &Value) -> String {
 
 /// Its beginning, enough to tell apart what stands in one table.
 fn short(value: &Value) -> String {
-    hash(value).chars().take(12).collect()
+    beginning(&hash(value))
+}
+
+fn beginning(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }
 
 /// Settings that came after the first records, at what those were made with: left out, so that they keep their hashes.
@@ -551,6 +594,28 @@ mod tests {
             "set = { epsilon = 0.01, solver = \"sinkhorn\" }",
         );
         assert_eq!(hashes(&whole), hashes(&plan(&explicit, identities())));
+    }
+
+    #[test]
+    fn records_tell_what_a_run_had_to_learn_with() {
+        let text = SAMPLE.replace("scale = \"keep\"", "reference = \"mnli\"\nlearning_rates = [1e-4]");
+        let plan = plan(&text, identities());
+        let told = |method: &str| {
+            let run = plan.runs().iter().find(|run| run.method == method).unwrap();
+            let adapters =
+                plan.adapters_of(run).into_iter().map(|adapter| format!("{} {}", adapter.name, adapter.hash));
+            (plan.budget(run), adapters.collect::<Vec<_>>().join(", "))
+        };
+        let budget = |learning_rates: &[f64], train| {
+            Some(Budget { epochs: 3, batch_size: 16, learning_rates: learning_rates.to_vec(), train })
+        };
+        let (rates, all) = ([5e-4, 1e-3], Some(TrainedPart::All));
+        assert_eq!(told("majority"), (None, String::new()));
+        assert_eq!(told("head"), (budget(&rates, None), String::new()));
+        assert_eq!(told("scratch"), (budget(&rates, all), String::new()));
+        assert_eq!(told("single:mnli"), (budget(&rates, all), "mnli b".to_owned()));
+        assert_eq!(told("best_single"), (budget(&rates, all), "sst2 a, mnli b".to_owned()));
+        assert_eq!(told("mera_acts_keep"), (budget(&[1e-4], Some(TrainedPart::Up)), "mnli b, sst2 a".to_owned()));
     }
 
     #[test]

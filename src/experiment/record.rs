@@ -1,6 +1,6 @@
 //! What a finished run leaves: one line of JSON in `records.jsonl`.
 
-use super::spec::Tracks;
+use super::spec::{Tracks, TrainedPart};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -63,6 +63,35 @@ pub struct Record {
     /// Of a choice or of weights by score, the scores by adapter, and that of the PLM alone under the name `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<BTreeMap<String, f64>>,
+    /// How it was trained; none where nothing was, and in earlier records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Budget>,
+    /// The adapters that took part, the reference of a merge first; none in earlier records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<UsedAdapter>,
+}
+
+/// What a run had to learn with, for people: its hash is of this and more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Passes over the support.
+    pub epochs: usize,
+    /// Rows a step.
+    pub batch_size: usize,
+    /// Peaks that were tried.
+    pub learning_rates: Vec<f64>,
+    /// What was trained beside the head, where that is a part of an adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<TrainedPart>,
+}
+
+/// An adapter that took part in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedAdapter {
+    /// As the experiment calls it.
+    pub name: String,
+    /// The beginning of the SHA-256 of what it computes: its weights and form, in whatever file they came.
+    pub hash: String,
 }
 
 /// What a file of records holds.
@@ -181,8 +210,10 @@ impl Record {
             (Some(a), Some(b)) => a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(&a, &b)| is_near(a, b)),
             (a, b) => a == b,
         };
-        let Self { plm, seconds, step_seconds, peak_memory, protocol, settings, .. } = other.clone();
+        let Self { plm, seconds, step_seconds, peak_memory, protocol, settings, training, adapters, .. } =
+            other.clone();
         let of_results = Self { plm, seconds, step_seconds, peak_memory, protocol, settings, ..self.clone() };
+        let of_results = Self { training, adapters, ..of_results };
         let Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, .. } = other.clone();
         Self { accuracy, macro_f1, dev_accuracy, dev_loss, ensemble_error, scores, ..of_results } == *other
             && is_near(self.accuracy, other.accuracy)
@@ -237,12 +268,29 @@ pub(super) mod tests {
             chosen: None,
             ensemble_error: None,
             scores: None,
+            training: None,
+            adapters: Vec::new(),
         }
+    }
+
+    /// What records tell of a merge.
+    pub(in super::super) fn told() -> (Option<Budget>, Vec<UsedAdapter>) {
+        let training =
+            Budget { epochs: 6, batch_size: 4, learning_rates: vec![1e-3, 3e-3], train: Some(TrainedPart::Up) };
+        let adapter = |(name, hash): (&str, &str)| UsedAdapter { name: name.into(), hash: hash.into() };
+        (Some(training), [("mr", "0123456789ab"), ("sst2", "ba9876543210")].map(adapter).to_vec())
     }
 
     #[test]
     fn a_record_is_one_line() {
-        insta::assert_snapshot!(record("cr", "single:mr", 16, 13, 0.8125).to_line().unwrap(), @r#"{"target":"cr","method":"single:mr","k":16,"seed":13,"tracks":"same","accuracy":0.8125,"macro_f1":0.40625,"dev_accuracy":0.5,"dev_loss":0.7,"learning_rate":0.0005,"trainable_parameters":100,"inference_parameters":200,"seconds":1.5,"hash":"cr-single:mr-16-13"}"#);
+        let bare = record("cr", "single:mr", 16, 13, 0.8125);
+        insta::assert_snapshot!(bare.to_line().unwrap(), @r#"{"target":"cr","method":"single:mr","k":16,"seed":13,"tracks":"same","accuracy":0.8125,"macro_f1":0.40625,"dev_accuracy":0.5,"dev_loss":0.7,"learning_rate":0.0005,"trainable_parameters":100,"inference_parameters":200,"seconds":1.5,"hash":"cr-single:mr-16-13"}"#);
+        let (training, adapters) = told();
+        let full = Record { training, adapters, ..bare.clone() };
+        let line = full.to_line().unwrap();
+        insta::assert_snapshot!(line.trim_start_matches(bare.to_line().unwrap().trim_end_matches("}\n")), @r#","training":{"epochs":6,"batch_size":4,"learning_rates":[0.001,0.003],"train":"up"},"adapters":[{"name":"mr","hash":"0123456789ab"},{"name":"sst2","hash":"ba9876543210"}]}"#);
+        assert_eq!(read(line.as_bytes()).unwrap().records, std::slice::from_ref(&full));
+        assert!(bare.agrees(&full), "an earlier record of the same run");
     }
 
     #[test]

@@ -2,21 +2,25 @@
 //! two methods their difference over the episodes that both have seen.
 //!
 //! Records of other protocols (other epochs, other data) are never compared, and one method with two settings is two
-//! methods: see [`Record::protocol`] and [`Record::settings`].
+//! methods: see [`Record::protocol`] and [`Record::settings`]. Records that do not say theirs stand beside those that do,
+//! for what they do not say can't be taken from others.
 //!
 //! Episodes differ more than methods do, so methods are compared in pairs: a seed's episode is the same for all. The
 //! interval is Student's t for the mean of the paired differences (Gosset 1908): with five seeds a bootstrap of five
 //! numbers has too few distinct samples to cover what it says, while the t-interval is exact for normal differences
 //! at any count. Nothing here depends on the order of the records.
 
-use super::record::Record;
+use super::record::{Budget, Record, UsedAdapter};
 use super::spec::Tracks;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Share of intervals that hold the true mean.
 pub const CONFIDENCE: f64 = 0.95;
+
+/// In the place of a protocol or of settings that records do not say.
+pub const NOT_TOLD: &str = "not told";
 
 /// Everything that records say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,10 @@ pub struct Summary {
     /// Records left out because another of the same PLM, target, method, tracks, k and seed counts, and nothing in them
     /// tells the two apart: records of a time when they did not say their settings.
     pub overlaid: usize,
+    /// Records that do not say their protocol or their settings, where others of the same PLM, target and k (and method
+    /// and tracks) do.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silent: usize,
     /// Share of intervals that hold the true mean.
     pub confidence: f64,
     /// By PLM, target, k and protocol.
@@ -41,7 +49,8 @@ pub struct Group {
     pub target: String,
     /// Examples a class.
     pub k: usize,
-    /// What its records have as theirs, where there is another group of this PLM, target and k.
+    /// What its records have as theirs, where there is another group of this PLM, target and k; [`NOT_TOLD`] where they
+    /// have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Share of the most frequent class of the test rows, where the method `majority` was run.
@@ -61,7 +70,8 @@ pub struct MethodSummary {
     pub method: String,
     /// How its adapters stand to the target.
     pub tracks: Tracks,
-    /// What its records have as theirs, where there is another of this method and tracks.
+    /// What its records have as theirs, where there is another of this method and tracks; [`NOT_TOLD`] where they have
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
     /// Seeds.
@@ -89,6 +99,12 @@ pub struct MethodSummary {
     /// Of a merge, how far it was from the mean of its inputs' functions before training; mean over the runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ensemble_error: Option<f64>,
+    /// How its runs were trained; none where nothing was, or no record tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Budget>,
+    /// The adapters that took part; none where no record tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<UsedAdapter>,
 }
 
 /// Mean and standard deviation.
@@ -143,50 +159,41 @@ type Way<'a> = (&'a str, Tracks, Option<&'a str>);
 /// One method's records by seed.
 type Runs<'a> = BTreeMap<u64, &'a Record>;
 
-/// What records say of themselves, by what they are about. Those of earlier times say nothing and stand with the others,
-/// unless these say several things.
-struct Told<'a, K>(BTreeMap<K, BTreeSet<&'a str>>);
-
-impl<'a, K: Ord> Told<'a, K> {
-    fn by(records: &'a [Record], said: impl Fn(&'a Record) -> (K, Option<&'a str>)) -> Self {
-        let mut all: BTreeMap<K, BTreeSet<&str>> = BTreeMap::new();
-        for (about, said) in records.iter().map(said) {
-            all.entry(about).or_default().extend(said);
-        }
-        Self(all)
-    }
-
-    fn of(&self, (about, said): (K, Option<&'a str>)) -> Option<&'a str> {
-        let only = || self.0.get(&about).filter(|all| all.len() == 1)?.first().copied();
-        said.or_else(only)
-    }
-}
-
 /// The records by setting, method and seed. Of those that nothing tells apart, the one whose hash is first counts.
 fn placed<'a>(records: &'a [Record]) -> BTreeMap<Setting<'a>, BTreeMap<Way<'a>, Runs<'a>>> {
     // A PLM whose folder was renamed is called by the first of its names.
-    let names = Told::by(records, |record| (record.protocol.as_deref(), Some(record.plm.as_str())));
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for record in records {
+        let Some(protocol) = record.protocol.as_deref() else { continue };
+        let name = names.entry(protocol).or_insert(record.plm.as_str());
+        *name = record.plm.as_str().min(*name);
+    }
     let plm = |record: &'a Record| -> &'a str {
-        let first = || names.0.get(&Some(record.protocol.as_deref()?))?.first().copied();
-        first().unwrap_or(&record.plm)
+        let first = record.protocol.as_deref().and_then(|protocol| names.get(protocol));
+        first.copied().unwrap_or(&record.plm)
     };
-    let protocol = |record: &'a Record| ((plm(record), record.target.as_str(), record.k), record.protocol.as_deref());
-    let protocols = Told::by(records, protocol);
-    let setting = |record: &'a Record| -> Setting<'a> {
-        let (plm, target, k) = protocol(record).0;
-        (plm, target, k, protocols.of(protocol(record)))
-    };
-    let settings =
-        |record: &'a Record| ((setting(record), record.method.as_str(), record.tracks), record.settings.as_deref());
-    let all_settings = Told::by(records, settings);
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.hash.cmp(&b.hash));
     let mut placed: BTreeMap<Setting<'a>, BTreeMap<Way<'a>, Runs<'a>>> = BTreeMap::new();
     for record in sorted {
-        let way = (record.method.as_str(), record.tracks, all_settings.of(settings(record)));
-        placed.entry(setting(record)).or_default().entry(way).or_default().entry(record.seed).or_insert(record);
+        let setting = (plm(record), record.target.as_str(), record.k, record.protocol.as_deref());
+        let way = (record.method.as_str(), record.tracks, record.settings.as_deref());
+        placed.entry(setting).or_default().entry(way).or_default().entry(record.seed).or_insert(record);
     }
     placed
+}
+
+/// Whether there is another of the same but for what records say of it.
+fn is_one_of_several<K: PartialEq, T>(of: &K, all: &BTreeMap<K, T>, same: impl Fn(&K, &K) -> bool) -> bool {
+    all.keys().any(|other| other != of && same(other, of))
+}
+
+fn has_other_protocols<T>(setting: &Setting<'_>, all: &BTreeMap<Setting<'_>, T>) -> bool {
+    is_one_of_several(setting, all, |(a, b, c, _), (plm, target, k, _)| (a, b, c) == (plm, target, k))
+}
+
+fn has_other_settings<T>(way: &Way<'_>, all: &BTreeMap<Way<'_>, T>) -> bool {
+    is_one_of_several(way, all, |(a, b, _), (method, tracks, _)| (a, b) == (method, tracks))
 }
 
 /// What `records` say, each hash of which stands there once.
@@ -194,11 +201,19 @@ fn placed<'a>(records: &'a [Record]) -> BTreeMap<Setting<'a>, BTreeMap<Way<'a>, 
 pub fn summarize(records: &[Record]) -> Summary {
     let placed = placed(records);
     let counted = placed.values().flat_map(BTreeMap::values).map(BTreeMap::len).sum();
-    let several = |&(plm, target, k, _): &Setting<'_>| {
-        placed.keys().filter(|(other, of, with, _)| (*other, *of, *with) == (plm, target, k)).count() > 1
-    };
-    let groups = placed.iter().map(|(setting, ways)| group(setting, several(setting), ways)).collect();
-    Summary { records: counted, overlaid: records.len() - counted, confidence: CONFIDENCE, groups }
+    let (mut silent, mut groups) = (0, Vec::new());
+    for (setting, ways) in &placed {
+        let several = has_other_protocols(setting, &placed);
+        let is_silent =
+            |way: &Way<'_>| (several && setting.3.is_none()) || (way.2.is_none() && has_other_settings(way, ways));
+        silent += ways.iter().filter(|(way, _)| is_silent(way)).map(|(_, runs)| runs.len()).sum::<usize>();
+        groups.push(group(setting, several, ways));
+    }
+    Summary { records: counted, overlaid: records.len() - counted, silent, confidence: CONFIDENCE, groups }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Spread {
@@ -232,6 +247,12 @@ impl Difference {
     }
 }
 
+/// As names bear a protocol or settings: enough of the hash to tell it from another.
+#[must_use]
+pub fn shortened(said: &str) -> &str {
+    if said == NOT_TOLD { said } else { said.get(..6).unwrap_or(said) }
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -255,28 +276,23 @@ fn group(
         plm: plm.to_owned(),
         target: target.to_owned(),
         k,
-        protocol: protocol.filter(|_| several_protocols).map(str::to_owned),
+        protocol: several_protocols.then(|| protocol.unwrap_or(NOT_TOLD).to_owned()),
         majority: majority.map(|(method, _)| method.accuracy.mean),
         methods: methods.into_iter().map(|(method, _)| method).collect(),
         pairs,
     }
 }
 
-fn method_summary(
-    &(method, tracks, settings): &Way<'_>,
-    all: &BTreeMap<Way<'_>, Runs<'_>>,
-    runs: &Runs<'_>,
-) -> MethodSummary {
-    let of_method = || all.keys().filter(|(other, ..)| *other == method);
-    let several_tracks = of_method().any(|(_, other, _)| *other != tracks);
-    let several_settings = of_method().filter(|(_, other, _)| *other == tracks).count() > 1;
-    let settings = settings.filter(|_| several_settings).map(str::to_owned);
+fn method_summary(way: &Way<'_>, all: &BTreeMap<Way<'_>, Runs<'_>>, runs: &Runs<'_>) -> MethodSummary {
+    let &(method, tracks, settings) = way;
+    let several_tracks = all.keys().any(|(other, of, _)| *other == method && *of != tracks);
+    let settings = has_other_settings(way, all).then(|| settings.unwrap_or(NOT_TOLD).to_owned());
     let mut name = method.to_owned();
     if several_tracks {
         name += &format!(" ({})", tracks.word());
     }
     if let Some(settings) = &settings {
-        name += &format!(" [{settings:.6}]");
+        name += &format!(" [{}]", shortened(settings));
     }
     let values = |value: fn(&Record) -> f64| runs.values().map(|record| value(record)).collect::<Vec<f64>>();
     let told = |value: fn(&Record) -> Option<f64>| {
@@ -299,6 +315,9 @@ fn method_summary(
         step_seconds: told(|record| record.step_seconds),
         peak_memory: told(|record| record.peak_memory.map(|bytes| bytes as f64)),
         ensemble_error: told(|record| record.ensemble_error),
+        // Of one protocol and settings there is one budget and one set of adapters: the first record that tells says all.
+        training: runs.values().find_map(|record| record.training.clone()),
+        adapters: runs.values().map(|record| record.adapters.clone()).find(|used| !used.is_empty()).unwrap_or_default(),
     }
 }
 
@@ -436,12 +455,39 @@ mod tests {
         let [head1, head2] = [row("head [rates1]", short), row("head [rates2]", long)];
         assert_eq!(rows, [head2, row("sum [rates2]", long), head1, row("sum [rates1]", short)]);
         assert_eq!((summary.groups.len(), group.protocol.as_deref(), group.pairs.len()), (1, None, 6));
-        // Records that say nothing are those of the only experiment that there is.
-        let older: Vec<Record> = grid("", "", short).into_iter().filter(|record| record.seed == 13).collect();
-        let newer: Vec<Record> = grid("one", "s", short).into_iter().filter(|record| record.seed != 13).collect();
-        let summary = summarize(&[older.clone(), newer].concat());
-        assert_eq!((summary.groups.len(), by_seed(&summary.groups[0].methods[0])), (1, short.to_vec()));
-        assert_eq!(summarize(&[older, records].concat()).groups.len(), 3, "of two it can't be told which");
+    }
+
+    #[test]
+    fn what_records_do_not_say_is_not_taken_from_others() {
+        let (short, long) = ([0.5, 0.6, 0.7], [0.8, 0.9, 0.85]);
+        let told = |summary: &Summary| -> Vec<(Option<String>, String, usize)> {
+            let rows = |group: &Group| {
+                let group = group.clone();
+                group.methods.into_iter().map(move |method| (group.protocol.clone(), method.name, method.runs))
+            };
+            summary.groups.iter().flat_map(rows).collect()
+        };
+        let row = |protocol: Option<&str>, name: &str| (protocol.map(str::to_owned), name.to_owned(), 3);
+        // Other epochs, say, than those of the only experiment that says its own; the same seeds, or others.
+        for seeds in [&[13, 21, 42][..], &[1, 2, 3]] {
+            let silent = grid("", "", short).into_iter().zip(seeds.iter().flat_map(|seed| [seed; 2]));
+            let silent: Vec<Record> = silent.map(|(record, seed)| Record { seed: *seed, ..record }).collect();
+            let summary = summarize(&[silent.clone(), grid("one", "s", long)].concat());
+            let [alone, one] = [Some(NOT_TOLD), Some("one")];
+            assert_eq!(told(&summary), [row(alone, "head"), row(alone, "sum"), row(one, "head"), row(one, "sum")]);
+            assert_eq!((summary.records, summary.overlaid, summary.silent), (12, 0, 6));
+            // By themselves they are one experiment.
+            let summary = summarize(&silent);
+            assert_eq!((told(&summary), summary.silent), (vec![row(None, "head"), row(None, "sum")], 0));
+        }
+        // The same of settings, where the protocol is told.
+        let records = [grid("one", "", short), grid("one", "rates1", long)].concat();
+        let summary = summarize(&records);
+        let names = ["head [rates1]", "sum [rates1]", "head [not told]", "sum [not told]"];
+        assert_eq!(told(&summary), names.map(|name| row(None, name)));
+        assert_eq!((summary.records, summary.overlaid, summary.silent), (12, 0, 6));
+        let summary = summarize(&grid("one", "", short));
+        assert_eq!((told(&summary), summary.silent), (vec![row(None, "head"), row(None, "sum")], 0));
     }
 
     #[test]

@@ -15,6 +15,14 @@ use super::repair::REPAIR;
 /// Name of the parameter that chooses among a card's presets.
 pub const PRESET: &str = "preset";
 
+/// Settings that change nothing unless another has this value, whatever the method.
+const ONLY_WITH: &[(&str, &str, Value)] = &[
+    ("epsilon", "solver", Value::Choice("sinkhorn")),
+    ("iterations", "solver", Value::Choice("sinkhorn")),
+    ("tolerance", "solver", Value::Choice("sinkhorn")),
+    ("ridge", "fit", Value::Flag(true)),
+];
+
 /// One setting that a method takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Parameter {
@@ -110,6 +118,19 @@ pub enum SettingsError {
     Repeated(&'static str),
 }
 
+/// A setting that changes nothing as the others stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Idle {
+    /// It.
+    pub name: &'static str,
+    /// What decides about it.
+    pub other: &'static str,
+    /// What that would have to be.
+    pub needed: Value,
+    /// What that is.
+    pub found: Value,
+}
+
 /// A value for every parameter of a method's card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -169,6 +190,16 @@ impl Settings {
     /// Name and value of every setting, in the card's order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, Value)> {
         self.card.parameters.iter().map(|parameter| parameter.name).zip(self.values.iter().copied())
+    }
+
+    /// The first of the settings `given` by name that changes nothing as the others stand, a preset's among them.
+    #[must_use]
+    pub fn idle<'a>(&self, given: impl IntoIterator<Item = &'a str>) -> Option<Idle> {
+        given.into_iter().find_map(|given| {
+            let &(name, other, needed) = ONLY_WITH.iter().find(|(name, ..)| *name == given)?;
+            let found = self.get(other).ok()?;
+            (found != needed).then_some(Idle { name, other, needed, found })
+        })
     }
 
     /// What needs texts with these settings: the method, or one of its steps; nothing where none are needed.
@@ -307,6 +338,42 @@ mod tests {
         assert_eq!(value(&["epsilon=0.5", "preset=transformer_fusion"], "epsilon"), Value::Number(0.5));
         assert_eq!(value(&["normalize_rows=true"], "normalize_rows"), Value::Flag(true));
         assert_eq!(value(&["iterations= 7"], "iterations"), Value::Integer(7));
+    }
+
+    #[test]
+    fn a_setting_that_changes_nothing_is_found() {
+        let idle = |id, pairs: &[&str]| {
+            let given = pairs.iter().filter_map(|pair| pair.split('=').next());
+            let idle = parse(id, pairs).unwrap().idle(given)?;
+            Some(format!("{}: {} is {}, not {}", idle.name, idle.other, idle.found, idle.needed))
+        };
+        for name in ["epsilon", "iterations", "tolerance"] {
+            let pair = format!("{name}=1");
+            let expected = Some(format!("{name}: solver is exact, not sinkhorn"));
+            assert_eq!(idle("mera_acts", &[&pair]), expected);
+            assert_eq!(idle("mera_wts", &["preset=git_re_basin", &pair]), expected);
+            assert_eq!(idle("mera_acts", &["preset=transformer_fusion", &pair, "solver=exact"]), expected);
+            assert_eq!(idle("mera_acts", &[&pair, "solver=sinkhorn"]), None);
+            assert_eq!(idle("mera_acts", &["preset=transformer_fusion", &pair]), None);
+        }
+        let ridge = Some("ridge: fit is false, not true".to_owned());
+        assert_eq!(idle("average", &["ridge=1"]), ridge);
+        assert_eq!(idle("concat_reduced", &["ridge=1", "fit=false"]), ridge);
+        assert_eq!(idle("concat_reduced", &["ridge=1"]), None, "there the fit is the default");
+        assert_eq!(idle("average", &["ridge=1", "fit=true"]), None);
+        assert_eq!(idle("mera_acts", &["cost=cosine", "activation=post"]), None);
+    }
+
+    #[test]
+    fn what_needs_another_setting_is_on_a_card_with_it() {
+        for (name, other, needed) in ONLY_WITH {
+            let cards = crate::merge::METHODS.iter().map(|method| method.card());
+            let with: Vec<_> = cards.filter(|card| card.parameters.iter().any(|known| known.name == *name)).collect();
+            assert!(!with.is_empty(), "{name}");
+            for card in with {
+                assert!(Settings::parse(card, [(*other, needed.to_string().as_str())]).is_ok(), "{} {name}", card.id);
+            }
+        }
     }
 
     #[test]

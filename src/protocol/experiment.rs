@@ -141,7 +141,7 @@ pub struct PlannedCard {
     /// Whether adapters of the experiment take part.
     #[serde(default)]
     pub uses_adapters: bool,
-    /// Rows that go through the PLM in all, forward and backward counted as three: what time left is reckoned by.
+    /// What it costs, in rows that go through the frozen PLM and an adapter once: what time left is reckoned by.
     pub work: f64,
     /// Hashes of runs of this plan that a choice looks at; empty otherwise.
     #[serde(default)]

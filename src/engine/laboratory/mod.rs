@@ -114,6 +114,8 @@ impl Laboratory {
             chosen: None,
             ensemble_error,
             scores,
+            training: self.plan.budget(run),
+            adapters: self.plan.adapters_of(run),
         };
         self.keep(record.clone());
         Finished { record, detail: Some(judged.detail) }
@@ -239,7 +241,9 @@ impl Engine {
         let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
         let PlannedRun { method, tracks, hash, protocol, settings, .. } = run.clone();
         let (protocol, settings) = (Some(protocol), Some(settings));
+        let (training, adapters) = (laboratory.plan.budget(run), laboratory.plan.adapters_of(run));
         let record = Record { method, tracks, hash, protocol, settings, seconds, chosen, scores, ..record };
+        let record = Record { training, adapters, ..record };
         laboratory.keep(record.clone());
         Ok(Finished { record, detail })
     }

@@ -350,6 +350,11 @@ fn what_can_not_be_done_is_known_before_anything_is_run() {
     let replaced = |from: &'static str, to: &'static str| error(&|plan| plan.file = plan.file.replace(from, to));
     insta::assert_snapshot!(replaced("[4]", "[60]"), @r#"target nli: everyday-nli.tsv: label "contradiction" has 80 rows; k = 60 needs 120, 60 to train on and 60 to choose on"#);
     insta::assert_snapshot!(error(&|plan| { plan.adapters.pop(); }), @"the experiment names 2 adapters; 1 are given");
+    let with_test = |plan: &mut PlanExperiment| {
+        plan.file = plan.file.replace("train = \"everyday-nli.tsv\"", "train = \"all.tsv\"\ntest = \"copy.tsv\"");
+        plan.targets[0].1 = Some(plan.targets[0].0);
+    };
+    insta::assert_snapshot!(error(&with_test), @r#"target nli: test = "copy.tsv" holds the very rows of train = "all.tsv", and a test is of rows not learned from; without test, what the examples leave of train is tested on"#);
     insta::assert_snapshot!(error(&|plan| plan.plm = 1), @"there is no PLM number 1 in the experiment; it has 1");
     insta::assert_snapshot!(replaced("bottleneck = 4", "bottleneck = 33"), @"a bottleneck of 33 is out of range: tiny is 32 wide, so it is 1 to 32");
     let (mut engine, plan) = loaded(EXPERIMENT);

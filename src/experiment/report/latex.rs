@@ -1,15 +1,27 @@
 //! A summary as tables for a paper, with the rules of `booktabs`: accuracies with a row a method and a column a target
-//! and k, then what the methods take with a block of rows a target and k.
+//! and k, then how the methods stand to the best one and what they take, each with a block of rows a target and k.
 
-use super::super::summary::{Group, Summary};
-use super::{COSTS, costs, grouped};
+use super::super::summary::{Difference, Group, MethodSummary, Summary};
+use super::{Against, COSTS, UNCORRECTED, costs, grouped, notes};
 use std::fmt::Write;
 
 /// `summary.tex`: accuracies in per cent, mean and deviation over the seeds, the best of each column in bold, methods in
-/// the order of their mean over the columns; then parameters, times and memory.
+/// the order of their mean over the columns; then each method less the best in points, with the interval, and the
+/// episodes won and lost; then parameters, times and memory.
 #[must_use]
 pub fn latex(summary: &Summary) -> String {
-    format!("% needs \\usepackage{{booktabs}}\n{}\n{}", accuracies(summary), what_it_takes(summary))
+    let mut text = "% needs \\usepackage{booktabs}\n".to_owned();
+    for note in notes(summary) {
+        text += &format!("% {note}\n");
+    }
+    text += &accuracies(summary);
+    text += &format!(
+        "\n% the method less the best one, in points, over the episodes that both have seen; the interval is Student's t,\n\
+         % in bold without 0. {UNCORRECTED}\n"
+    );
+    text += &differences(summary);
+    text += "\n";
+    text + &what_it_takes(summary)
 }
 
 fn accuracies(summary: &Summary) -> String {
@@ -57,20 +69,49 @@ fn accuracies(summary: &Summary) -> String {
     text + "\\bottomrule\n\\end{tabular}\n"
 }
 
+fn differences(summary: &Summary) -> String {
+    let interval = format!("{:.0}\\,\\% interval", summary.confidence * 100.0);
+    in_blocks(summary, ["less the best", &interval, "wins--losses"], |group, method| {
+        match Against::best(group, method) {
+            Against::Best => ["best".to_owned(), String::new(), String::new()],
+            Against::Apart => ["no episode in common".to_owned(), String::new(), String::new()],
+            Against::Difference { accuracy, wins, losses } => {
+                let [mean, interval] = shown(&accuracy);
+                [mean, interval, format!("{wins}--{losses}")]
+            }
+        }
+    })
+}
+
+/// The mean in points, and its interval; empty where there is none.
+fn shown(difference: &Difference) -> [String; 2] {
+    // Of −0 the sign goes.
+    let points = |value: f64| format!("{:+.1}", value * 100.0 + 0.0);
+    let mean = points(difference.mean);
+    let mean = if difference.is_sure() { format!("\\mathbf{{{mean}}}") } else { mean };
+    let interval = difference.low.zip(difference.high);
+    let interval = interval.map_or(String::new(), |(low, high)| format!("$[{}, {}]$", points(low), points(high)));
+    [format!("${mean}$"), interval]
+}
+
 fn what_it_takes(summary: &Summary) -> String {
-    let mut text = format!("\\begin{{tabular}}{{l{}}}\n\\toprule\nmethod", "r".repeat(COSTS.len()));
-    for head in COSTS {
-        text += " & ";
-        text += head;
-    }
-    text += " \\\\\n";
+    in_blocks(summary, COSTS, |_, method| costs(method))
+}
+
+/// A table under `head` with a block a group, in it a row a method.
+fn in_blocks<const N: usize>(
+    summary: &Summary,
+    head: [&str; N],
+    cells: impl Fn(&Group, &MethodSummary) -> [String; N],
+) -> String {
+    let mut text = format!("\\begin{{tabular}}{{l{}}}\n\\toprule\nmethod & {} \\\\\n", "r".repeat(N), head.join(" & "));
     for group in &summary.groups {
         // Writing to a string does not fail.
-        let columns = COSTS.len() + 1;
+        let columns = N + 1;
         let _ =
             writeln!(text, "\\midrule\n\\multicolumn{{{columns}}}{{l}}{{{}}} \\\\", escaped(&grouped(summary, group)));
         for method in &group.methods {
-            let cells = std::iter::once(escaped(&method.name)).chain(costs(method));
+            let cells = std::iter::once(escaped(&method.name)).chain(cells(group, method));
             let cells = cells.map(|cell| if cell.is_empty() { "--".to_owned() } else { cell });
             text += &cells.collect::<Vec<_>>().join(" & ");
             text += " \\\\\n";
@@ -79,7 +120,7 @@ fn what_it_takes(summary: &Summary) -> String {
     text + "\\bottomrule\n\\end{tabular}\n"
 }
 
-fn found<'a>(group: &'a Group, name: &str) -> Option<&'a super::super::summary::MethodSummary> {
+fn found<'a>(group: &'a Group, name: &str) -> Option<&'a MethodSummary> {
     group.methods.iter().find(|method| method.name == name)
 }
 
@@ -108,10 +149,12 @@ mod tests {
     #[test]
     fn a_table_for_a_paper() {
         let mut records = Vec::new();
-        for (seed, [acts, head]) in [(13, [0.75, 0.625]), (21, [0.8125, 0.65])] {
+        for (seed, [acts, head]) in [(13, [0.75, 0.625]), (21, [0.8125, 0.6875])] {
             records.push(record("cr", "mera_acts", 16, seed, acts));
             records.push(record("cr", "head", 16, seed, head));
+            records.push(record("cr", "majority", 16, seed, 0.5));
         }
+        records.push(record("cr", "scratch", 16, 42, 0.25));
         records.push(record("50%&more", "head", 4, 13, 0.5));
         records[0].step_seconds = Some(0.0625);
         records[0].peak_memory = Some(300 << 20);
@@ -122,7 +165,26 @@ mod tests {
         method & 50\%\&more, k = 4 & cr, k = 16 \\
         \midrule
         mera\_acts & -- & $\mathbf{78.1} \pm 4.4$ \\
-        head & $\mathbf{50.0}$ & $63.7 \pm 1.8$ \\
+        head & $\mathbf{50.0}$ & $65.6 \pm 4.4$ \\
+        majority & -- & $50.0 \pm 0.0$ \\
+        scratch & -- & $25.0$ \\
+        \bottomrule
+        \end{tabular}
+
+        % the method less the best one, in points, over the episodes that both have seen; the interval is Student's t,
+        % in bold without 0. Each interval is for one difference alone: of twenty without any, one has no 0 in it by chance.
+        \begin{tabular}{lrrr}
+        \toprule
+        method & less the best & 95\,\% interval & wins--losses \\
+        \midrule
+        \multicolumn{4}{l}{50\%\&more, k = 4} \\
+        head & best & -- & -- \\
+        \midrule
+        \multicolumn{4}{l}{cr, k = 16} \\
+        mera\_acts & best & -- & -- \\
+        head & $\mathbf{-12.5}$ & $[-12.5, -12.5]$ & 0--2 \\
+        majority & $-28.1$ & $[-67.8, +11.6]$ & 0--2 \\
+        scratch & no episode in common & -- & -- \\
         \bottomrule
         \end{tabular}
 
@@ -136,6 +198,8 @@ mod tests {
         \multicolumn{6}{l}{cr, k = 16} \\
         mera\_acts & 100 & 200 & 62 ms & 1.5 s & 300 MiB \\
         head & 100 & 200 & -- & 1.5 s & -- \\
+        majority & 100 & 200 & -- & 1.5 s & -- \\
+        scratch & 100 & 200 & -- & 1.5 s & -- \\
         \bottomrule
         \end{tabular}
         ");

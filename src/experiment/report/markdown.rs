@@ -1,7 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
-use super::super::summary::{Difference, Group, MethodSummary, Pair, Summary};
-use super::{COSTS, UNCORRECTED, costs, grouped, overlaid, spread};
+use super::super::summary::{Difference, Group, MethodSummary, Summary};
+use super::{Against, COSTS, UNCORRECTED, costs, grouped, notes, spread};
 use std::fmt::Write;
 
 /// What [`row`] gives, as the head of a table.
@@ -18,8 +18,8 @@ pub fn markdown(summary: &Summary) -> String {
         summary.records,
         summary.confidence * 100.0
     );
-    if let Some(line) = overlaid(summary) {
-        text += &format!("\n**{line}**\n");
+    for note in notes(summary) {
+        text += &format!("\n**{note}**\n");
     }
     for group in &summary.groups {
         // Writing to a string does not fail.
@@ -36,33 +36,29 @@ fn table(text: &mut String, group: &Group) {
     let head = RESULTS.into_iter().chain(COSTS);
     let rule = "|---".repeat(head.clone().count());
     let _ = writeln!(text, "| {} |\n{rule}|", head.collect::<Vec<_>>().join(" | "));
-    let best = group.methods.first().map(|best| best.name.as_str());
     for method in &group.methods {
-        let pair = group.pairs.iter().find(|pair| Some(pair.a.as_str()) == best && pair.b == method.name);
-        let is_best = best == Some(method.name.as_str());
-        let cells = row(method, is_best, pair).into_iter().chain(costs(method));
+        let cells = row(method, &Against::best(group, method)).into_iter().chain(costs(method));
         let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
     }
 }
 
-fn row(method: &MethodSummary, best: bool, pair: Option<&Pair>) -> [String; 6] {
-    let (difference, wins) = match pair {
-        _ if best => ("best".to_owned(), String::new()),
-        Some(pair) => (against(&pair.accuracy), format!("{}–{}", pair.losses, pair.wins)),
-        None => ("no episode in common".to_owned(), String::new()),
+fn row(method: &MethodSummary, against: &Against) -> [String; 6] {
+    let (difference, wins) = match against {
+        Against::Best => ("best".to_owned(), String::new()),
+        Against::Apart => ("no episode in common".to_owned(), String::new()),
+        Against::Difference { accuracy, wins, losses } => (shown(accuracy), format!("{wins}–{losses}")),
     };
     [method.name.clone(), method.runs.to_string(), spread(&method.accuracy), spread(&method.macro_f1), difference, wins]
 }
 
-/// The other way round: the method less the best.
-fn against(difference: &Difference) -> String {
+fn shown(difference: &Difference) -> String {
     let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
     match (difference.low, difference.high) {
         (Some(low), Some(high)) => {
-            let text = format!("{} [{}, {}]", signed(-difference.mean), signed(-high), signed(-low));
+            let text = format!("{} [{}, {}]", signed(difference.mean), signed(low), signed(high));
             if difference.is_sure() { format!("**{text}**") } else { text }
         }
-        _ => signed(-difference.mean),
+        _ => signed(difference.mean),
     }
 }
 
