@@ -4,7 +4,7 @@ use super::device::Device;
 use super::error::CliError;
 use super::session::Session;
 use super::{say, say_json};
-use crate::engine::{DEFAULT_MAX_LENGTH, EngineError};
+use crate::engine::{DEFAULT_MAX_LENGTH, EngineError, one_line};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ impl Predict {
         }
         for row in &answers.rows {
             let logits: Vec<String> = row.logits.iter().map(|logit| format!("{logit:.4}")).collect();
-            say(&format!("{}\t{}", row.label, logits.join("\t")))?;
+            say(&format!("{}\t{}", one_line(&row.label), logits.join("\t")))?;
         }
         if let Some(accuracy) = answers.accuracy {
             super::warn(&format!("accuracy {accuracy:.4}"));

@@ -1,6 +1,7 @@
 //! The adapters that are loaded or were made here.
 
-use super::{Engine, EngineError, FormError, Observer, fetched};
+use super::told::problem;
+use super::{Engine, EngineError, FormError, Observer, fetched, one_line};
 use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
@@ -108,17 +109,17 @@ impl LoadedAdapter {
             track: self.track.clone(),
             kind: self.file.config.form.architecture.name().to_owned(),
             origin: match &self.origin {
-                Origin::File => self.file.path.clone(),
+                Origin::File => one_line(&self.file.path),
                 Origin::Merged { spec, inputs, .. } => {
                     let names: Vec<_> = inputs.iter().map(|(name, _)| name.as_str()).collect();
                     format!("{} of {}", spec.method, names.join(", "))
                 }
                 Origin::Trained(_) => "trained here".to_owned(),
             },
-            plm: self.file.plm.model_name.clone().unwrap_or_default(),
+            plm: one_line(self.file.plm.model_name.as_deref().unwrap_or_default()),
             bottleneck: bottlenecks.values().copied().collect(),
             locations: bottlenecks.keys().map(Location::to_string).collect(),
-            non_linearity: self.file.config.form.non_linearity.clone(),
+            non_linearity: one_line(&self.file.config.form.non_linearity),
             parameters: params.parameters(),
             labels: self.file.head.as_ref().map(|head| head.config.labels.clone()).unwrap_or_default(),
             norms: bottlenecks
@@ -126,9 +127,9 @@ impl LoadedAdapter {
                 .map(|at| [Part::DownWeight, Part::UpWeight].map(|part| root_mean_square(at.param(part))))
                 .collect(),
             sha256: self.sha256().to_owned(),
-            remarks: (self.file.problems.iter().map(ToString::to_string))
-                .chain(adapter_form(&self.file).err().map(|error| error.to_string()))
-                .chain(of_head)
+            remarks: (self.file.problems.iter().map(one_line))
+                .chain(adapter_form(&self.file).err().map(one_line))
+                .chain(of_head.map(one_line))
                 .collect(),
         }
     }
@@ -272,12 +273,10 @@ impl Engine {
         observer.at(Phase::Read, 0, files.len()).await?;
         let found = format::detect(files);
         let mut opened = Opened::default();
-        opened.problems.extend(
-            found.problems.iter().map(|problem| Problem { path: problem.path.clone(), message: problem.message() }),
-        );
+        opened.problems.extend(found.problems.iter().map(|found| problem(&found.path, &found.error)));
         for plm in found.plms {
-            let message = "this is a language model: drop its config.json, tokenizer.json and model.safetensors together and unpacked".to_owned();
-            opened.problems.push(Problem { path: plm.path, message });
+            let message = "this is a language model: drop its config.json, tokenizer.json and model.safetensors together and unpacked";
+            opened.problems.push(problem(&plm.path, message));
         }
         for adapter in found.adapters {
             let path = adapter.path.clone();
@@ -287,7 +286,7 @@ impl Engine {
                     let card = self.adapters.add(adapter, track, Origin::File);
                     opened.adapters.push(self.beside_plm(card));
                 }
-                Err(error) => opened.problems.push(Problem { path, message: error.to_string() }),
+                Err(error) => opened.problems.push(problem(&path, error)),
             }
         }
         for file in found.data {
@@ -338,7 +337,7 @@ fn of_no_use(ignored: &[Ignored]) -> Option<Problem> {
         1 => ", and so is 1 other file".to_owned(),
         others => format!(", and so are {others} other files"),
     };
-    Some(Problem { path: named.path.clone(), message: format!("of no use here: {}{others}", named.reason) })
+    Some(problem(&named.path, format!("of no use here: {}{others}", named.reason)))
 }
 
 /// Whether an adapter can stand in `plm`.

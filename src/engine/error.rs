@@ -1,6 +1,6 @@
 //! Everything that can go wrong when a command is carried out.
 
-use super::Cancelled;
+use super::{Cancelled, one_line};
 use crate::experiment::score::ScoreError;
 use crate::experiment::{RecordError, SpecError};
 use crate::format;
@@ -301,6 +301,6 @@ impl From<EngineError> for Failure {
             | EngineError::Train(TrainError::Model(ModelError::Device(_))) => FailureKind::Internal,
             _ => FailureKind::Input,
         };
-        Failure { kind, message: error.to_string() }
+        Failure { kind, message: one_line(error) }
     }
 }

@@ -26,6 +26,7 @@ mod report;
 mod scoring;
 mod sheet;
 mod texts;
+mod told;
 mod training;
 mod whole;
 
@@ -44,6 +45,7 @@ pub use texts::MAX_TEXTS;
 pub use training::Runs;
 pub use whole::{WholeReport, WholeRun};
 
+pub use told::one_line;
 use crate::protocol::{Command, DeviceKind, DeviceReport, FileBytes, FileSource, Outcome};
 use burn::tensor::Device;
 

@@ -1,10 +1,11 @@
 //! The pretrained language model.
 
 use super::adapters::fits_plm;
-use super::{Engine, EngineError, Observer, fetched, texts};
+use super::told::problem;
+use super::{Engine, EngineError, Observer, fetched, one_line, texts};
 use crate::format::{AdapterFile, safetensors, sha256_hex};
 use crate::model::{BertConfig, Encoder, ModelError};
-use crate::protocol::{OpenPlm, PLM_FILES, Phase, PlmCard, Problem, Token};
+use crate::protocol::{OpenPlm, PLM_FILES, Phase, PlmCard, Token};
 use crate::text::{DEFAULT_MAX_LENGTH, Tokenizer};
 
 /// Encoder and tokenizer.
@@ -87,14 +88,14 @@ impl Engine {
             max_length: config.max_position_embeddings,
             parameters: report.applied.iter().filter_map(|name| params.get(name)).map(|tensor| tensor.len()).sum(),
             sha256,
-            unused: report.unused,
+            unused: report.unused.iter().map(one_line).collect(),
             misfits: Vec::new(),
         };
         let misfit = |adapter: &AdapterFile| {
             let error = fits_plm(adapter, &card).err()?;
             // What was merged here has no path.
             let path = if adapter.path.is_empty() { &adapter.name } else { &adapter.path };
-            Some(Problem { path: path.clone(), message: error.to_string() })
+            Some(problem(path, error))
         };
         card.misfits = self.adapters.iter().filter_map(|(_, adapter)| misfit(&adapter.file)).collect();
         let identity = sha256_hex((card.sha256.clone() + &others).as_bytes());

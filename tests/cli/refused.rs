@@ -19,7 +19,7 @@ fn changed(folder: &TempDir, name: &str, from: &str, to: &str) -> String {
     copied.to_str().unwrap().to_owned()
 }
 
-fn edit(file: &Path, from: &str, to: &str) {
+pub(super) fn edit(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert_eq!(text.matches(from).count(), 1, "{from} in {text}");
     fs::write(file, text.replace(from, to)).unwrap();

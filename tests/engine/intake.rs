@@ -1,6 +1,7 @@
 //! What is told of files that are taken in.
 
 use super::*;
+use mera_lab::format::archive;
 
 #[test]
 fn data_under_other_columns_is_asked_about() {
@@ -84,6 +85,28 @@ fn an_adapter_for_another_plm_is_told() {
     let card = ask(&mut empty, OpenPlm { name: "tiny".into(), files }).unwrap();
     assert_eq!(card.misfits, refused);
     assert_eq!(empty.adapters().iter().count(), 1);
+}
+
+#[test]
+fn names_in_files_stay_in_their_line() {
+    let mut engine = Engine::new(NoGpu);
+    let evil = format!("evil\u{1b}[31m{}end", "z".repeat(5000));
+    let data = FileBytes { path: "a\nb/rows.tsv".into(), bytes: format!("{evil}\tlabel\n1\t2\n").into() };
+    let zip = archive::pack(&[("c\nd/adapter_config.json".to_owned(), b"{}".to_vec())]).unwrap();
+    let zip = FileBytes { path: "all.zip".into(), bytes: zip };
+    let opened = ask(&mut engine, Open { files: [data.clone(), zip].map(FileSource::Bytes).to_vec() }).unwrap();
+    let is_line = |text: &str| !text.contains(char::is_control) && text.chars().count() <= 600;
+    let problems: Vec<_> = opened.problems.iter().map(|problem| (problem.path.as_str(), &problem.message)).collect();
+    assert_eq!(
+        problems.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
+        ["all.zip/c\u{fffd}d/adapter_config.json", "a\u{fffd}b/rows.tsv"]
+    );
+    assert!(problems.iter().all(|(_, message)| is_line(message)), "{problems:?}");
+    assert!(problems[1].1.ends_with("zzzend\", \"label\""), "{problems:?}");
+    // So it is where a command fails.
+    let columns = DataColumns { label: "label".into(), text1: evil, text2: Some("text2".into()) };
+    let failure = Failure::from(ask(&mut engine, OpenData { file: data, columns }).unwrap_err());
+    assert!(is_line(&failure.message) && failure.message.starts_with("a\u{fffd}b/rows.tsv: "), "{failure}");
 }
 
 #[test]
