@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::files;
 use super::session::{Session, as_given};
 use super::{say, say_json};
-use crate::engine::{EngineError, adapter_form, one_line};
+use crate::engine::{EngineError, adapter_form, head_activation, one_line};
 use crate::format::{self, AdapterFile, Found, PlmFile};
 use crate::protocol::{DataCard, FileBytes, FileSource, OpenPlm, PlmCard};
 use clap::Args;
@@ -62,7 +62,8 @@ fn of_adapter(given: &Path, adapter: &AdapterFile) -> Value {
         .map(|(name, tensor)| json!({ "name": name, "shape": tensor.shape(), "dtype": format!("{:?}", tensor.dtype()).to_lowercase() }))
         .collect();
     let of_files = adapter.problems.iter().map(|problem| one_line(as_given(given, &problem.to_string())));
-    let problems: Vec<String> = of_files.chain(adapter_form(adapter).err().map(one_line)).collect();
+    let not_run = [adapter_form(adapter).err(), head_activation(adapter).err()].into_iter().flatten();
+    let problems: Vec<String> = of_files.chain(not_run.map(one_line)).collect();
     let bottlenecks: Vec<usize> = adapter.config.bottlenecks.values().copied().collect();
     let form = &adapter.config.form;
     let files: Vec<Value> = adapter

@@ -2,7 +2,8 @@
 
 use super::device::Device;
 use super::error::CliError;
-use super::session::Session;
+use super::files;
+use super::session::{Session, with_places};
 use super::{say, say_json};
 use crate::engine::{DEFAULT_MAX_LENGTH, EngineError, one_line};
 use clap::Args;
@@ -43,7 +44,10 @@ impl Predict {
         session.watch.finish();
         let answers = answers.map_err(|error| match error {
             EngineError::NoHead(_) => CliError::NoHead(self.adapter.clone()),
-            other => other.into(),
+            EngineError::Form { error, .. } => {
+                CliError::File { path: files::shown(&self.adapter), message: error.to_string() }
+            }
+            other => with_places(other.into(), [(&adapter, &self.adapter)]),
         })?;
         if self.json {
             let rows: Vec<Value> =

@@ -73,21 +73,8 @@ impl LoadedAdapter {
     /// # Errors
     /// When it or its head is of a kind that the model does not compute.
     pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
-        let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
-        let head = self.file.head.as_ref().map(|head| &head.config);
-        if head.is_some_and(|head| head.use_pooler) {
-            return Err(unsupported("a head on the pooler's output".to_owned()));
-        }
-        if head.is_some_and(|head| !head.bias) {
-            return Err(unsupported("a head without a bias".to_owned()));
-        }
-        let head_activation = match head.map(|head| (head.layers, head.activation.as_deref())) {
-            // One layer has nothing to activate.
-            None | Some((1, _)) => HeadActivation::default(),
-            Some((_, name)) => name
-                .and_then(HeadActivation::from_name)
-                .ok_or_else(|| unsupported(format!("a head with the activation {}", name.unwrap_or("none"))))?,
-        };
+        let head_activation = head_activation(&self.file)
+            .map_err(|error| EngineError::Form { adapter: self.file.name.clone(), error })?;
         Ok(RunArchitecture { body: Body::Adapter(self.form()?), head_activation })
     }
 
@@ -158,6 +145,29 @@ impl Adapters {
     ///
     /// # Errors
     /// When there is none.
+/// What stands between the layers of the head in a file; the default where it has no head, or one of a single layer.
+///
+/// # Errors
+/// When the head is of a kind that the model does not compute.
+pub fn head_activation(file: &AdapterFile) -> Result<HeadActivation, FormError> {
+    let Some(head) = file.head.as_ref().map(|head| &head.config) else { return Ok(HeadActivation::default()) };
+    let refused = |what, found: &str, supported: &str| {
+        Err(FormError { what, found: found.to_owned(), supported: supported.to_owned() })
+    };
+    if head.use_pooler {
+        return refused("head's use_pooler", "true", "false");
+    }
+    if !head.bias {
+        return refused("head's bias", "false", "true");
+    }
+    if head.layers == 1 {
+        return Ok(HeadActivation::default());
+    }
+    let name = head.activation.as_deref().unwrap_or("null");
+    HeadActivation::from_name(name)
+        .map_or_else(|| refused("head's activation_function", name, &HeadActivation::names().join(", ")), Ok)
+}
+
     pub fn get(&self, id: AdapterId) -> Result<&LoadedAdapter, EngineError> {
         self.loaded.get(&id).ok_or(EngineError::NoAdapter(id))
     }

@@ -31,7 +31,9 @@ mod training;
 mod whole;
 
 pub use crate::text::DEFAULT_MAX_LENGTH;
-pub use adapters::{Adapters, LoadedAdapter, Origin, adapter_form, cleaned as adapter_name, proposed_track};
+pub use adapters::{
+    Adapters, LoadedAdapter, Origin, adapter_form, cleaned as adapter_name, head_activation, proposed_track,
+};
 pub use answers::{Answers, RowAnswer};
 pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};

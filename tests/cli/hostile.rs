@@ -23,6 +23,18 @@ fn rewritten(
 
 const WEIGHTS: &str = "adapter.safetensors";
 
+/// An adapter whose neurons all say 1e38, and are multiplied by `up` on the way out.
+fn huge(folder: &TempDir, to: &str, from: &str, up: f32) -> String {
+    rewritten(folder, to, (from, WEIGHTS), |name, tensor| {
+        let value = match name {
+            name if name.ends_with("adapter_down.0.bias") => 1e38,
+            name if name.ends_with("adapter_up.weight") => up,
+            _ => 0.0,
+        };
+        (name.to_owned(), Tensor::new(tensor.shape(), vec![value; tensor.len()]).unwrap())
+    })
+}
+
 #[test]
 fn a_name_in_a_file_neither_breaks_the_line_nor_fills_the_screen() {
     let folder = TempDir::new().unwrap();
@@ -78,4 +90,21 @@ fn a_row_is_a_line_whatever_its_label_is_called() {
     let said = out(&["predict", "--plm", &path(PLM), "--adapter", adapter.to_str().unwrap(), "--data", &data]);
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said.lines().all(|line| line.contains("\u{fffd}\u{fffd}[31m\t")), "{said}");
+}
+
+#[test]
+fn an_adapter_that_gives_no_numbers_gives_no_answers() {
+    let folder = TempDir::new().unwrap();
+    let (plm, output) = (path(PLM), folder.path().join("out"));
+    let data = write(&folder, "rows.tsv", "label\ttext1\n\tThey love it\npositive\tA film of some length\n");
+    let adapter = huge(&folder, "huge", ADAPTER, 3e38);
+    let predict = ["predict", "--plm", &plm, "--adapter", &adapter, "--data", &data];
+    insta::assert_snapshot!(error(&predict, &[folder.path()]), @"error: with adapter tiny_task in it the model gives NaN on line 2 of rows.tsv; tiny_task is huge");
+
+    let texts = write(&folder, "texts.txt", "They love it\nWhy?\n");
+    let a = huge(&folder, "large/a", A, 3e38);
+    let merge = ["merge", "--method", "mera_acts", "--plm", &plm, "--texts", &texts, "-o", output.to_str().unwrap()];
+    let line = error(&[&merge[..], &[&path(B), &a]].concat(), &[folder.path()]);
+    insta::assert_snapshot!(line, @"error: with adapter a in it the model gives NaN at layer.1.output, token 1 of text 1; a is large/a");
+    assert!(!output.exists());
 }

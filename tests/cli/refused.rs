@@ -74,6 +74,31 @@ fn an_adapter_that_is_not_run_is_told_of_by_all() {
 }
 
 #[test]
+fn a_head_that_is_not_run_is_told_before_it_is_asked() {
+    let folder = TempDir::new().unwrap();
+    let data = write(&folder, "rows.tsv", "text1\nWhy?\n");
+    let with = |to: &str, from: &str, changed: &str| {
+        let copied = folder.path().join(to);
+        copy(ADAPTER, &copied);
+        edit(&copied.join("head_config.json"), from, changed);
+        let adapter = copied.to_str().unwrap();
+        let problems = document(&["inspect", "--json", adapter])[0]["problems"].clone();
+        let call = ["predict", "--plm", &path(PLM), "--adapter", adapter, "--data", &data];
+        let line = error(&call, &[folder.path()]);
+        assert_eq!(json!([line.strip_prefix(&format!("error: {to}: ")).unwrap()]), problems);
+        line
+    };
+    insta::assert_snapshot!(with("pooled", "\"use_pooler\": false", "\"use_pooler\": true"), @"error: pooled: the head's use_pooler true is not run here; supported is false");
+    insta::assert_snapshot!(with("foo", "\"activation_function\": \"tanh\"", "\"activation_function\": \"foo\""), @"error: foo: the head's activation_function foo is not run here; supported is tanh, relu, gelu");
+    // Merged and trained on it is all the same: neither asks the head.
+    let output = folder.path().join("out");
+    let pooled = folder.path().join("pooled");
+    out(&["align", "--by", "weights", pooled.to_str().unwrap(), &path(A)]);
+    let train = ["train", "--plm", &path(PLM), "--data", &sentences(&folder, "train.tsv", 8), "--epochs", "1"];
+    out(&[&train[..], &["--adapter", pooled.to_str().unwrap(), "-o", output.to_str().unwrap()]].concat());
+}
+
+#[test]
 fn an_unfinished_transport_is_told() {
     let folder = TempDir::new().unwrap();
     let (output, report) = (folder.path().join("out"), folder.path().join("report.json"));
