@@ -6,7 +6,6 @@ use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
     AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, PlmCard, Problem,
-    TrainSettings,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
@@ -21,16 +20,23 @@ pub enum Origin {
     /// Merged here from the named inputs.
     Merged {
         /// How.
-        spec: MergeSpec,
-        /// Name and hash of the model that was loaded then.
-        plm: Option<(String, String)>,
-        /// Names and hashes of the inputs, in order.
-        inputs: Vec<(String, String)>,
+        spec: Box<MergeSpec>,
+        /// The model that was loaded then, as recipes name it; null where there was none.
+        plm: serde_json::Value,
+        /// The inputs, in order.
+        inputs: Vec<MergedInput>,
         /// Where its head is from, or why it has none; nothing where no input has one.
         head: Option<String>,
     },
-    /// Trained here.
-    Trained(TrainSettings),
+}
+
+/// One of the adapters that a merge was made from, as it was then: it may be renamed or removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergedInput {
+    /// Its name.
+    pub name: String,
+    /// What determines it: its files, or how it was made.
+    pub recipe: serde_json::Value,
 }
 
 /// An adapter and what is known of it.
@@ -88,7 +94,7 @@ impl LoadedAdapter {
         };
         let of_head = match &self.origin {
             Origin::Merged { head, .. } => head.clone(),
-            Origin::File | Origin::Trained(_) => None,
+            Origin::File => None,
         };
         AdapterCard {
             id,
@@ -98,10 +104,9 @@ impl LoadedAdapter {
             origin: match &self.origin {
                 Origin::File => one_line(&self.file.path),
                 Origin::Merged { spec, inputs, .. } => {
-                    let names: Vec<_> = inputs.iter().map(|(name, _)| name.as_str()).collect();
+                    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
                     format!("{} of {}", spec.method, names.join(", "))
                 }
-                Origin::Trained(_) => "trained here".to_owned(),
             },
             plm: one_line(self.file.plm.model_name.as_deref().unwrap_or_default()),
             bottleneck: bottlenecks.values().copied().collect(),

@@ -32,7 +32,8 @@ mod whole;
 
 pub use crate::text::DEFAULT_MAX_LENGTH;
 pub use adapters::{
-    Adapters, LoadedAdapter, Origin, adapter_form, cleaned as adapter_name, head_activation, proposed_track,
+    Adapters, LoadedAdapter, MergedInput, Origin, adapter_form, cleaned as adapter_name, head_activation,
+    proposed_track,
 };
 pub use answers::{Answers, RowAnswer};
 pub use data::DataSets;
