@@ -441,6 +441,7 @@ fn a_wrong_call_ends_with_2() {
         &["merge", "--method", "sum", "-o", "x", "--scale", "loud", "a"],
         &["align", "--by", "activations", "a", "b"],
         &["align", "--by", "smell", "a", "b"],
+        &["train", "--plm", "p", "--data", "d", "-o", "x", "--limit", "0"],
         &["run"],
         &["summarize"],
     ] {

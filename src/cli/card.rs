@@ -15,14 +15,14 @@ pub(super) fn of(
     report: &WholeReport,
 ) -> String {
     let name = &report.file.name;
-    let labels: Vec<&str> = data.labels.iter().map(|(label, _)| label.as_str()).collect();
+    let labels = report.file.head.as_ref().map(|head| head.config.labels.join(", ")).unwrap_or_default();
     let widths: Vec<usize> = report.file.config.bottlenecks.values().copied().collect();
     let neurons = widths.first().copied().unwrap_or(0);
     let kind = if data.pairs { "pairs of texts" } else { "single texts" };
     let hash = |key: &str| report.recipe[key]["sha256"].as_str().unwrap_or_default().to_owned();
     let set = |path: &Path, key: &str, rows: usize| format!("`{}`, {rows} rows, SHA-256 `{}`", tail(path), hash(key));
     let mut rows = vec![
-        ("task", format!("classification of {kind}: {}", labels.join(", "))),
+        ("task", format!("classification of {kind}: {labels}")),
         ("PLM", format!("{}, SHA-256 of its weights `{}`", plm.name, plm.sha256)),
         (
             "adapter",

@@ -66,8 +66,8 @@ pub(super) struct Train {
     #[arg(long, value_name = "N", default_value_t = 13)]
     pub(super) seed: u64,
     /// Learn from the first so many rows only
-    #[arg(long, value_name = "ROWS")]
-    pub(super) limit: Option<usize>,
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: Option<u32>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: Device,
@@ -95,7 +95,7 @@ impl Train {
             start,
             data: data.id,
             dev: dev.as_ref().map(|dev| dev.id),
-            limit: self.limit,
+            limit: self.limit.map(|rows| rows as usize),
             max_length: self.max_length,
             settings: self.settings(),
         };

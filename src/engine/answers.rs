@@ -56,7 +56,7 @@ impl Engine {
         let trainer = Trainer::new(adapter.architecture()?, params, AdamWConfig::default(), |_| false, &self.device);
 
         let tokenizer = plm.tokenizer(max_length)?;
-        let encoded = encode(&tokenizer, data, data.rows.len(), &labels, observer).await?;
+        let encoded = encode(&tokenizer, data, &labels, observer).await?;
         let numbers: Vec<usize> = (0..encoded.len()).collect();
         let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
         let mut evaluation = Evaluation::new(&encoded, &numbers, shape, labels.len())?;

@@ -99,6 +99,37 @@ fn a_head_that_is_not_run_is_told_before_it_is_asked() {
 }
 
 #[test]
+fn the_rows_that_are_learned_from_are_those_that_are_checked() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let good = |count| "good\tThey love it\n".repeat(count);
+    let data = write(&folder, "sorted.tsv", &format!("label\ttext1\n{}{}", good(8), "bad\tWhy?\n".repeat(8)));
+    let train = |data: &str, limit: &str| {
+        let call = ["train", "--plm", &path(PLM), "--data", data, "--epochs", "1", "--force"];
+        [&call[..], &["-o", output.to_str().unwrap(), "--limit", limit]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let refused = |limit: &str| {
+        let call = train(&data, limit);
+        error(&call.iter().map(String::as_str).collect::<Vec<_>>(), &[folder.path()])
+    };
+    insta::assert_snapshot!(refused("8"), @r#"error: sorted.tsv, first 8 rows: every row has the label "good": a classifier needs two or more"#);
+    insta::assert_snapshot!(refused("9"), @r#"error: sorted.tsv, first 9 rows: label "bad" occurs once, on line 10: correct it, leave the row out, or add examples"#);
+    assert!(!output.exists());
+    // Nor does a label that is not learned stand in the way, or in the head.
+    let mixed = format!("label\ttext1\n{}bad\tWhy?\nbad\tSo?\nugly\tNo.\n\tNone.\n", good(2));
+    let call = train(&write(&folder, "mixed.tsv", &mixed), "4");
+    out(&call.iter().map(String::as_str).collect::<Vec<_>>());
+    let head = support::json(&output.join("head_config.json"));
+    assert_eq!(head["config"]["label2id"], json!({ "bad": 0, "good": 1 }));
+    let card = fs::read_to_string(output.join("README.md")).unwrap();
+    assert!(card.contains("single texts: bad, good |"), "{card}");
+}
+
+#[test]
 fn an_unfinished_transport_is_told() {
     let folder = TempDir::new().unwrap();
     let (output, report) = (folder.path().join("out"), folder.path().join("report.json"));
