@@ -2,7 +2,7 @@
 
 use super::files;
 use super::train::Train;
-use crate::engine::{VERSION, WholeReport};
+use crate::engine::{Diverged, VERSION, WholeReport};
 use crate::protocol::{DataCard, PlmCard};
 use std::path::Path;
 
@@ -42,7 +42,9 @@ pub(super) fn of(
         let reached = format!("accuracy {:.4}, macro F1 {:.4}, loss {:.4}", dev.accuracy, dev.macro_f1, dev.loss);
         rows.push(("on dev", reached));
     }
-    rows.push(("kept", format!("epoch {} of {}", report.best_epoch, train.epochs)));
+    let ended = report.diverged.map(|Diverged { step, loss }| format!("; the loss of step {step} is {loss}"));
+    let ended = ended.unwrap_or_default();
+    rows.push(("kept", format!("epoch {} of {}{ended}", report.best_epoch, train.epochs)));
     rows.push(("made by", VERSION.to_owned()));
     let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {value} |\n")).collect();
     format!(

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::files::{self, OutputFolder};
 use super::session::Session;
 use super::{card, say};
-use crate::engine::{WholeReport, WholeRun, folder};
+use crate::engine::{Diverged, WholeReport, WholeRun, folder};
 use crate::protocol::{RunStart, TrainPoint, TrainSettings, Trained};
 use clap::Args;
 use std::path::PathBuf;
@@ -103,6 +103,13 @@ impl Train {
         let report = pollster::block_on(session.engine.train_whole(&asked, &mut session.watch));
         session.watch.finish();
         let report = report?;
+        if let Some(Diverged { step, loss }) = report.diverged {
+            let kept = report.best_epoch;
+            super::warn(&format!(
+                "note: the loss of step {step} is {loss}: training ended there, and epoch {kept} is kept; a lower \
+                 learning rate may help"
+            ));
+        }
         let mut files = folder(&report.file, &report.recipe)?;
         files.push(("README.md".to_owned(), card::of(self, &plm, &data, dev.as_ref(), &report).into_bytes()));
         output.write(&files)?;

@@ -45,10 +45,10 @@ pub use plm::Plm;
 pub use records::export as export_records;
 pub use report::comparison;
 pub use texts::MAX_TEXTS;
-pub use training::Runs;
-pub use whole::{WholeReport, WholeRun};
-
 pub use told::one_line;
+pub use training::Runs;
+pub use whole::{Diverged, WholeReport, WholeRun};
+
 use crate::protocol::{Command, DeviceKind, DeviceReport, FileBytes, FileSource, Outcome};
 use burn::tensor::Device;
 

@@ -53,6 +53,7 @@ pub(super) fn of_whole(engine: &Engine, asked: &WholeRun, report: &WholeReport) 
         "max_length": asked.max_length,
         "training": asked.settings,
         "result": {
+            "diverged_at_step": report.diverged.map(|diverged| diverged.step),
             "best_epoch": report.best_epoch,
             "dev": report.dev,
             "trainable_parameters": report.trainable_parameters,

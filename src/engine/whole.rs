@@ -41,6 +41,8 @@ pub struct WholeReport {
     pub best_epoch: usize,
     /// On dev, of the kept weights.
     pub dev: Option<Scores>,
+    /// Where training ended before its time, because the loss was no number any more; the kept epoch is before it.
+    pub diverged: Option<Diverged>,
     /// Every step.
     pub curve: Vec<TrainPoint>,
     /// Parameters that were trained.
@@ -49,6 +51,15 @@ pub struct WholeReport {
     pub seconds: f64,
     /// Median of a step.
     pub seconds_per_step: f64,
+}
+
+/// A step after which there was nothing to go on from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Diverged {
+    /// From 1.
+    pub step: usize,
+    /// Of the step, or of dev behind it; NaN or infinite.
+    pub loss: f32,
 }
 
 impl Engine {
@@ -111,6 +122,10 @@ impl Engine {
             truncated,
             best_epoch: best.epoch,
             dev: best.scores.map(super::training::scores),
+            diverged: match run.status() {
+                train::RunStatus::Diverged { step, loss } => Some(Diverged { step, loss }),
+                _ => None,
+            },
             curve: run.curve().iter().map(super::training::train_point).collect(),
             trainable_parameters: run.trainer().trainable_parameters(),
             seconds: observer.seconds() - began,

@@ -1,6 +1,6 @@
 //! Files that mean harm or are broken: what is said of them stays one clear line, and no answer is made up of no numbers.
 
-use super::refused::edit;
+use super::refused::{edit, notes};
 use super::*;
 use mera_lab::format::{archive, safetensors};
 use mera_lab::tensors::{Tensor, TensorSet};
@@ -107,4 +107,26 @@ fn an_adapter_that_gives_no_numbers_gives_no_answers() {
     let line = error(&[&merge[..], &[&path(B), &a]].concat(), &[folder.path()]);
     insta::assert_snapshot!(line, @"error: with adapter a in it the model gives NaN at layer.1.output, token 1 of text 1; a is large/a");
     assert!(!output.exists());
+}
+
+#[test]
+fn a_training_that_diverges_after_an_epoch_says_so() {
+    let folder = TempDir::new().unwrap();
+    // What comes back through these norms is so little that the first step is a step, and large neurons stay without
+    // effect until it is done.
+    let plm = rewritten(&folder, "tiny", (PLM, "model.safetensors"), |name, tensor| {
+        let by = if name.ends_with("output.LayerNorm.weight") { 1e-25 } else { 1.0 };
+        let values = tensor.values().iter().map(|value| value * by).collect();
+        (name.to_owned(), Tensor::new(tensor.shape(), values).unwrap())
+    });
+    let (start, data) = (huge(&folder, "start", A, 0.0), sentences(&folder, "train.tsv", 12));
+    let output = folder.path().join("out");
+    let files = ["train", "--plm", &plm, "--adapter", &start, "--data", &data, "-o", output.to_str().unwrap()];
+    let settings = "--epochs 3 --batch-size 12 --learning-rate 1 --warmup 0";
+    let call: Vec<&str> = files.into_iter().chain(settings.split(' ')).collect();
+    insta::assert_snapshot!(notes(&call, &folder), @"note: the loss of step 2 is NaN: training ended there, and epoch 1 is kept; a lower learning rate may help");
+    let recipe = support::json(&output.join("recipe.json"));
+    assert_eq!(recipe["result"]["diverged_at_step"], 2);
+    let card = std::fs::read_to_string(output.join("README.md")).unwrap();
+    assert!(card.contains("| kept | epoch 1 of 3; the loss of step 2 is NaN |"), "{card}");
 }

@@ -4,7 +4,7 @@ use super::*;
 use std::fs;
 
 /// The lines on standard error of a call that must succeed.
-fn notes(arguments: &[&str], folder: &TempDir) -> String {
+pub(super) fn notes(arguments: &[&str], folder: &TempDir) -> String {
     let output = mera(arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "mera {}: {errors}", arguments.join(" "));
