@@ -145,11 +145,6 @@ pub fn adapter_form(file: &AdapterFile) -> Result<AdapterForm, FormError> {
     Ok(AdapterForm { non_linearity, scaling: f64::from(form.scaling) })
 }
 
-impl Adapters {
-    /// The adapter `id`.
-    ///
-    /// # Errors
-    /// When there is none.
 /// What stands between the layers of the head in a file; the default where it has no head, or one of a single layer.
 ///
 /// # Errors
@@ -173,6 +168,11 @@ pub fn head_activation(file: &AdapterFile) -> Result<HeadActivation, FormError> 
         .map_or_else(|| refused("head's activation_function", name, &HeadActivation::names().join(", ")), Ok)
 }
 
+impl Adapters {
+    /// The adapter `id`.
+    ///
+    /// # Errors
+    /// When there is none.
     pub fn get(&self, id: AdapterId) -> Result<&LoadedAdapter, EngineError> {
         self.loaded.get(&id).ok_or(EngineError::NoAdapter(id))
     }
@@ -299,7 +299,7 @@ impl Engine {
                 Ok(()) => {
                     let track = proposed_track(&adapter.name).to_owned();
                     let card = self.adapters.add(adapter, track, Origin::File);
-                    opened.adapters.push(self.beside_plm(card));
+                    opened.adapters.push(self.beside_others(card));
                 }
                 Err(error) => opened.problems.push(problem(&path, error)),
             }
@@ -321,17 +321,31 @@ impl Engine {
     /// Renames an adapter or puts it on a track.
     pub(super) fn edit_adapter(&mut self, edit: EditAdapter) -> Result<AdapterCard, EngineError> {
         let card = self.adapters.edit(edit)?;
-        Ok(self.beside_plm(card))
+        Ok(self.beside_others(card))
     }
 
-    /// The card with a remark where its adapter, by its name, was trained with another PLM of the same size.
-    fn beside_plm(&self, mut card: AdapterCard) -> AdapterCard {
-        if let Some(plm) = &self.plm
-            && !card.plm.is_empty()
-            && !short_name(&card.plm).eq_ignore_ascii_case(short_name(&plm.card.name))
-        {
-            card.remarks.push(format!("trained with {}; the model here is called {}", card.plm, plm.card.name));
-        }
+    /// The card with a remark where its adapter was trained with another PLM, by its name, than the one that is loaded;
+    /// where none is, than an adapter that was there before it.
+    fn beside_others(&self, mut card: AdapterCard) -> AdapterCard {
+        let is_other = |name: &str| !name.is_empty() && !short_name(&card.plm).eq_ignore_ascii_case(short_name(name));
+        let remark = match &self.plm {
+            _ if card.plm.is_empty() => None,
+            Some(plm) => is_other(&plm.card.name)
+                .then(|| format!("trained with {}; the model here is called {}", card.plm, plm.card.name)),
+            None => {
+                let before =
+                    self.adapters.iter().take_while(|(id, _)| *id != card.id).map(|(_, adapter)| &adapter.file);
+                let mut named = before.filter_map(|file| Some((&file.name, file.plm.model_name.as_deref()?)));
+                named.find(|(_, plm)| is_other(plm)).map(|(name, plm)| {
+                    format!(
+                        "adapter {} was trained with {}, {name} with {plm}; adapters that are aligned or merged are of one \
+                         model",
+                        card.name, card.plm
+                    )
+                })
+            }
+        };
+        card.remarks.extend(remark.map(one_line));
         card
     }
 

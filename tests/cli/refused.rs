@@ -99,6 +99,18 @@ fn a_head_that_is_not_run_is_told_before_it_is_asked() {
 }
 
 #[test]
+fn adapters_of_different_models_are_told_of() {
+    let folder = TempDir::new().unwrap();
+    let other = changed(&folder, "other", "\"model_name\": \"tiny\"", "\"model_name\": \"owner/small\"");
+    let output = folder.path().join("out");
+    let note = "note: adapter a was trained with owner/small, b with tiny; adapters that are aligned or merged are of one model";
+    assert_eq!(notes(&["align", "--by", "weights", &path(B), &other], &folder), note);
+    let merge = ["merge", "--method", "average", "-o", output.to_str().unwrap()];
+    assert_eq!(notes(&[&merge[..], &[&path(B), &other]].concat(), &folder), note);
+    assert!(output.exists());
+}
+
+#[test]
 fn the_rows_that_are_learned_from_are_those_that_are_checked() {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join("out");

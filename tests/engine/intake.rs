@@ -88,6 +88,25 @@ fn an_adapter_for_another_plm_is_told() {
 }
 
 #[test]
+fn adapters_of_different_models_are_told_before_there_is_a_model() {
+    let (engine, adapters, _) = loaded();
+    let a = engine.adapters().get(adapters[0].id).unwrap().file.clone();
+    let mut empty = Engine::new(NoGpu);
+    let mut open = |folder: &str, model: Option<&str>| {
+        let plm = PlmSignature { model_name: model.map(str::to_owned), ..a.plm.clone() };
+        let file = AdapterFile::new(folder, plm, a.config.form.clone(), a.params.clone(), None).unwrap();
+        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+        let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
+        ask(&mut empty, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0)
+    };
+    // One that says nothing is of none in particular; the last part of a name is the model's.
+    for (name, model) in [("mute", None), ("first", Some("owner/tiny")), ("same", Some("tiny"))] {
+        assert_eq!(open(name, model).remarks, [] as [String; 0], "{name}");
+    }
+    insta::assert_snapshot!(open("other", Some("owner/small")).remarks.join("\n"), @"adapter other was trained with owner/small, first with owner/tiny; adapters that are aligned or merged are of one model");
+}
+
+#[test]
 fn names_in_files_stay_in_their_line() {
     let mut engine = Engine::new(NoGpu);
     let evil = format!("evil\u{1b}[31m{}end", "z".repeat(5000));
