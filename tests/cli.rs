@@ -3,6 +3,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/refused.rs"]
 mod refused;
 mod support;
@@ -83,7 +85,7 @@ fn sentences(folder: &TempDir, name: &str, rows: usize) -> String {
 
 fn copy(from: &str, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for name in names(&fixture(from)) {
+    for name in names(&fixture(from)).into_iter().filter(|name| fixture(from).join(name).is_file()) {
         std::fs::copy(fixture(from).join(&name), to.join(&name)).unwrap();
     }
 }
@@ -439,6 +441,7 @@ fn a_wrong_call_ends_with_2() {
         &["merge", "--method", "sum", "-o", "x", "--scale", "loud", "a"],
         &["align", "--by", "activations", "a", "b"],
         &["align", "--by", "smell", "a", "b"],
+        &["train", "--plm", "p", "--data", "d", "-o", "x", "--limit", "0"],
         &["run"],
         &["summarize"],
     ] {

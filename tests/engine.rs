@@ -7,6 +7,8 @@
 mod intake;
 #[path = "engine/pausing.rs"]
 mod pausing;
+#[path = "engine/recipes.rs"]
+mod recipes;
 mod support;
 
 use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};

@@ -2,7 +2,7 @@
 
 use super::files;
 use super::train::Train;
-use crate::engine::{VERSION, WholeReport};
+use crate::engine::{Diverged, VERSION, WholeReport};
 use crate::protocol::{DataCard, PlmCard};
 use std::path::Path;
 
@@ -15,14 +15,14 @@ pub(super) fn of(
     report: &WholeReport,
 ) -> String {
     let name = &report.file.name;
-    let labels: Vec<&str> = data.labels.iter().map(|(label, _)| label.as_str()).collect();
+    let labels = report.file.head.as_ref().map(|head| head.config.labels.join(", ")).unwrap_or_default();
     let widths: Vec<usize> = report.file.config.bottlenecks.values().copied().collect();
     let neurons = widths.first().copied().unwrap_or(0);
     let kind = if data.pairs { "pairs of texts" } else { "single texts" };
     let hash = |key: &str| report.recipe[key]["sha256"].as_str().unwrap_or_default().to_owned();
     let set = |path: &Path, key: &str, rows: usize| format!("`{}`, {rows} rows, SHA-256 `{}`", tail(path), hash(key));
     let mut rows = vec![
-        ("task", format!("classification of {kind}: {}", labels.join(", "))),
+        ("task", format!("classification of {kind}: {labels}")),
         ("PLM", format!("{}, SHA-256 of its weights `{}`", plm.name, plm.sha256)),
         (
             "adapter",
@@ -42,7 +42,9 @@ pub(super) fn of(
         let reached = format!("accuracy {:.4}, macro F1 {:.4}, loss {:.4}", dev.accuracy, dev.macro_f1, dev.loss);
         rows.push(("on dev", reached));
     }
-    rows.push(("kept", format!("epoch {} of {}", report.best_epoch, train.epochs)));
+    let ended = report.diverged.map(|Diverged { step, loss }| format!("; the loss of step {step} is {loss}"));
+    let ended = ended.unwrap_or_default();
+    rows.push(("kept", format!("epoch {} of {}{ended}", report.best_epoch, train.epochs)));
     rows.push(("made by", VERSION.to_owned()));
     let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {value} |\n")).collect();
     format!(

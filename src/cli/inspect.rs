@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::files;
 use super::session::{Session, as_given};
 use super::{say, say_json};
-use crate::engine::adapter_form;
+use crate::engine::{EngineError, adapter_form, head_activation, one_line};
 use crate::format::{self, AdapterFile, Found, PlmFile};
 use crate::protocol::{DataCard, FileBytes, FileSource, OpenPlm, PlmCard};
 use clap::Args;
@@ -47,7 +47,7 @@ fn look(session: &mut Session, path: &Path) -> Result<Vec<Value>, CliError> {
     }
     things.extend(data.iter().map(|file| of_data(session, &as_given(path, &file.path), &file.bytes)));
     things.extend(problems.iter().map(
-        |problem| json!({ "kind": "unusable", "path": as_given(path, &problem.path), "problems": [problem.message()] }),
+        |problem| json!({ "kind": "unusable", "path": as_given(path, &problem.path), "problems": [one_line(&problem.error)] }),
     ));
     if things.is_empty() {
         things.push(of_another_ending(session, path));
@@ -61,8 +61,9 @@ fn of_adapter(given: &Path, adapter: &AdapterFile) -> Value {
         .iter()
         .map(|(name, tensor)| json!({ "name": name, "shape": tensor.shape(), "dtype": format!("{:?}", tensor.dtype()).to_lowercase() }))
         .collect();
-    let of_files = adapter.problems.iter().map(|problem| as_given(given, &problem.to_string()));
-    let problems: Vec<String> = of_files.chain(adapter_form(adapter).err().map(|error| error.to_string())).collect();
+    let of_files = adapter.problems.iter().map(|problem| one_line(as_given(given, &problem.to_string())));
+    let not_run = [adapter_form(adapter).err(), head_activation(adapter).err()].into_iter().flatten();
+    let problems: Vec<String> = of_files.chain(not_run.map(one_line)).collect();
     let bottlenecks: Vec<usize> = adapter.config.bottlenecks.values().copied().collect();
     let form = &adapter.config.form;
     let files: Vec<Value> = adapter
@@ -127,8 +128,7 @@ fn of_plm(session: &mut Session, given: &Path, plm: PlmFile) -> Result<Value, Cl
             "parameters": parameters, "sha256": sha256, "unused": unused, "problems": [],
         })),
         Err(CliError::Engine(error)) => {
-            let problem = error.to_string();
-            Ok(json!({ "kind": "plm", "path": path, "problems": [problem.trim_start_matches(&format!("{path}: "))] }))
+            Ok(json!({ "kind": "plm", "path": path, "problems": [without_path(&error, &path)] }))
         }
         Err(other) => Err(other),
     }
@@ -141,11 +141,13 @@ fn of_data(session: &mut Session, path: &str, bytes: &[u8]) -> Value {
                 labels.into_iter().map(|(label, count)| (label, json!(count))).collect();
             json!({ "kind": "data", "path": path, "rows": rows, "pairs": pairs, "labels": labels, "problems": [] })
         }
-        Err(error) => {
-            let problem = error.to_string();
-            json!({ "kind": "data", "path": path, "problems": [problem.trim_start_matches(&format!("{path}: "))] })
-        }
+        Err(error) => json!({ "kind": "data", "path": path, "problems": [without_path(&error, path)] }),
     }
+}
+
+/// What is wrong with the thing at `path`, which is told beside it.
+fn without_path(error: &EngineError, path: &str) -> String {
+    one_line(error.to_string().trim_start_matches(&format!("{path}: ")))
 }
 
 /// What a folder or file is in which nothing was found. A file that was named may be data under any ending, as it may
@@ -179,7 +181,7 @@ fn one_or_each(mut values: Vec<String>) -> Vec<String> {
 /// A few lines for a person.
 fn print(thing: &Value) -> Result<(), CliError> {
     let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => one_line(text),
         other => other.to_string(),
     };
     let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
@@ -216,7 +218,7 @@ fn print(thing: &Value) -> Result<(), CliError> {
         ))?,
         "data" if thing.get("rows").is_some() => {
             let labels = thing["labels"].as_object().into_iter().flatten();
-            let labels: Vec<String> = labels.map(|(label, count)| format!("{label} {count}")).collect();
+            let labels: Vec<String> = labels.map(|(label, count)| format!("{} {count}", one_line(label))).collect();
             let texts = if thing["pairs"] == true { "pairs of texts" } else { "texts" };
             say(&format!("    {} {texts}; {}", of("rows"), labels.join(", ")))?;
         }

@@ -23,6 +23,7 @@ mod texts;
 mod train;
 mod watch;
 
+use crate::engine::one_line;
 use clap::{Parser, Subcommand};
 use error::CliError;
 use std::io::Write;
@@ -85,7 +86,7 @@ fn say_json(value: &serde_json::Value) -> Result<(), CliError> {
     say(&format!("{value:#}"))
 }
 
-/// A line on standard error; nobody is left to tell when that fails.
+/// A line on standard error, and one only, whatever names are in it; nobody is left to tell when that fails.
 fn warn(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }

@@ -2,9 +2,10 @@
 
 use super::device::Device;
 use super::error::CliError;
-use super::session::Session;
+use super::files;
+use super::session::{Session, with_places};
 use super::{say, say_json};
-use crate::engine::{DEFAULT_MAX_LENGTH, EngineError};
+use crate::engine::{DEFAULT_MAX_LENGTH, EngineError, one_line};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -43,7 +44,10 @@ impl Predict {
         session.watch.finish();
         let answers = answers.map_err(|error| match error {
             EngineError::NoHead(_) => CliError::NoHead(self.adapter.clone()),
-            other => other.into(),
+            EngineError::Form { error, .. } => {
+                CliError::File { path: files::shown(&self.adapter), message: error.to_string() }
+            }
+            other => with_places(other.into(), [(&adapter, &self.adapter)]),
         })?;
         if self.json {
             let rows: Vec<Value> =
@@ -56,7 +60,7 @@ impl Predict {
         }
         for row in &answers.rows {
             let logits: Vec<String> = row.logits.iter().map(|logit| format!("{logit:.4}")).collect();
-            say(&format!("{}\t{}", row.label, logits.join("\t")))?;
+            say(&format!("{}\t{}", one_line(&row.label), logits.join("\t")))?;
         }
         if let Some(accuracy) = answers.accuracy {
             super::warn(&format!("accuracy {accuracy:.4}"));

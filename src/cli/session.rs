@@ -132,7 +132,10 @@ pub(super) fn as_given(given: &Path, found: &str) -> String {
     let given = files::shown(given);
     let stripped = given.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/');
     match found.strip_prefix(stripped) {
-        Some(rest) if !stripped.is_empty() => format!("{}{rest}", given.trim_end_matches('/')),
+        // Not a word that begins as the path does.
+        Some(rest) if !stripped.is_empty() && (rest.is_empty() || rest.starts_with(['/', ':'])) => {
+            format!("{}{rest}", given.trim_end_matches('/'))
+        }
         _ => found.to_owned(),
     }
 }
@@ -148,5 +151,6 @@ mod tests {
         assert_eq!(shown("./a", "a/x.bin: it is cut short"), "./a/x.bin: it is cut short");
         assert_eq!(shown("../a", "../a/x.bin"), "../a/x.bin");
         assert_eq!(shown(".", "x.bin"), "x.bin");
+        assert_eq!(shown("./a", "adapter b is of another model"), "adapter b is of another model");
     }
 }

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::files::{self, OutputFolder};
 use super::session::Session;
 use super::{card, say};
-use crate::engine::{WholeReport, WholeRun, folder};
+use crate::engine::{Diverged, WholeReport, WholeRun, folder};
 use crate::protocol::{RunStart, TrainPoint, TrainSettings, Trained};
 use clap::Args;
 use std::path::PathBuf;
@@ -66,8 +66,8 @@ pub(super) struct Train {
     #[arg(long, value_name = "N", default_value_t = 13)]
     pub(super) seed: u64,
     /// Learn from the first so many rows only
-    #[arg(long, value_name = "ROWS")]
-    pub(super) limit: Option<usize>,
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: Option<u32>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: Device,
@@ -95,7 +95,7 @@ impl Train {
             start,
             data: data.id,
             dev: dev.as_ref().map(|dev| dev.id),
-            limit: self.limit,
+            limit: self.limit.map(|rows| rows as usize),
             max_length: self.max_length,
             settings: self.settings(),
         };
@@ -103,6 +103,13 @@ impl Train {
         let report = pollster::block_on(session.engine.train_whole(&asked, &mut session.watch));
         session.watch.finish();
         let report = report?;
+        if let Some(Diverged { step, loss }) = report.diverged {
+            let kept = report.best_epoch;
+            super::warn(&format!(
+                "note: the loss of step {step} is {loss}: training ended there, and epoch {kept} is kept; a lower \
+                 learning rate may help"
+            ));
+        }
         let mut files = folder(&report.file, &report.recipe)?;
         files.push(("README.md".to_owned(), card::of(self, &plm, &data, dev.as_ref(), &report).into_bytes()));
         output.write(&files)?;

@@ -1,11 +1,11 @@
 //! The adapters that are loaded or were made here.
 
-use super::{Engine, EngineError, FormError, Observer, fetched};
+use super::told::problem;
+use super::{Engine, EngineError, FormError, Observer, fetched, one_line};
 use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
     AdapterCard, AdapterId, EditAdapter, FileBytes, FileSource, MergeSpec, Opened, Phase, PlmCard, Problem,
-    TrainSettings,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::{Location, Part};
@@ -20,16 +20,23 @@ pub enum Origin {
     /// Merged here from the named inputs.
     Merged {
         /// How.
-        spec: MergeSpec,
-        /// Name and hash of the model that was loaded then.
-        plm: Option<(String, String)>,
-        /// Names and hashes of the inputs, in order.
-        inputs: Vec<(String, String)>,
+        spec: Box<MergeSpec>,
+        /// The model that was loaded then, as recipes name it; null where there was none.
+        plm: serde_json::Value,
+        /// The inputs, in order.
+        inputs: Vec<MergedInput>,
         /// Where its head is from, or why it has none; nothing where no input has one.
         head: Option<String>,
     },
-    /// Trained here.
-    Trained(TrainSettings),
+}
+
+/// One of the adapters that a merge was made from, as it was then: it may be renamed or removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergedInput {
+    /// Its name.
+    pub name: String,
+    /// What determines it: its files, or how it was made.
+    pub recipe: serde_json::Value,
 }
 
 /// An adapter and what is known of it.
@@ -72,21 +79,8 @@ impl LoadedAdapter {
     /// # Errors
     /// When it or its head is of a kind that the model does not compute.
     pub fn architecture(&self) -> Result<RunArchitecture, EngineError> {
-        let unsupported = |what: String| EngineError::Unsupported { adapter: self.file.name.clone(), what };
-        let head = self.file.head.as_ref().map(|head| &head.config);
-        if head.is_some_and(|head| head.use_pooler) {
-            return Err(unsupported("a head on the pooler's output".to_owned()));
-        }
-        if head.is_some_and(|head| !head.bias) {
-            return Err(unsupported("a head without a bias".to_owned()));
-        }
-        let head_activation = match head.map(|head| (head.layers, head.activation.as_deref())) {
-            // One layer has nothing to activate.
-            None | Some((1, _)) => HeadActivation::default(),
-            Some((_, name)) => name
-                .and_then(HeadActivation::from_name)
-                .ok_or_else(|| unsupported(format!("a head with the activation {}", name.unwrap_or("none"))))?,
-        };
+        let head_activation = head_activation(&self.file)
+            .map_err(|error| EngineError::Form { adapter: self.file.name.clone(), error })?;
         Ok(RunArchitecture { body: Body::Adapter(self.form()?), head_activation })
     }
 
@@ -100,7 +94,7 @@ impl LoadedAdapter {
         };
         let of_head = match &self.origin {
             Origin::Merged { head, .. } => head.clone(),
-            Origin::File | Origin::Trained(_) => None,
+            Origin::File => None,
         };
         AdapterCard {
             id,
@@ -108,17 +102,16 @@ impl LoadedAdapter {
             track: self.track.clone(),
             kind: self.file.config.form.architecture.name().to_owned(),
             origin: match &self.origin {
-                Origin::File => self.file.path.clone(),
+                Origin::File => one_line(&self.file.path),
                 Origin::Merged { spec, inputs, .. } => {
-                    let names: Vec<_> = inputs.iter().map(|(name, _)| name.as_str()).collect();
+                    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
                     format!("{} of {}", spec.method, names.join(", "))
                 }
-                Origin::Trained(_) => "trained here".to_owned(),
             },
-            plm: self.file.plm.model_name.clone().unwrap_or_default(),
+            plm: one_line(self.file.plm.model_name.as_deref().unwrap_or_default()),
             bottleneck: bottlenecks.values().copied().collect(),
             locations: bottlenecks.keys().map(Location::to_string).collect(),
-            non_linearity: self.file.config.form.non_linearity.clone(),
+            non_linearity: one_line(&self.file.config.form.non_linearity),
             parameters: params.parameters(),
             labels: self.file.head.as_ref().map(|head| head.config.labels.clone()).unwrap_or_default(),
             norms: bottlenecks
@@ -126,9 +119,9 @@ impl LoadedAdapter {
                 .map(|at| [Part::DownWeight, Part::UpWeight].map(|part| root_mean_square(at.param(part))))
                 .collect(),
             sha256: self.sha256().to_owned(),
-            remarks: (self.file.problems.iter().map(ToString::to_string))
-                .chain(adapter_form(&self.file).err().map(|error| error.to_string()))
-                .chain(of_head)
+            remarks: (self.file.problems.iter().map(one_line))
+                .chain(adapter_form(&self.file).err().map(one_line))
+                .chain(of_head.map(one_line))
                 .collect(),
         }
     }
@@ -150,6 +143,29 @@ pub fn adapter_form(file: &AdapterFile) -> Result<AdapterForm, FormError> {
         supported: NonLinearity::names().join(", "),
     })?;
     Ok(AdapterForm { non_linearity, scaling: f64::from(form.scaling) })
+}
+
+/// What stands between the layers of the head in a file; the default where it has no head, or one of a single layer.
+///
+/// # Errors
+/// When the head is of a kind that the model does not compute.
+pub fn head_activation(file: &AdapterFile) -> Result<HeadActivation, FormError> {
+    let Some(head) = file.head.as_ref().map(|head| &head.config) else { return Ok(HeadActivation::default()) };
+    let refused = |what, found: &str, supported: &str| {
+        Err(FormError { what, found: found.to_owned(), supported: supported.to_owned() })
+    };
+    if head.use_pooler {
+        return refused("head's use_pooler", "true", "false");
+    }
+    if !head.bias {
+        return refused("head's bias", "false", "true");
+    }
+    if head.layers == 1 {
+        return Ok(HeadActivation::default());
+    }
+    let name = head.activation.as_deref().unwrap_or("null");
+    HeadActivation::from_name(name)
+        .map_or_else(|| refused("head's activation_function", name, &HeadActivation::names().join(", ")), Ok)
 }
 
 impl Adapters {
@@ -272,12 +288,10 @@ impl Engine {
         observer.at(Phase::Read, 0, files.len()).await?;
         let found = format::detect(files);
         let mut opened = Opened::default();
-        opened.problems.extend(
-            found.problems.iter().map(|problem| Problem { path: problem.path.clone(), message: problem.message() }),
-        );
+        opened.problems.extend(found.problems.iter().map(|found| problem(&found.path, &found.error)));
         for plm in found.plms {
-            let message = "this is a language model: drop its config.json, tokenizer.json and model.safetensors together and unpacked".to_owned();
-            opened.problems.push(Problem { path: plm.path, message });
+            let message = "this is a language model: drop its config.json, tokenizer.json and model.safetensors together and unpacked";
+            opened.problems.push(problem(&plm.path, message));
         }
         for adapter in found.adapters {
             let path = adapter.path.clone();
@@ -285,9 +299,9 @@ impl Engine {
                 Ok(()) => {
                     let track = proposed_track(&adapter.name).to_owned();
                     let card = self.adapters.add(adapter, track, Origin::File);
-                    opened.adapters.push(self.beside_plm(card));
+                    opened.adapters.push(self.beside_others(card));
                 }
-                Err(error) => opened.problems.push(Problem { path, message: error.to_string() }),
+                Err(error) => opened.problems.push(problem(&path, error)),
             }
         }
         for file in found.data {
@@ -307,17 +321,31 @@ impl Engine {
     /// Renames an adapter or puts it on a track.
     pub(super) fn edit_adapter(&mut self, edit: EditAdapter) -> Result<AdapterCard, EngineError> {
         let card = self.adapters.edit(edit)?;
-        Ok(self.beside_plm(card))
+        Ok(self.beside_others(card))
     }
 
-    /// The card with a remark where its adapter, by its name, was trained with another PLM of the same size.
-    fn beside_plm(&self, mut card: AdapterCard) -> AdapterCard {
-        if let Some(plm) = &self.plm
-            && !card.plm.is_empty()
-            && !short_name(&card.plm).eq_ignore_ascii_case(short_name(&plm.card.name))
-        {
-            card.remarks.push(format!("trained with {}; the model here is called {}", card.plm, plm.card.name));
-        }
+    /// The card with a remark where its adapter was trained with another PLM, by its name, than the one that is loaded;
+    /// where none is, than an adapter that was there before it.
+    fn beside_others(&self, mut card: AdapterCard) -> AdapterCard {
+        let is_other = |name: &str| !name.is_empty() && !short_name(&card.plm).eq_ignore_ascii_case(short_name(name));
+        let remark = match &self.plm {
+            _ if card.plm.is_empty() => None,
+            Some(plm) => is_other(&plm.card.name)
+                .then(|| format!("trained with {}; the model here is called {}", card.plm, plm.card.name)),
+            None => {
+                let before =
+                    self.adapters.iter().take_while(|(id, _)| *id != card.id).map(|(_, adapter)| &adapter.file);
+                let mut named = before.filter_map(|file| Some((&file.name, file.plm.model_name.as_deref()?)));
+                named.find(|(_, plm)| is_other(plm)).map(|(name, plm)| {
+                    format!(
+                        "adapter {} was trained with {}, {name} with {plm}; adapters that are aligned or merged are of one \
+                         model",
+                        card.name, card.plm
+                    )
+                })
+            }
+        };
+        card.remarks.extend(remark.map(one_line));
         card
     }
 
@@ -338,7 +366,7 @@ fn of_no_use(ignored: &[Ignored]) -> Option<Problem> {
         1 => ", and so is 1 other file".to_owned(),
         others => format!(", and so are {others} other files"),
     };
-    Some(Problem { path: named.path.clone(), message: format!("of no use here: {}{others}", named.reason) })
+    Some(problem(&named.path, format!("of no use here: {}{others}", named.reason)))
 }
 
 /// Whether an adapter can stand in `plm`.

@@ -36,8 +36,8 @@ impl Engine {
     /// `max_length` tokens.
     ///
     /// # Errors
-    /// When the adapter has no head or one that is not computed, when a row's label is none of the head's, when it is
-    /// cancelled or the device fails.
+    /// When the adapter has no head or one that is not computed, when a row's label is none of the head's, when a row's
+    /// logits are no finite numbers, when it is cancelled or the device fails.
     pub async fn answer(
         &self,
         id: AdapterId,
@@ -56,7 +56,7 @@ impl Engine {
         let trainer = Trainer::new(adapter.architecture()?, params, AdamWConfig::default(), |_| false, &self.device);
 
         let tokenizer = plm.tokenizer(max_length)?;
-        let encoded = encode(&tokenizer, data, data.rows.len(), &labels, observer).await?;
+        let encoded = encode(&tokenizer, data, &labels, observer).await?;
         let numbers: Vec<usize> = (0..encoded.len()).collect();
         let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
         let mut evaluation = Evaluation::new(&encoded, &numbers, shape, labels.len())?;
@@ -68,6 +68,14 @@ impl Engine {
             if !evaluation.step(&trainer, &encoder, &encoded, tokenizer.pad_id()).await? {
                 break;
             }
+        }
+        // The first in the file's order; what is largest among NaN would be an answer by chance.
+        let value = |logits: &[f32]| logits.iter().copied().find(|logit| !logit.is_finite());
+        let failed = evaluation.answers().iter().filter_map(|answer| Some((answer.row, value(&answer.logits)?)));
+        if let Some((row, value)) = failed.min_by_key(|(row, _)| *row) {
+            let line = data.rows.get(row).map_or(0, |row| row.line);
+            let (adapter, place) = (adapter.file.name.clone(), format!("on line {line} of {}", data.name));
+            return Err(EngineError::NotFinite { adapter, value, place });
         }
         let labelled = evaluation.answers().iter().filter_map(|answer| Some(answer.truth? == argmax(&answer.logits)));
         let (right, of) = labelled.fold((0, 0), |(right, of), is_right| (right + usize::from(is_right), of + 1));

@@ -1,10 +1,9 @@
 //! Data sets and the episodes drawn from them.
 
 use super::adapters::free_name;
-use super::{Engine, EngineError, Observer, proposed_track};
-use crate::protocol::{
-    DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Problem, Row, UnmappedData,
-};
+use super::told::problem;
+use super::{Engine, EngineError, Observer, one_line, proposed_track};
+use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Row, UnmappedData};
 use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem, judges};
 use crate::train::RunData;
 use indexmap::IndexMap;
@@ -59,13 +58,13 @@ impl DataSets {
     /// problems, and with its columns among the unmapped.
     pub(super) fn open(&mut self, file: FileBytes, opened: &mut Opened) {
         let read = Dataset::read(&file.path, &file.bytes, &Columns::default());
-        let problem = match read {
+        let wrong = match read {
             Ok(dataset) if dataset.labels.is_empty() => DataProblem::Unlabelled { columns: dataset.columns },
             Ok(dataset) => return opened.data.push(self.keep(&file.path, &file.bytes, dataset)),
             Err(error) => error.problem,
         };
-        opened.problems.push(Problem { path: file.path.clone(), message: problem.to_string() });
-        if matches!(problem, DataProblem::Unlabelled { .. } | DataProblem::NoColumn { .. })
+        opened.problems.push(problem(&file.path, &wrong));
+        if matches!(wrong, DataProblem::Unlabelled { .. } | DataProblem::NoColumn { .. })
             && let Ok((columns, example)) = Dataset::preview(&file.path, &file.bytes)
         {
             opened.unmapped.push(UnmappedData { file, columns, example });
@@ -76,7 +75,7 @@ impl DataSets {
         let id = DataId(self.loaded.len() as u32);
         let name = path.rsplit('/').next().unwrap_or(path);
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let name = free_name(stem, |name| self.loaded.values().any(|data| data.name == name));
+        let name = free_name(&one_line(stem), |name| self.loaded.values().any(|data| data.name == name));
         let card = DataCard {
             id,
             name: name.clone(),

@@ -1,6 +1,6 @@
 //! Everything that can go wrong when a command is carried out.
 
-use super::Cancelled;
+use super::{Cancelled, one_line};
 use crate::experiment::score::ScoreError;
 use crate::experiment::{RecordError, SpecError};
 use crate::format;
@@ -233,13 +233,18 @@ pub enum EngineError {
         /// Its non-linearity and scaling.
         b_form: String,
     },
-    /// Something that the model does not compute.
-    #[error("adapter {adapter} uses {what}, which this version does not run")]
-    Unsupported {
+    /// A run without an adapter has none to write.
+    #[error("run {0} has trained a head and no adapter; only adapters are written")]
+    HeadAlone(String),
+    /// No numbers come out with an adapter in the model.
+    #[error("with adapter {adapter} in it the model gives {value} {place}")]
+    NotFinite {
         /// Name of the adapter.
         adapter: String,
-        /// What it is.
-        what: String,
+        /// NaN or an infinity.
+        value: f32,
+        /// Such as `on line 3 of data.tsv`.
+        place: String,
     },
     /// An adapter without a head can't answer.
     #[error("adapter {0} has no prediction head to answer with")]
@@ -270,12 +275,13 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Names of the adapters to merge or align that it speaks of.
+    /// Names of the adapters to merge, align or run that it speaks of.
     #[must_use]
     pub fn adapters(&self) -> Vec<&str> {
         match self {
             Self::Merge(error) => error.adapters(),
             Self::OtherForm { a, b, .. } => vec![a, b],
+            Self::NotFinite { adapter, .. } => vec![adapter],
             _ => Vec::new(),
         }
     }
@@ -312,6 +318,6 @@ impl From<EngineError> for Failure {
             | EngineError::Train(TrainError::Model(ModelError::Device(_))) => FailureKind::Internal,
             _ => FailureKind::Input,
         };
-        Failure { kind, message: error.to_string() }
+        Failure { kind, message: one_line(error) }
     }
 }

@@ -51,10 +51,7 @@ impl Engine {
         let plm = self.plm()?;
         let adapter = without_head(params);
         if adapter.is_empty() {
-            return Err(EngineError::Unsupported {
-                adapter: name.to_owned(),
-                what: "a head without an adapter".to_owned(),
-            });
+            return Err(EngineError::HeadAlone(name.to_owned()));
         }
         let head: TensorSet = params
             .iter()

@@ -2,7 +2,7 @@
 
 use super::alignment::align_one;
 use super::heads::{self, MergedHead};
-use super::{Engine, EngineError, Observer, Origin};
+use super::{Engine, EngineError, MergedInput, Observer, Origin, recipe};
 use crate::format::AdapterFile;
 use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
 use crate::ot::Status;
@@ -38,7 +38,7 @@ impl Engine {
         let form = first.file.config.form.clone();
         let named = spec.adapters.iter().map(|&id| {
             let adapter = self.adapters.get(id)?;
-            Ok((adapter.file.name.clone(), adapter.sha256().to_owned()))
+            Ok(MergedInput { name: adapter.file.name.clone(), recipe: recipe::of_input(self, adapter) })
         });
         let named = named.collect::<Result<Vec<_>, EngineError>>()?;
         let track = common_track(self, &spec.adapters)?;
@@ -48,9 +48,8 @@ impl Engine {
         });
         let MergedHead { head, note } = heads::merged(&weighted.collect::<Result<Vec<_>, EngineError>>()?)?;
         let file = AdapterFile::new(name, signature, form, params, head)?;
-        let plm = self.plm.as_ref().map(|plm| (plm.card.name.clone(), plm.card.sha256.clone()));
-        let sha256 = plm.as_ref().map(|(_, sha256)| sha256.clone());
-        let origin = Origin::Merged { spec: spec.clone(), plm, inputs: named, head: note };
+        let sha256 = self.plm.as_ref().map(|plm| plm.card.sha256.clone());
+        let origin = Origin::Merged { spec: spec.clone().into(), plm: recipe::of_plm(self), inputs: named, head: note };
         let adapter = self.adapters.add(file, track, origin);
         Ok(MergeReport { adapter, spec, plm: sha256, locations })
     }

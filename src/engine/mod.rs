@@ -26,11 +26,15 @@ mod report;
 mod scoring;
 mod sheet;
 mod texts;
+mod told;
 mod training;
 mod whole;
 
 pub use crate::text::DEFAULT_MAX_LENGTH;
-pub use adapters::{Adapters, LoadedAdapter, Origin, adapter_form, cleaned as adapter_name, proposed_track};
+pub use adapters::{
+    Adapters, LoadedAdapter, MergedInput, Origin, adapter_form, cleaned as adapter_name, head_activation,
+    proposed_track,
+};
 pub use answers::{Answers, RowAnswer};
 pub use data::DataSets;
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
@@ -41,8 +45,9 @@ pub use plm::Plm;
 pub use records::export as export_records;
 pub use report::comparison;
 pub use texts::MAX_TEXTS;
+pub use told::one_line;
 pub use training::Runs;
-pub use whole::{WholeReport, WholeRun};
+pub use whole::{Diverged, WholeReport, WholeRun};
 
 use crate::protocol::{Command, DeviceKind, DeviceReport, FileBytes, FileSource, Outcome};
 use burn::tensor::Device;

@@ -1,10 +1,11 @@
 //! The pretrained language model.
 
 use super::adapters::fits_plm;
-use super::{Engine, EngineError, Observer, fetched, texts};
-use crate::format::{AdapterFile, safetensors, sha256_hex};
+use super::told::problem;
+use super::{Engine, EngineError, Observer, fetched, one_line, texts};
+use crate::format::{AdapterFile, SourceFile, safetensors, sha256_hex};
 use crate::model::{BertConfig, Encoder, ModelError};
-use crate::protocol::{OpenPlm, PLM_FILES, Phase, PlmCard, Problem, Token};
+use crate::protocol::{OpenPlm, PLM_FILES, Phase, PlmCard, Token};
 use crate::text::{DEFAULT_MAX_LENGTH, Tokenizer};
 
 /// Encoder and tokenizer.
@@ -16,7 +17,9 @@ pub struct Plm {
     pub encoder: Encoder,
     /// Cutting at the model's longest sequence.
     pub tokenizer: Tokenizer,
-    /// SHA-256 of those of its three files: weights, configuration, tokenizer.
+    /// Its three files: configuration, tokenizer, weights.
+    pub files: Vec<SourceFile>,
+    /// SHA-256 of theirs: weights, configuration, tokenizer.
     pub identity: String,
 }
 
@@ -59,7 +62,7 @@ impl Engine {
         };
         let [config, tokenizer, weights] = PLM_FILES.map(find);
         let (config, tokenizer, weights) = (config?, tokenizer?, weights?);
-        let others = sha256_hex(config) + &sha256_hex(tokenizer);
+        let [of_config, of_tokenizer] = [config, tokenizer].map(sha256_hex);
         let in_plm = |error| EngineError::Plm { path: open.name.clone(), error };
         observer.at(Phase::Read, 0, 3).await?;
         let config = BertConfig::parse(config).map_err(in_plm)?;
@@ -67,6 +70,9 @@ impl Engine {
         let tokenizer = Tokenizer::from_bytes(tokenizer, max_length)?;
         observer.at(Phase::Read, 1, 3).await?;
         let sha256 = sha256_hex(weights);
+        let identity = sha256_hex([&*sha256, &*of_config, &*of_tokenizer].concat().as_bytes());
+        let sources = PLM_FILES.into_iter().zip([of_config, of_tokenizer, sha256.clone()]);
+        let sources = sources.map(|(name, sha256)| SourceFile { path: name.to_owned(), sha256 }).collect();
         observer.at(Phase::Read, 2, 3).await?;
         let params = safetensors::read(weights)
             .map_err(|error| in_plm(ModelError::Weights { file: "model.safetensors", error: error.to_string() }))?;
@@ -87,23 +93,22 @@ impl Engine {
             max_length: config.max_position_embeddings,
             parameters: report.applied.iter().filter_map(|name| params.get(name)).map(|tensor| tensor.len()).sum(),
             sha256,
-            unused: report.unused,
+            unused: report.unused.iter().map(one_line).collect(),
             misfits: Vec::new(),
         };
         let misfit = |adapter: &AdapterFile| {
             let error = fits_plm(adapter, &card).err()?;
             // What was merged here has no path.
             let path = if adapter.path.is_empty() { &adapter.name } else { &adapter.path };
-            Some(Problem { path: path.clone(), message: error.to_string() })
+            Some(problem(path, error))
         };
         card.misfits = self.adapters.iter().filter_map(|(_, adapter)| misfit(&adapter.file)).collect();
-        let identity = sha256_hex((card.sha256.clone() + &others).as_bytes());
         // What was computed with another model is stale.
         self.texts = texts::ObservedTexts::default();
         self.alignment = None;
         self.runs.clear();
         self.laboratory = None;
-        self.plm = Some(Plm { card: card.clone(), encoder, tokenizer, identity });
+        self.plm = Some(Plm { card: card.clone(), encoder, tokenizer, files: sources, identity });
         Ok(card)
     }
 }

@@ -1,7 +1,8 @@
 //! `recipe.json`: everything that went into an adapter, so that anyone can make it again.
 
 use super::texts::{self, MAX_TEXTS};
-use super::{BURN, Engine, EngineError, LoadedAdapter, Origin, VERSION, WholeReport, WholeRun};
+use super::{BURN, Engine, EngineError, LoadedAdapter, MergedInput, Origin, VERSION, WholeReport, WholeRun};
+use crate::format::SourceFile;
 use crate::merge::{self, Settings};
 use crate::protocol::{DataId, EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
 use serde_json::{Value, json};
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 pub(super) fn of_adapter(engine: &Engine, adapter: &LoadedAdapter) -> Value {
     let plm = match &adapter.origin {
         // Another may be loaded by now.
-        Origin::Merged { plm, .. } => plm.as_ref().map_or(Value::Null, |(name, sha256)| named_plm(name, sha256)),
-        Origin::File | Origin::Trained(_) => plm(engine),
+        Origin::Merged { plm, .. } => plm.clone(),
+        Origin::File => of_plm(engine),
     };
     json!({ "engine": VERSION, "burn": BURN, "plm": plm, "adapter": origin(engine, adapter) })
 }
@@ -23,7 +24,7 @@ pub(super) fn of_run(engine: &Engine, id: RunId) -> Result<Value, EngineError> {
     Ok(json!({
         "engine": VERSION,
         "burn": BURN,
-        "plm": plm(engine),
+        "plm": of_plm(engine),
         "device": engine.kind.label(),
         "start": engine.runs.started(id)?.recipe,
         "episode": episode(engine, &asked.episode),
@@ -43,7 +44,7 @@ pub(super) fn of_whole(engine: &Engine, asked: &WholeRun, report: &WholeReport) 
     Ok(json!({
         "engine": VERSION,
         "burn": BURN,
-        "plm": plm(engine),
+        "plm": of_plm(engine),
         "device": engine.kind.label(),
         "start": of_start(engine, &asked.start)?,
         "data": data(engine, asked.data),
@@ -52,6 +53,7 @@ pub(super) fn of_whole(engine: &Engine, asked: &WholeRun, report: &WholeReport) 
         "max_length": asked.max_length,
         "training": asked.settings,
         "result": {
+            "diverged_at_step": report.diverged.map(|diverged| diverged.step),
             "best_epoch": report.best_epoch,
             "dev": report.dev,
             "trainable_parameters": report.trainable_parameters,
@@ -64,26 +66,51 @@ pub(super) fn print(recipe: &Value) -> Vec<u8> {
     format!("{recipe:#}\n").into_bytes()
 }
 
-fn plm(engine: &Engine) -> Value {
-    engine.plm.as_ref().map_or(Value::Null, |plm| named_plm(&plm.card.name, &plm.card.sha256))
+/// The model that is loaded, by its weights and by each of its files; null where there is none.
+pub(super) fn of_plm(engine: &Engine) -> Value {
+    engine.plm.as_ref().map_or(
+        Value::Null,
+        |plm| json!({ "name": plm.card.name, "sha256": plm.card.sha256, "files": files(&plm.files) }),
+    )
 }
 
-fn named_plm(name: &str, sha256: &str) -> Value {
-    json!({ "name": name, "sha256": sha256 })
+/// What determines `adapter` as an input of a merge, wherever it lay: the files that it was read from, head and
+/// configurations among them; of one that was made here, which has no file, how it was made and beside which model.
+pub(super) fn of_input(engine: &Engine, adapter: &LoadedAdapter) -> Value {
+    let sha256 = adapter.sha256();
+    match &adapter.origin {
+        Origin::File => json!({ "name": adapter.file.name, "sha256": sha256, "files": files(&adapter.file.files) }),
+        Origin::Merged { plm, .. } => {
+            let mut recipe = origin(engine, adapter);
+            recipe["sha256"] = json!(sha256);
+            recipe["plm"] = plm.clone();
+            recipe
+        }
+    }
 }
 
 fn origin(engine: &Engine, adapter: &LoadedAdapter) -> Value {
     let name = &adapter.file.name;
     match &adapter.origin {
-        Origin::File => json!({ "name": name, "file": short(&adapter.file.path), "sha256": adapter.sha256() }),
+        Origin::File => json!({
+            "name": name,
+            "file": short(&adapter.file.path),
+            "sha256": adapter.sha256(),
+            "files": files(&adapter.file.files),
+        }),
         Origin::Merged { spec, inputs, head, .. } => merged(engine, name, spec, inputs, head.as_deref()),
-        Origin::Trained(settings) => json!({ "name": name, "training": settings }),
     }
 }
 
-fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[(String, String)], head: Option<&str>) -> Value {
+/// Files of one folder with their hashes; the folder is said elsewhere, or is of no interest.
+fn files(files: &[SourceFile]) -> Value {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    files.iter().map(|file| json!({ "path": name(&file.path), "sha256": file.sha256 })).collect()
+}
+
+fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[MergedInput], head: Option<&str>) -> Value {
     let reference = spec.reference.and_then(|id| spec.adapters.iter().position(|&other| other == id)).unwrap_or(0);
-    let inputs: Vec<Value> = inputs.iter().map(|(name, sha256)| json!({ "name": name, "sha256": sha256 })).collect();
+    let inputs: Vec<&Value> = inputs.iter().map(|input| &input.recipe).collect();
     json!({
         "name": name,
         "method": spec.method,

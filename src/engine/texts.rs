@@ -87,6 +87,9 @@ impl Engine {
 
     /// Runs the texts through the model with adapter `id` in it, dropout off; remembered until other texts are asked
     /// about.
+    ///
+    /// # Errors
+    /// When what an adapter sees is no finite number, there are no texts, it is cancelled or the device fails.
     pub(super) async fn observe(
         &mut self,
         id: AdapterId,
@@ -157,6 +160,16 @@ impl Engine {
                 let values = read(tensor).await?;
                 let rows = kept.iter().flat_map(|&row| &values[row * hidden..(row + 1) * hidden]);
                 inputs.entry(location).or_default().extend(rows);
+            }
+        }
+        for (location, values) in &inputs {
+            if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+                let (text, token) = places.get(index / hidden.max(1)).copied().unwrap_or_default();
+                return Err(EngineError::NotFinite {
+                    adapter: self.adapters.get(id)?.file.name.clone(),
+                    value: values[index],
+                    place: format!("at {location}, token {} of text {}", token + 1, text + 1),
+                });
             }
         }
         Ok(Observed { hidden, tokens, places, inputs })

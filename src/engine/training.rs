@@ -207,7 +207,8 @@ impl Engine {
                 }
             }
             let status = match run.few_shot.status() {
-                train::RunStatus::StoppedEarly | train::RunStatus::Diverged { .. } => RunStatus::StoppedEarly,
+                train::RunStatus::StoppedEarly => RunStatus::StoppedEarly,
+                train::RunStatus::Diverged { .. } => RunStatus::Diverged,
                 train::RunStatus::Finished | train::RunStatus::Running => RunStatus::Finished,
             };
             run.few_shot.use_best()?;

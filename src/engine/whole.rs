@@ -18,7 +18,7 @@ pub struct WholeRun {
     pub data: DataId,
     /// Judged after every epoch; without one the last epoch is kept.
     pub dev: Option<DataId>,
-    /// The first so many rows of `data` only.
+    /// The first so many rows of `data` only, as if the file ended there.
     pub limit: Option<usize>,
     /// Texts are cut here, in tokens.
     pub max_length: usize,
@@ -41,6 +41,8 @@ pub struct WholeReport {
     pub best_epoch: usize,
     /// On dev, of the kept weights.
     pub dev: Option<Scores>,
+    /// Where training ended before its time, because the loss was no number any more; the kept epoch is before it.
+    pub diverged: Option<Diverged>,
     /// Every step.
     pub curve: Vec<TrainPoint>,
     /// Parameters that were trained.
@@ -49,6 +51,15 @@ pub struct WholeReport {
     pub seconds: f64,
     /// Median of a step.
     pub seconds_per_step: f64,
+}
+
+/// A step after which there was nothing to go on from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Diverged {
+    /// From 1.
+    pub step: usize,
+    /// Of the step, or of dev behind it; NaN or infinite.
+    pub loss: f32,
 }
 
 impl Engine {
@@ -63,16 +74,17 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<WholeReport, EngineError> {
         let plm = self.plm()?;
-        let data = self.data.get(asked.data)?;
+        let data = self.data.get(asked.data)?.first(asked.limit.unwrap_or(usize::MAX));
+        let data = data.as_ref();
         data.check_labels()?;
         let labels = data.labels.clone();
         let dev = asked.dev.map(|id| self.data.get_like(id, data)).transpose()?;
-        let rows = asked.limit.unwrap_or(usize::MAX).min(data.rows.len());
+        let rows = data.rows.len();
 
         let tokenizer = plm.tokenizer(asked.max_length)?;
-        let mut encoded = encode(&tokenizer, data, rows, &labels, observer).await?;
+        let mut encoded = encode(&tokenizer, data, &labels, observer).await?;
         if let Some(dev) = dev {
-            encoded.extend(encode(&tokenizer, dev, dev.rows.len(), &labels, observer).await?);
+            encoded.extend(encode(&tokenizer, dev, &labels, observer).await?);
         }
         let truncated = encoded.iter().filter(|row| row.encoding.truncated).count();
         let run_data = RunData {
@@ -110,6 +122,10 @@ impl Engine {
             truncated,
             best_epoch: best.epoch,
             dev: best.scores.map(super::training::scores),
+            diverged: match run.status() {
+                train::RunStatus::Diverged { step, loss } => Some(Diverged { step, loss }),
+                _ => None,
+            },
             curve: run.curve().iter().map(super::training::train_point).collect(),
             trainable_parameters: run.trainer().trainable_parameters(),
             seconds: observer.seconds() - began,
@@ -120,18 +136,17 @@ impl Engine {
     }
 }
 
-/// The first `count` rows with the ids of their labels among `labels`.
+/// The rows with the ids of their labels among `labels`.
 pub(super) async fn encode(
     tokenizer: &Tokenizer,
     data: &Dataset,
-    count: usize,
     labels: &[String],
     observer: &mut dyn Observer,
 ) -> Result<Vec<EncodedRow>, EngineError> {
     let ids = data.label_ids_among(labels)?;
-    let mut encoded = Vec::with_capacity(count);
-    for (row, label) in data.rows.iter().zip(ids).take(count) {
-        observer.between_rows(encoded.len(), count).await?;
+    let mut encoded = Vec::with_capacity(data.rows.len());
+    for (row, label) in data.rows.iter().zip(ids) {
+        observer.between_rows(encoded.len(), data.rows.len()).await?;
         encoded.push(EncodedRow { encoding: tokenizer.encode(&row.text1, row.text2.as_deref())?, label });
     }
     Ok(encoded)

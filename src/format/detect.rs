@@ -8,6 +8,7 @@ use super::archive::{self, Limits};
 use super::{FormatError, NamedBytes, Problem, SourceFile, safetensors, torch};
 use crate::tensors::TensorSet;
 use indexmap::IndexMap;
+use serde_json::Value;
 
 /// What was found in a heap of files.
 #[derive(Clone, Debug, Default)]
@@ -254,10 +255,10 @@ impl Sorter<'_> {
 
     fn plm(&mut self) {
         // Many tools call something config.json; that of a PLM says which family it is.
-        let is_plm = self.group.get(PLM_CONFIG).is_some_and(|files| files.iter().any(|bytes| names_a_family(bytes)));
+        let config = self.group.get(PLM_CONFIG).and_then(|files| files.first()).map(|bytes| names_a_family(bytes));
         let weights_name = [PLM_SAFETENSORS, PLM_PICKLE].into_iter().find(|name| self.has(name));
-        match (is_plm, weights_name, self.has(PLM_TOKENIZER)) {
-            (true, Some(weights_name), true) => {
+        match (config, weights_name, self.has(PLM_TOKENIZER)) {
+            (Some(Ok(())), Some(weights_name), true) => {
                 let taken = (self.take(PLM_CONFIG), self.take(PLM_TOKENIZER), self.take(weights_name));
                 if let (Some(config), Some(tokenizer), Some(weights)) = taken {
                     let path = self.folder.clone();
@@ -267,17 +268,27 @@ impl Sorter<'_> {
                     self.ignore(PLM_PICKLE, "the same weights are read from model.safetensors");
                 }
             }
-            (false, None, false) => {}
-            (has_config, weights, tokenizer) => {
+            (None | Some(Err(_)), None, false) => {}
+            // Beside weights or a tokenizer it can't be another tool's.
+            (Some(Err(error)), ..) => {
+                self.take(PLM_CONFIG);
+                self.problem(PLM_CONFIG, error);
+                for part in [PLM_SAFETENSORS, PLM_PICKLE, PLM_TOKENIZER] {
+                    if self.take(part).is_some() {
+                        self.ignore(part, "belongs to a PLM that can not be used");
+                    }
+                }
+            }
+            (config, weights, tokenizer) => {
                 let missing = [
-                    (has_config, PLM_CONFIG),
+                    (config.is_some(), PLM_CONFIG),
                     (weights.is_some(), "model.safetensors or pytorch_model.bin"),
                     (tokenizer, PLM_TOKENIZER),
                 ];
                 let missing = missing.into_iter().find(|(there, _)| !there).map_or("", |(_, name)| name);
                 let mut parts = [PLM_SAFETENSORS, PLM_PICKLE, PLM_TOKENIZER, PLM_CONFIG]
                     .into_iter()
-                    .filter(|&name| self.has(name) && (name != PLM_CONFIG || has_config))
+                    .filter(|&name| self.has(name))
                     .collect::<Vec<_>>()
                     .into_iter();
                 if let Some(first) = parts.next() {
@@ -325,9 +336,18 @@ fn needless(name: &str) -> &'static str {
     }
 }
 
-fn names_a_family(config: &[u8]) -> bool {
-    let config: Option<serde_json::Value> = serde_json::from_slice(config).ok();
-    config.is_some_and(|config| config.get("model_type").is_some_and(serde_json::Value::is_string))
+/// That `config` is a PLM's: JSON that says which family it is of.
+fn names_a_family(config: &[u8]) -> Result<(), FormatError> {
+    const FAMILY: &str = "model_type";
+    let config: Value =
+        serde_json::from_slice(config).map_err(|error| FormatError::Json { reason: error.to_string() })?;
+    match config.get(FAMILY) {
+        Some(Value::String(_)) => Ok(()),
+        Some(other) => {
+            Err(FormatError::Field { field: FAMILY.to_owned(), expected: "a text", found: other.to_string() })
+        }
+        None => Err(FormatError::MissingField { field: FAMILY }),
+    }
 }
 
 /// `folder/name`, or `name` where there is no folder.
@@ -445,6 +465,25 @@ models/minilm/1_Pooling/config.json: not a kind of file that is read here
 README.md: documentation
 broken/tokenizer.json: belongs to a PLM that lacks a file
 "#);
+    }
+
+    #[test]
+    fn a_plm_whose_configuration_can_not_be_used_is_told_of_by_it() {
+        let told_of = |config: &[u8]| {
+            let mut files = plm("m");
+            files[0].1 = config.to_vec();
+            let found = detect(files.clone());
+            let paths: Vec<String> = files.into_iter().map(|(path, _)| path).collect();
+            assert_eq!((told(&found), found.plms.len(), found.problems.len()), (paths, 0, 1));
+            found.problems[0].to_string()
+        };
+        assert_snapshot!(told_of(b""), @"m/config.json: this is not valid JSON: EOF while parsing a value at line 1 column 0");
+        assert_snapshot!(told_of(br#"{"model_type": "be"#), @"m/config.json: this is not valid JSON: EOF while parsing a string at line 1 column 18");
+        assert_snapshot!(told_of(b"{}"), @"m/config.json: the field model_type is missing");
+        assert_snapshot!(told_of(br#"{"model_type": 5}"#), @"m/config.json: the field model_type is 5, expected a text");
+        // By itself it is another tool's.
+        let alone = detect(vec![file("1_Pooling/config.json", b"")]);
+        assert_eq!((alone.problems.len(), alone.ignored.len()), (0, 1));
     }
 
     #[test]

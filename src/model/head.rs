@@ -22,15 +22,19 @@ pub enum HeadActivation {
 }
 
 impl HeadActivation {
+    /// By the names that configs use.
+    const NAMES: [(&str, Self); 3] = [("tanh", Self::Tanh), ("relu", Self::Relu), ("gelu", Self::Gelu)];
+
     /// By the name that configs use; `None` for one that is not supported.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "tanh" => Self::Tanh,
-            "relu" => Self::Relu,
-            "gelu" => Self::Gelu,
-            _ => return None,
-        })
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+    }
+
+    /// The names that [`HeadActivation::from_name`] knows.
+    #[must_use]
+    pub fn names() -> [&'static str; 3] {
+        Self::NAMES.map(|(name, _)| name)
     }
 }
 

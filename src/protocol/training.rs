@@ -147,8 +147,10 @@ pub struct Scores {
 pub enum RunStatus {
     /// All epochs done.
     Finished,
-    /// No better dev score for as long as `patience` says, or after an epoch to keep the loss was no number any more.
+    /// No better dev score for as long as `patience` says.
     StoppedEarly,
+    /// After an epoch to keep the loss was no number any more.
+    Diverged,
     /// Cancelled; it can be resumed.
     Paused,
 }

@@ -2,6 +2,7 @@
 //!
 //! The columns are called `label`, `text1` and, for pairs, `text2`, unless the caller says otherwise.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -168,6 +169,19 @@ impl Dataset {
         }
     }
 
+    /// The first `count` rows and the labels among them, as if the file ended there, under a name that says so; the whole
+    /// of it where it has no more.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Cow<'_, Self> {
+        if count >= self.rows.len() {
+            return Cow::Borrowed(self);
+        }
+        let rows = self.rows[..count].to_vec();
+        let first = if count == 1 { "first row".to_owned() } else { format!("first {count} rows") };
+        let (name, columns) = (format!("{}, {first}", self.name), self.columns.clone());
+        Cow::Owned(Self { name, labels: labels_of(&rows), rows, columns })
+    }
+
     fn error(&self, problem: Problem) -> DataError {
         DataError { name: self.name.clone(), problem }
     }
@@ -195,11 +209,16 @@ fn read(name: &str, bytes: &[u8], wanted: &Columns) -> Result<Dataset, Problem> 
         let text2 = text2.map(|text2| fields.next().flatten().ok_or_else(|| missing(text2))).transpose()?;
         rows.push(Example { label, text1, text2, line });
     }
+    Ok(Dataset { name: name.to_owned(), labels: labels_of(&rows), rows, columns })
+}
+
+/// Every label of `rows` once, in their order.
+fn labels_of(rows: &[Example]) -> Vec<String> {
     let mut labels: Vec<String> = rows.iter().filter_map(|row| row.label.clone()).collect();
     labels.sort_unstable();
     labels.dedup();
     sort_numbers(&mut labels);
-    Ok(Dataset { name: name.to_owned(), rows, labels, columns })
+    labels
 }
 
 fn find_column(columns: &[String], wanted: &Column) -> Result<Option<usize>, Problem> {
@@ -378,6 +397,11 @@ mod tests {
         insta::assert_snapshot!(error("label\ttext1\na\tx\n \ty\n"), @"a.tsv: line 3 has no label");
         insta::assert_snapshot!(error("label\ttext1\na\tx\na\ty\n"), @r#"a.tsv: every row has the label "a": a classifier needs two or more"#);
         insta::assert_snapshot!(error("label\ttext1\na\tx\na\ty\nab\tz\n"), @r#"a.tsv: label "ab" occurs once, on line 4: correct it, leave the row out, or add examples"#);
+
+        let sorted = parse("a.tsv", "label\ttext1\na\tx\na\ty\nb\tx\nb\ty\n").unwrap();
+        assert_eq!((sorted.first(2).labels.as_slice(), sorted.first(2).rows.len()), (&["a".to_owned()][..], 2));
+        assert_eq!((&*sorted.first(4), &*sorted.first(1).name), (&sorted, "a.tsv, first row"));
+        insta::assert_snapshot!(sorted.first(3).check_labels().unwrap_err(), @r#"a.tsv, first 3 rows: label "b" occurs once, on line 4: correct it, leave the row out, or add examples"#);
 
         let test = parse("test.tsv", "label\ttext1\nno\tx\n\ty\nmaybe\tz\n").unwrap();
         let known = ["yes", "no", "maybe"].map(str::to_owned);

@@ -4,7 +4,7 @@ use super::*;
 use std::fs;
 
 /// The lines on standard error of a call that must succeed.
-fn notes(arguments: &[&str], folder: &TempDir) -> String {
+pub(super) fn notes(arguments: &[&str], folder: &TempDir) -> String {
     let output = mera(arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "mera {}: {errors}", arguments.join(" "));
@@ -19,7 +19,7 @@ fn changed(folder: &TempDir, name: &str, from: &str, to: &str) -> String {
     copied.to_str().unwrap().to_owned()
 }
 
-fn edit(file: &Path, from: &str, to: &str) {
+pub(super) fn edit(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert_eq!(text.matches(from).count(), 1, "{from} in {text}");
     fs::write(file, text.replace(from, to)).unwrap();
@@ -71,6 +71,74 @@ fn an_adapter_that_is_not_run_is_told_of_by_all() {
     let align = |b: &str| error(&["align", "--by", "weights", &path(A), b], &[folder.path()]);
     insta::assert_snapshot!(align(&double), @"error: tiny_adapter/double_seq_bn: the architecture double_seq_bn is not run here; supported is seq_bn");
     insta::assert_snapshot!(align(&mish), @"error: mish: the non-linearity mish is not run here; supported is relu, gelu, gelu_new, swish, silu, tanh, sigmoid");
+}
+
+#[test]
+fn a_head_that_is_not_run_is_told_before_it_is_asked() {
+    let folder = TempDir::new().unwrap();
+    let data = write(&folder, "rows.tsv", "text1\nWhy?\n");
+    let with = |to: &str, from: &str, changed: &str| {
+        let copied = folder.path().join(to);
+        copy(ADAPTER, &copied);
+        edit(&copied.join("head_config.json"), from, changed);
+        let adapter = copied.to_str().unwrap();
+        let problems = document(&["inspect", "--json", adapter])[0]["problems"].clone();
+        let call = ["predict", "--plm", &path(PLM), "--adapter", adapter, "--data", &data];
+        let line = error(&call, &[folder.path()]);
+        assert_eq!(json!([line.strip_prefix(&format!("error: {to}: ")).unwrap()]), problems);
+        line
+    };
+    insta::assert_snapshot!(with("pooled", "\"use_pooler\": false", "\"use_pooler\": true"), @"error: pooled: the head's use_pooler true is not run here; supported is false");
+    insta::assert_snapshot!(with("foo", "\"activation_function\": \"tanh\"", "\"activation_function\": \"foo\""), @"error: foo: the head's activation_function foo is not run here; supported is tanh, relu, gelu");
+    // Merged and trained on it is all the same: neither asks the head.
+    let output = folder.path().join("out");
+    let pooled = folder.path().join("pooled");
+    out(&["align", "--by", "weights", pooled.to_str().unwrap(), &path(A)]);
+    let train = ["train", "--plm", &path(PLM), "--data", &sentences(&folder, "train.tsv", 8), "--epochs", "1"];
+    out(&[&train[..], &["--adapter", pooled.to_str().unwrap(), "-o", output.to_str().unwrap()]].concat());
+}
+
+#[test]
+fn adapters_of_different_models_are_told_of() {
+    let folder = TempDir::new().unwrap();
+    let other = changed(&folder, "other", "\"model_name\": \"tiny\"", "\"model_name\": \"owner/small\"");
+    let output = folder.path().join("out");
+    let note = "note: adapter a was trained with owner/small, b with tiny; adapters that are aligned or merged are of one model";
+    assert_eq!(notes(&["align", "--by", "weights", &path(B), &other], &folder), note);
+    let merge = ["merge", "--method", "average", "-o", output.to_str().unwrap()];
+    assert_eq!(notes(&[&merge[..], &[&path(B), &other]].concat(), &folder), note);
+    assert!(output.exists());
+}
+
+#[test]
+fn the_rows_that_are_learned_from_are_those_that_are_checked() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let good = |count| "good\tThey love it\n".repeat(count);
+    let data = write(&folder, "sorted.tsv", &format!("label\ttext1\n{}{}", good(8), "bad\tWhy?\n".repeat(8)));
+    let train = |data: &str, limit: &str| {
+        let call = ["train", "--plm", &path(PLM), "--data", data, "--epochs", "1", "--force"];
+        [&call[..], &["-o", output.to_str().unwrap(), "--limit", limit]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let refused = |limit: &str| {
+        let call = train(&data, limit);
+        error(&call.iter().map(String::as_str).collect::<Vec<_>>(), &[folder.path()])
+    };
+    insta::assert_snapshot!(refused("8"), @r#"error: sorted.tsv, first 8 rows: every row has the label "good": a classifier needs two or more"#);
+    insta::assert_snapshot!(refused("9"), @r#"error: sorted.tsv, first 9 rows: label "bad" occurs once, on line 10: correct it, leave the row out, or add examples"#);
+    assert!(!output.exists());
+    // Nor does a label that is not learned stand in the way, or in the head.
+    let mixed = format!("label\ttext1\n{}bad\tWhy?\nbad\tSo?\nugly\tNo.\n\tNone.\n", good(2));
+    let call = train(&write(&folder, "mixed.tsv", &mixed), "4");
+    out(&call.iter().map(String::as_str).collect::<Vec<_>>());
+    let head = support::json(&output.join("head_config.json"));
+    assert_eq!(head["config"]["label2id"], json!({ "bad": 0, "good": 1 }));
+    let card = fs::read_to_string(output.join("README.md")).unwrap();
+    assert!(card.contains("single texts: bad, good |"), "{card}");
 }
 
 #[test]

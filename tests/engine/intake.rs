@@ -1,6 +1,7 @@
 //! What is told of files that are taken in.
 
 use super::*;
+use mera_lab::format::archive;
 
 #[test]
 fn data_under_other_columns_is_asked_about() {
@@ -84,6 +85,47 @@ fn an_adapter_for_another_plm_is_told() {
     let card = ask(&mut empty, OpenPlm { name: "tiny".into(), files }).unwrap();
     assert_eq!(card.misfits, refused);
     assert_eq!(empty.adapters().iter().count(), 1);
+}
+
+#[test]
+fn adapters_of_different_models_are_told_before_there_is_a_model() {
+    let (engine, adapters, _) = loaded();
+    let a = engine.adapters().get(adapters[0].id).unwrap().file.clone();
+    let mut empty = Engine::new(NoGpu);
+    let mut open = |folder: &str, model: Option<&str>| {
+        let plm = PlmSignature { model_name: model.map(str::to_owned), ..a.plm.clone() };
+        let file = AdapterFile::new(folder, plm, a.config.form.clone(), a.params.clone(), None).unwrap();
+        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+        let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
+        ask(&mut empty, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0)
+    };
+    // One that says nothing is of none in particular; the last part of a name is the model's.
+    for (name, model) in [("mute", None), ("first", Some("owner/tiny")), ("same", Some("tiny"))] {
+        assert_eq!(open(name, model).remarks, [] as [String; 0], "{name}");
+    }
+    insta::assert_snapshot!(open("other", Some("owner/small")).remarks.join("\n"), @"adapter other was trained with owner/small, first with owner/tiny; adapters that are aligned or merged are of one model");
+}
+
+#[test]
+fn names_in_files_stay_in_their_line() {
+    let mut engine = Engine::new(NoGpu);
+    let evil = format!("evil\u{1b}[31m{}end", "z".repeat(5000));
+    let data = FileBytes { path: "a\nb/rows.tsv".into(), bytes: format!("{evil}\tlabel\n1\t2\n").into() };
+    let zip = archive::pack(&[("c\nd/adapter_config.json".to_owned(), b"{}".to_vec())]).unwrap();
+    let zip = FileBytes { path: "all.zip".into(), bytes: zip };
+    let opened = ask(&mut engine, Open { files: [data.clone(), zip].map(FileSource::Bytes).to_vec() }).unwrap();
+    let is_line = |text: &str| !text.contains(char::is_control) && text.chars().count() <= 600;
+    let problems: Vec<_> = opened.problems.iter().map(|problem| (problem.path.as_str(), &problem.message)).collect();
+    assert_eq!(
+        problems.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
+        ["all.zip/c\u{fffd}d/adapter_config.json", "a\u{fffd}b/rows.tsv"]
+    );
+    assert!(problems.iter().all(|(_, message)| is_line(message)), "{problems:?}");
+    assert!(problems[1].1.ends_with("zzzend\", \"label\""), "{problems:?}");
+    // So it is where a command fails.
+    let columns = DataColumns { label: "label".into(), text1: evil, text2: Some("text2".into()) };
+    let failure = Failure::from(ask(&mut engine, OpenData { file: data, columns }).unwrap_err());
+    assert!(is_line(&failure.message) && failure.message.starts_with("a\u{fffd}b/rows.tsv: "), "{failure}");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_run_that_diverges_after_an_epoch_ends_with_its_best() {
     let broken = Checkpoint { bytes: archive::pack(&files).unwrap(), ..checkpoint.clone() };
     let mut observer = Standing::default();
     let report = watched(&mut engine, from(&broken, &asked), &mut observer).unwrap();
-    assert_eq!((report.status, report.best_epoch), (RunStatus::StoppedEarly, 1));
+    assert_eq!((report.status, report.best_epoch), (RunStatus::Diverged, 1));
     assert_eq!(report.curve, whole.curve[..3]);
     assert_eq!(report.dev, whole.curve[1].dev);
     assert!(report.test.unwrap().loss.is_finite());

@@ -34,10 +34,10 @@ pub(super) fn state_dict(pickle: &[u8]) -> Result<Vec<(String, TensorRef)>, Form
             return Err(machine.wrong(format!("a key of the dictionary is {}, not a name", key.kind())));
         };
         let Value::Tensor(tensor) = value else {
-            return Err(machine.wrong(format!("the entry {} is {}, not a tensor", shown(name), value.kind())));
+            return Err(machine.wrong(format!("the entry {name} is {}, not a tensor", value.kind())));
         };
         if name.len() > MAX_NAME {
-            return Err(machine.wrong(format!("the name {} is longer than {MAX_NAME} bytes", shown(name))));
+            return Err(machine.wrong(format!("the name {name} is longer than {MAX_NAME} bytes")));
         }
         tensors.insert(name.clone(), tensor.clone());
     }
@@ -345,8 +345,7 @@ impl Machine<'_> {
         let listed = CALLABLES.iter().find(|(m, n, _)| (*m, *n) == (module, name)).map(|(_, _, callable)| *callable);
         let storage = || STORAGES.iter().find(|(n, _)| module == "torch" && *n == name);
         let callable = listed.or_else(|| storage().map(|(_, element)| Callable::Storage(*element)));
-        let callable =
-            callable.ok_or_else(|| FormatError::Callable { callable: format!("{}.{}", shown(module), shown(name)) })?;
+        let callable = callable.ok_or_else(|| FormatError::Callable { callable: format!("{module}.{name}") })?;
         self.stack.push(Value::Callable(callable));
         Ok(())
     }
@@ -408,9 +407,4 @@ impl Machine<'_> {
         };
         if items.len() <= MAX_AXES { items.iter().map(count).collect() } else { None }
     }
-}
-
-/// A text from the file, short and on one line, for a message.
-fn shown(text: &str) -> String {
-    text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

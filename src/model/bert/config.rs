@@ -24,7 +24,7 @@ pub struct BertConfig {
     /// Segments.
     #[serde(default = "two")]
     pub type_vocab_size: usize,
-    /// Added to variances.
+    /// Added to variances, so that none is 0 or below.
     #[serde(default = "epsilon")]
     pub layer_norm_eps: f64,
     /// `bert`.
@@ -117,6 +117,10 @@ impl BertConfig {
                 return Err(setting(field, &value, "from 1 to 1048576"));
             }
         }
+        // Of a negative one, or of NaN, the root is no number.
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps <= 1.0) {
+            return Err(setting("layer_norm_eps", &self.layer_norm_eps, "above 0 and at most 1"));
+        }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let divisor = format!("a divisor of hidden_size, which is {}", self.hidden_size);
             return Err(setting("num_attention_heads", &self.num_attention_heads, &divisor));
@@ -146,6 +150,9 @@ mod tests {
         insta::assert_snapshot!(error("\"vocab_size\":10,", ""), @"config.json: missing field `vocab_size` at line 2 column 84");
         let act = error("model_type", "hidden_act\":\"swish\",\"model_type").to_string();
         assert!(act.starts_with("config.json: hidden_act is swish; supported is gelu, gelu_new or relu"), "{act}");
+        let epsilon = |eps: &str| error("model_type", &format!("layer_norm_eps\":{eps},\"model_type"));
+        insta::assert_snapshot!(epsilon("-1.0"), @"config.json: layer_norm_eps is -1; supported is above 0 and at most 1");
+        insta::assert_snapshot!(epsilon("0"), @"config.json: layer_norm_eps is 0; supported is above 0 and at most 1");
         insta::assert_snapshot!(error(":10", ":99999999"), @"config.json: vocab_size is 99999999; supported is from 1 to 1048576");
     }
 }

@@ -230,6 +230,7 @@ fn RunRow(run: RunReport) -> impl IntoView {
     let status = match run.status {
         RunStatus::Finished => "finished",
         RunStatus::StoppedEarly => "stopped early",
+        RunStatus::Diverged => "diverged",
         RunStatus::Paused => "paused",
     };
     let score = |scores: Option<Scores>| scores.map_or("—".to_owned(), |scores| words::score(scores.accuracy));
