@@ -24,7 +24,7 @@ pub(super) struct Bench {
     /// Neurons a layer of the adapter
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
     bottleneck: u16,
-    /// Runs trained in one pass, a measurement each
+    /// Runs trained in one pass, a measurement each; none after one that takes more than two seconds
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8], value_parser = clap::value_parser!(u16).range(1..))]
     runs: Vec<u16>,
     /// Timed repeats of each; on a device that takes more than a minute for them, fewer

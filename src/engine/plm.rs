@@ -15,7 +15,7 @@ pub struct Plm {
     pub card: PlmCard,
     /// Frozen.
     pub encoder: Encoder,
-    /// Cutting at the model's longest sequence.
+    /// Cutting at 128 tokens, or at the model's longest sequence where that is shorter.
     pub tokenizer: Tokenizer,
     /// Its three files: configuration, tokenizer, weights.
     pub files: Vec<SourceFile>,

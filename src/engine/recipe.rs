@@ -5,6 +5,7 @@ use super::{BURN, Engine, EngineError, LoadedAdapter, MergedInput, Origin, VERSI
 use crate::format::SourceFile;
 use crate::merge::{self, Settings};
 use crate::protocol::{DataId, EpisodeSpec, MergeSpec, RunId, RunStart, Texts};
+use crate::text::DEFAULT_MAX_LENGTH;
 use serde_json::{Value, json};
 
 /// How `adapter` came about.
@@ -123,7 +124,10 @@ fn merged(engine: &Engine, name: &str, spec: &MergeSpec, inputs: &[MergedInput],
         "texts": match &spec.texts {
             Texts::None => Value::Null,
             Texts::Lines(lines) => json!({ "lines": texts::evenly(lines.iter().collect(), MAX_TEXTS) }),
-            Texts::Episode(spec) => json!({ "episode": episode(engine, spec) }),
+            // Texts that are looked at are cut there, whatever runs on the same episode are cut at.
+            Texts::Episode(spec) => {
+                json!({ "episode": episode(engine, &EpisodeSpec { max_length: DEFAULT_MAX_LENGTH, ..spec.clone() }) })
+            }
         },
     })
 }

@@ -12,7 +12,7 @@ pub struct Bench {
     pub tokens: usize,
     /// Neurons a location.
     pub bottleneck: usize,
-    /// Measure a step of so many runs in one pass, one after the other.
+    /// Measure a step of so many runs in one pass, one after the other; none after one that takes more than two seconds.
     pub runs: Vec<usize>,
     /// Timed repeats of each, after up to three that are not; fewer on a device that takes more than a minute for them.
     pub repeats: usize,

@@ -68,7 +68,10 @@ async fn a_tiny_model_goes_all_the_way_on_webgpu() -> Result<()> {
         lab.until("bench", "data-memory", LONG, |bytes| bytes.parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20))
             .await?;
         let times = lab.attributes("bench-row", "data-ms").await?;
-        ensure!(times.len() == 3 && times.iter().all(|ms| ms.parse::<f64>().is_ok_and(|ms| ms > 0.0)), "{times:?}");
+        ensure!(
+            [2, 3].contains(&times.len()) && times.iter().all(|ms| ms.parse::<f64>().is_ok_and(|ms| ms > 0.0)),
+            "{times:?}"
+        );
         for time in ["interactive", "ready"] {
             ensure!(lab.texts(time).await?.iter().all(|text| text.contains('s')), "no time to {time}");
         }
