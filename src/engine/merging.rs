@@ -91,7 +91,6 @@ impl Engine {
             let adapters = inputs.adapters.iter().zip(&own).map(|(input, params)| Input { params, ..*input });
             let mut inputs = Inputs { adapters: adapters.collect(), ..inputs.clone() };
             if let Some((by, options)) = &aligns {
-                inputs.locations()?;
                 for input in (0..shares.len()).filter(|input| *input != index) {
                     let one = align_one((&inputs, input, location), *by, options, place, observer).await?;
                     inputs.alignments.push(one);

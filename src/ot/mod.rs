@@ -51,10 +51,9 @@ impl Solver {
     /// # Errors
     /// When the solver's settings are out of range.
     pub fn solve(&self, problem: &Problem) -> Result<TransportSolution, TransportError> {
-        match self {
-            Self::Exact => Ok(exact::solve(problem)),
-            Self::Sinkhorn(options) => Ok(sinkhorn::solve(problem, options)?),
-        }
+        let mut solving = self.start(problem.clone())?;
+        while solving.advance() {}
+        Ok(solving.into_solution())
     }
 
     /// Begins what [`Self::solve`] does.

@@ -52,12 +52,17 @@ pub fn ProgressLine() -> impl IntoView {
         let seconds = lab.activity.with(|a| a.as_ref().and_then(|a| a.meter.left(now())));
         seconds.map(|seconds| of().to_owned() + &words::time_left(seconds))
     };
-    // For screen readers in steps of ten, so that they are not talked over.
+    // For screen readers in steps of ten, and without the times that go by, so that they are not talked over.
     let spoken = Memo::new(move |_| {
         let at = lab.activity.with(|a| a.as_ref().map(|a| [a.label.as_str(), ", "].concat()));
         match at {
             Some(label) => format!("{label}{} percent", (share.get() * 10.0).floor() * 10.0),
-            None => words(),
+            None => match lab.status.get() {
+                Status::Failed { .. } => words(),
+                Status::Restarting { .. } => "The engine is being brought back.".to_owned(),
+                Status::Starting => "The engine is starting.".to_owned(),
+                Status::Ready => "Ready.".to_owned(),
+            },
         }
     });
     view! {

@@ -69,10 +69,12 @@ fn Own() -> impl IntoView {
         let kind = intake::pasted_kind(&pasted);
         let bytes = pasted.into_bytes();
         spawn_local(async move {
-            let told = lab.notices.with_untracked(Vec::len);
+            // A line that is told once more is another notice.
+            let newest = || lab.notices.with_untracked(|all| all.last().map(|notice| notice.key));
+            let before = newest();
             lab.open_files(vec![FileBytes { path: format!("pasted.{kind}"), bytes }], vec![]).await;
             // What could not be read is there to be mended.
-            if lab.notices.with_untracked(Vec::len) <= told {
+            if newest() == before {
                 text.set(String::new());
             }
         });

@@ -1,11 +1,13 @@
 //! The page under test: opened, pressed, filled, fed with files, read.
 
 use crate::driver::{Driver, console, devtools};
+use crate::native::unzip;
 use crate::path_from_environment;
 use anyhow::{Context, Result, anyhow, bail};
 use fantoccini::elements::Element;
 use fantoccini::{Client, Locator};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -103,6 +105,41 @@ impl Lab {
                       for (const kind of ['input', 'change']) \
                         element.dispatchEvent(new Event(kind, { bubbles: true })); element.blur();";
         self.act(handle, script, value).await
+    }
+
+    /// Merges what is loaded by a method, and downloads the result: the files in its zip by name.
+    ///
+    /// # Errors
+    /// When it does not come about.
+    pub async fn merge_by(&self, method: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+        self.press("step-merge").await?;
+        self.choose(&format!("method-{method}")).await?;
+        self.press("merge-go").await?;
+        let row = format!("merge-row[data-method=\"{method}\"]");
+        self.until(&row, "data-method", LONG, |_| true).await?;
+        unzip(&self.download(&format!("{row} [data-testid=\"download-adapter\"]")).await?)
+    }
+
+    /// Drops a data file of three classes and begins to train the chosen merge on six of its rows, three a step, with 13 for
+    /// both seeds.
+    ///
+    /// # Errors
+    /// When the page does not take them.
+    pub async fn train_merged(&self, data: &Path, epochs: usize) -> Result<()> {
+        self.drop_files(&[data]).await?;
+        self.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
+        for (field, value) in [
+            ("k", "2"),
+            ("seed", "13"),
+            ("max-length", "32"),
+            ("epochs", &epochs.to_string()),
+            ("batch-size", "3"),
+            ("learning-rate", "0.002"),
+        ] {
+            self.fill(field, value).await?;
+        }
+        self.choose("start-merged").await?;
+        self.press("train").await
     }
 
     /// Does something to an element when it is there. It is looked up where it is used, in one go, for the page redraws

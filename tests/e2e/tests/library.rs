@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::lab::{LONG, Lab, SOON};
-use e2e::native::{largest_difference, mera, unzip};
+use e2e::native::{largest_difference, mera};
 use e2e::root;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,12 +51,7 @@ async fn cancel(lab: &Lab) -> Result<()> {
 
 /// The plain average, its head the mean of the two.
 async fn merge(lab: &Lab, files: &Files) -> Result<()> {
-    lab.press("step-merge").await?;
-    lab.choose("method-average").await?;
-    lab.press("merge-go").await?;
-    let row = "merge-row[data-method=\"average\"]";
-    lab.until(row, "data-method", LONG, |_| true).await?;
-    let zip = unzip(&lab.download(&format!("{row} [data-testid=\"download-adapter\"]")).await?)?;
+    let zip = lab.merge_by("average").await?;
     let name = zip.keys().next().and_then(|path| path.split('/').next()).context("the zip is empty")?;
     let folder = files.folder.path().join("merged").join(name);
     let mut words: Vec<OsString> = vec!["merge".into(), "--method".into(), "average".into(), "-o".into()];
@@ -76,20 +71,7 @@ async fn merge(lab: &Lab, files: &Files) -> Result<()> {
 /// Few-shot training of the merge on the page, and of the same merge by `mera run`, where a seed is of examples and of
 /// training at once: on the page they are two, and the one of training is 13.
 async fn train(lab: &Lab, files: &Files) -> Result<()> {
-    lab.drop_files(&[&files.data]).await?;
-    lab.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
-    for (field, value) in [
-        ("k", "2"),
-        ("seed", "13"),
-        ("max-length", "32"),
-        ("epochs", "3"),
-        ("batch-size", "3"),
-        ("learning-rate", "0.002"),
-    ] {
-        lab.fill(field, value).await?;
-    }
-    lab.choose("start-merged").await?;
-    lab.press("train").await?;
+    lab.train_merged(&files.data, 3).await?;
     lab.until("run-row", "data-status", LONG, |status| status == "finished").await?;
     let accuracy = lab.number("run-row", "data-accuracy").await?;
     let curve = std::fs::read_to_string(lab.download("run-row [data-testid=\"download-curve\"]").await?)?;

@@ -205,12 +205,7 @@ async fn compare_alignment(lab: &Lab, expected: &serde_json::Value) -> Result<()
 }
 
 async fn merge(lab: &Lab, adapters: &[String]) -> Result<()> {
-    lab.press("step-merge").await?;
-    lab.choose("method-mera_wts").await?;
-    lab.press("merge-go").await?;
-    let row = "merge-row[data-method=\"mera_wts\"]";
-    lab.until(row, "data-method", LONG, |_| true).await?;
-    let zip = unzip(&lab.download(&format!("{row} [data-testid=\"download-adapter\"]")).await?)?;
+    let zip = lab.merge_by("mera_wts").await?;
     let file = |end: &str| {
         let found = zip.iter().find(|(name, _)| name.ends_with(end));
         found.map(|(_, bytes)| bytes).with_context(|| format!("the zip holds {:?}, no {end}", zip.keys()))
@@ -281,21 +276,8 @@ async fn other_columns(lab: &Lab, files: &OwnFiles) -> Result<()> {
 /// Data, examples, training; paused, taken up again.
 async fn learn(lab: &Lab, files: &OwnFiles) -> Result<()> {
     other_columns(lab, files).await?;
-    lab.drop_files(&[&files.data]).await?;
-    lab.until("step-few-shot", "aria-expanded", LONG, |open| open == "true").await?;
-    // Six examples, three a step, twelve epochs: 24 steps.
-    for (field, value) in [
-        ("k", "2"),
-        ("seed", "13"),
-        ("max-length", "32"),
-        ("epochs", "12"),
-        ("batch-size", "3"),
-        ("learning-rate", "0.002"),
-    ] {
-        lab.fill(field, value).await?;
-    }
-    lab.choose("start-merged").await?;
-    lab.press("train").await?;
+    // Twelve epochs of two steps.
+    lab.train_merged(&files.data, 12).await?;
     lab.until("live", "data-step", LONG, |step| step.parse::<usize>().is_ok_and(|step| step >= 3)).await?;
     let first_loss = lab.number("live", "data-loss").await?;
     // What is dropped meanwhile waits behind the training, and must not take its place at the button.
