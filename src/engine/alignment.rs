@@ -1,6 +1,5 @@
 //! How the neurons of adapters correspond: aligning, and looking at what was aligned.
 
-use super::merging::is_converged;
 use super::texts::{Observed, stride};
 use super::{Engine, EngineError, Observer};
 use crate::format::AdapterFile;
@@ -298,7 +297,7 @@ fn location_alignment(alignment: &Alignment) -> LocationAlignment {
         cost_before: alignment.cost_before.map(|cost| cost as f32),
         cost_after: alignment.cost_after as f32,
         diagonal_share: alignment.diagonal_share.map(|share| share as f32),
-        converged: is_converged(alignment.solution.status),
+        converged: alignment.solution.status.is_converged(),
         iterations,
     }
 }

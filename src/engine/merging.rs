@@ -5,7 +5,6 @@ use super::heads::{self, MergedHead};
 use super::{Engine, EngineError, MergedInput, Observer, Origin, recipe};
 use crate::format::AdapterFile;
 use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
-use crate::ot::Status;
 use crate::protocol::{
     AdapterId, EnsembleDistance, Interference, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale,
     ParameterCard, ParameterRange, Phase, Texts,
@@ -119,7 +118,7 @@ impl Engine {
                 cost_before: mean(&|alignment| alignment.cost_before),
                 cost_after: mean(&|alignment| Some(alignment.cost_after)),
                 diagonal_share: mean(&|alignment| alignment.diagonal_share),
-                converged: at.iter().all(|alignment| is_converged(alignment.solution.status)),
+                converged: at.iter().all(|alignment| alignment.solution.status.is_converged()),
                 stored,
                 aligned,
                 ensemble: distances.first().map(ensemble),
@@ -130,11 +129,6 @@ impl Engine {
         }
         Ok((params, locations))
     }
-}
-
-/// Whether a solver ended where it was to.
-pub(super) fn is_converged(status: Status) -> bool {
-    !matches!(status, Status::IterationLimit { .. })
 }
 
 /// The tensors of `params` at `location`.

@@ -50,6 +50,14 @@ pub enum Status {
     },
 }
 
+impl Status {
+    /// Whether the solver ended where it was to.
+    #[must_use]
+    pub fn is_converged(self) -> bool {
+        !matches!(self, Self::IterationLimit { .. })
+    }
+}
+
 /// By what a plan is normalised to become a map from sources to targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
