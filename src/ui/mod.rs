@@ -47,7 +47,7 @@
 //! | `export-<form>`, `save-experiment`, `against`, `live-curves` | beside the table |
 //! | `opened-run`, `sibling`, `wrong-answers`, `wrong-row`, `read-texts`, `attention` | a run looked at closely |
 //! | `device-chip`, `theme-toggle`, `share`, `page-device`, `page-laboratory`, `page-lab` | the header; `device-chip` has `data-status` and `data-device` |
-//! | `self-test`, `cached-file`, `cached-delete`, `device-select` | the page *This device* |
+//! | `self-test`, `cached-file`, `cached-delete`, `kept-runs`, `kept-delete`, `device-select` | the page *This device* |
 
 // A component and its properties are `pub` by leptos' convention; who may use it, the modules say.
 #![allow(unreachable_pub)]

@@ -188,6 +188,17 @@ fn Stored() -> impl IntoView {
             refresh();
         });
     };
+    let forget_all = move || {
+        let question = "Delete every experiment and every finished run that this browser keeps?";
+        // A browser that can't ask has not been told to.
+        let agreed = window().confirm_with_message(question).unwrap_or(false);
+        if agreed {
+            spawn_local(async move {
+                laboratory.forget_all().await;
+                refresh();
+            });
+        }
+    };
     view! {
         <section>
             <h3>"Kept in this browser"</h3>
@@ -198,8 +209,8 @@ fn Stored() -> impl IntoView {
             <Show when=move || kept.get() != 0>
                 <p class="row" data-testid="kept-runs">
                     <span>{move || format!("The laboratory keeps {}: experiments, what they name, and finished runs.", words::plural(kept.get(), "file"))}</span>
-                    <button class="small" title="Experiments and their runs, those in sight too, once the page is loaded anew"
-                        on:click=move |_| spawn_local(async move { laboratory.forget_all().await; refresh(); })>"Delete"</button>
+                    <button class="small" data-testid="kept-delete" title="Experiments and their runs, those in sight too, once the page is loaded anew"
+                        on:click=move |_| forget_all()>"Delete"</button>
                 </p>
             </Show>
             {move || match files.get() {

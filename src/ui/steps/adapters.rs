@@ -69,7 +69,8 @@ pub fn Picture() -> impl IntoView {
         <ul class="adapters">
             {each(
                 move || lab.adapters.get(),
-                |card| (card.id, card.name.clone(), card.track.clone()),
+                // A name or track that changes leaves the row, and the keyboard's place in it.
+                move |card| (card.id, lab.is_sample.get()),
                 |card| view! { <AdapterRow card/> },
             )}
         </ul>
@@ -137,8 +138,10 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
     let sample = lab.is_sample;
     // What waits behind a long job looks as if nothing had been heard.
     let still = Signal::derive(move || sample.get() || lab.busy());
-    let name = StoredValue::new(card.name.clone());
-    let used = Signal::derive(move || lab.choices.with(|choices| !choices.left_out.contains(&name.get_value())));
+    let name = Signal::derive(move || lab.name(id));
+    let track =
+        move || lab.adapters.with(|cards| cards.iter().find(|card| card.id == id).map(|card| card.track.clone()));
+    let used = Signal::derive(move || lab.choices.with(|choices| !choices.left_out.contains(&name.get())));
     let is_reference = Memo::new(move |_| {
         lab.adapters.with(|cards| lab.choices.with(|choices| choices.reference(cards).map(|card| card.id))) == Some(id)
     });
@@ -150,40 +153,48 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
     ];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     view! {
-        <li class="adapter" class:left-out=move || !used.get() data-testid="adapter-row" data-name=card.name.clone()
+        <li class="adapter" class:left-out=move || !used.get() data-testid="adapter-row" data-name=name
             style=format!("--own: {colour}")>
             <div class="adapter-names">
-                <input class="adapter-name" type="text" data-testid="adapter-name" aria-label="Name" prop:value=card.name.clone()
-                    disabled=still spellcheck="false"
+                <input class="adapter-name" type="text" data-testid="adapter-name" aria-label="Name" prop:value=name
+                    disabled=sample readonly=move || lab.busy() spellcheck="false"
                     on:change=move |event| {
-                        // The row is another once the engine has taken the name; till then it is called as it was.
-                        let asked = event_target_value(&event);
-                        event_target::<web_sys::HtmlInputElement>(&event).set_value(&name.get_value());
+                        let asked = take(&event, name.get_untracked());
                         lab.edit(EditAdapter { id, name: Some(asked), track: None });
                     }/>
                 <input class="adapter-track" type="text" data-testid="adapter-track" aria-label="Track" title="Track: the family of tasks"
-                    prop:value=card.track.clone() disabled=still placeholder="track" spellcheck="false"
-                    on:change=move |event| lab.edit(EditAdapter { id, name: None, track: Some(event_target_value(&event)) })/>
+                    prop:value=track disabled=sample readonly=move || lab.busy() placeholder="track" spellcheck="false"
+                    on:change=move |event| {
+                        let asked = take(&event, untrack(track).unwrap_or_default());
+                        lab.edit(EditAdapter { id, name: None, track: Some(asked) });
+                    }/>
             </div>
             <p class="adapter-facts">{if facts.is_empty() { "loads with the example".to_owned() } else { facts.join(" · ") }}</p>
             {card.remarks.iter().map(|remark| view! { <p class="remark">{remark.clone()}</p> }).collect_view()}
             <div class="adapter-controls">
                 <label class="check"><input type="checkbox" data-testid="adapter-use" prop:checked=used
                     on:change=move |event| {
-                        let (name, on) = (name.get_value(), event_target_checked(&event));
+                        let (name, on) = (name.get_untracked(), event_target_checked(&event));
                         lab.choices.update(|choices| { if on { choices.left_out.remove(&name); } else { choices.left_out.insert(name); } });
                     }/><span>"takes part"</span></label>
-                <label class="check" title="The others are aligned to it"><input type="radio" name="reference" data-testid="adapter-reference" aria-label=move || format!("{} is the reference", name.get_value())
+                <label class="check" title="The others are aligned to it"><input type="radio" name="reference" data-testid="adapter-reference" aria-label=move || format!("{} is the reference", name.get())
                     prop:checked=is_reference disabled=move || !used.get()
-                    on:change=move |_| lab.choices.update(|choices| choices.reference = Some(name.get_value()))/><span>"reference"</span></label>
+                    on:change=move |_| lab.choices.update(|choices| choices.reference = Some(name.get_untracked()))/><span>"reference"</span></label>
                 <button class="small" on:click=move |_| lab.detail.set(Some(Detail::Adapter(id)))>"Details"</button>
                 <Show when=move || !sample.get()>
-                    <button class="small" data-testid="adapter-download" disabled=still aria-label=move || format!("Download {}", name.get_value()) on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
-                    <button class="small" data-testid="adapter-remove" disabled=still aria-label=move || format!("Remove {}", name.get_value()) on:click=move |_| lab.remove(id)>"Remove"</button>
+                    <button class="small" data-testid="adapter-download" disabled=still aria-label=move || format!("Download {}", name.get()) on:click=move |_| lab.export(Export::Adapter(id))>"Download"</button>
+                    <button class="small" data-testid="adapter-remove" disabled=still aria-label=move || format!("Remove {}", name.get()) on:click=move |_| lab.remove(id)>"Remove"</button>
                 </Show>
             </div>
         </li>
     }
+}
+
+/// What a person has written into a field. Till the engine has taken it the field says what it said before.
+fn take(event: &web_sys::Event, before: String) -> String {
+    let asked = event_target_value(event);
+    event_target::<web_sys::HtmlInputElement>(event).set_value(&before);
+    asked
 }
 
 /// The width of the bottleneck; the range where it differs.

@@ -419,6 +419,9 @@ fn Weights(
             <p class="empty">"The weights themselves are shown once the adapters are loaded: press Align, or run the example."</p>
         </Show>
         {move || failed.get().map(|why| view! { <p class="why">{why}</p> })}
+        <Show when=move || weights.with(Option::is_none) && failed.with(Option::is_none) && !lab.is_sample.get()>
+            <p class="empty">"The weights come once the engine has done what it is at."</p>
+        </Show>
         <Show when=move || weights.with(Option::is_some) && !lab.is_sample.get()>
             <div class="stacked" data-testid="weights">
                 <Figure picture=reference highlight=focus on_highlight=move |hit| focus.set(hit) on_select=select file_name="weights-reference"/>

@@ -22,6 +22,27 @@ pub const LONG: Duration = Duration::from_secs(300);
 /// How often the page is asked again.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The controls in sight whose middle belongs to something else: neither to them, nor to a part of them, nor to their
+/// label.
+const COVERED: &str = "\
+    const above = element => element ? [element, ...above(element.parentElement)] : []; \
+    const inside = (box, x, y) => x >= box.left && x < box.right && y >= box.top && y < box.bottom; \
+    const view = new DOMRect(0, 0, innerWidth, innerHeight); \
+    const covered = element => { \
+        const box = element.getBoundingClientRect(); \
+        const [x, y] = [box.left + box.width / 2, box.top + box.height / 2]; \
+        const clips = above(element.parentElement).filter(part => getComputedStyle(part).overflow !== 'visible'); \
+        if (clips.some(part => part.scrollTop > 0)) return false; \
+        if (![view, ...clips.map(part => part.getBoundingClientRect())].every(clip => inside(clip, x, y))) return false; \
+        const top = document.elementFromPoint(x, y); \
+        return ![element, ...(element.labels ?? [])].some(own => own.contains(top)); \
+    }; \
+    const seen = element => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) \
+        && !element.matches(':disabled') && getComputedStyle(element).clipPath === 'none' && element.getBoundingClientRect().width > 1; \
+    return [...document.querySelectorAll('a[href], button, input, select, textarea, summary')] \
+        .filter(element => seen(element) && covered(element)) \
+        .map(element => element.outerHTML.slice(0, 160));";
+
 /// The page, in a browser of its own.
 pub struct Lab {
     client: Client,
@@ -323,8 +344,16 @@ impl Lab {
         }
     }
 
+    /// What a hand can't press though it is in sight, for something lies over it. What a pane has scrolled is left out.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn covered(&self) -> Result<Vec<String>> {
+        Ok(serde_json::from_value(self.client.execute(COVERED, vec![]).await?)?)
+    }
+
     /// Ends the scenario; when it failed, leaves a picture of the page and adds what the page wrote to the console.
-    /// A page that panicked has failed, whatever it shows.
+    /// A page that panicked has failed, whatever it shows, and so has one that shows what can't be pressed.
     ///
     /// # Errors
     /// The scenario's.
@@ -333,7 +362,11 @@ impl Lab {
         let panicked = lines.iter().any(|line| line.contains("RuntimeError") || line.contains("panicked"));
         let result = match result {
             Ok(()) if panicked => Err(anyhow!("the page panicked")),
-            result => result,
+            Ok(()) => match self.covered().await {
+                Ok(covered) if !covered.is_empty() => Err(anyhow!("something lies over {covered:?}")),
+                other => other.map(drop),
+            },
+            failed => failed,
         };
         let result = match result {
             Ok(()) => Ok(()),

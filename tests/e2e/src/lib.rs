@@ -5,6 +5,7 @@
 //! `MERA` the native command, `CHROMEDRIVER` and `CHROMIUM` the browser.
 
 pub mod driver;
+pub mod experiment;
 pub mod hub;
 pub mod lab;
 pub mod native;

@@ -2,10 +2,9 @@
 //! the experiment that the page opens with.
 #![allow(clippy::unwrap_used)]
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use e2e::experiment::{done, is, open, prepare, show};
 use e2e::lab::{LONG, Lab, SOON};
-use e2e::root;
-use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// More runs than are done before a button is pressed.
@@ -157,52 +156,4 @@ async fn records(lab: &Lab) -> Result<Vec<String>> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
     Ok(lines)
-}
-
-async fn open(lab: &Lab, folder: &Path, name: &str) -> Result<()> {
-    lab.drop_files(&[folder]).await?;
-    lab.until("sheet", "data-shown", SOON, |shown| shown == name).await?;
-    lab.until("laboratory-status", "data-ready", LONG, |ready| ready == "true").await?;
-    Ok(())
-}
-
-async fn show(lab: &Lab, name: &str) -> Result<()> {
-    lab.fill("experiment-select", name).await?;
-    lab.until("sheet", "data-shown", SOON, |shown| shown == name).await?;
-    Ok(())
-}
-
-async fn is(lab: &Lab, wanted: &str) -> Result<()> {
-    lab.until("laboratory-status", "data-status", LONG, |status| status == wanted).await?;
-    Ok(())
-}
-
-async fn done(lab: &Lab) -> Result<f64> {
-    lab.number("laboratory-status", "data-done").await
-}
-
-/// A folder with an experiment on the tiny model of the fixtures, the model, two adapters and the sample task.
-fn prepare(place: &Path, (name, settings): (&str, &str)) -> Result<PathBuf> {
-    let folder = place.join(name);
-    let put = |from: &str, to: &str, files: &[&str]| -> Result<()> {
-        std::fs::create_dir_all(folder.join(to))?;
-        for file in files {
-            std::fs::copy(root().join(from).join(file), folder.join(to).join(file))
-                .with_context(|| format!("{from}/{file}"))?;
-        }
-        Ok(())
-    };
-    put("tests/fixtures/model/tiny", "models/tiny", &["config.json", "tokenizer.json", "model.safetensors"])?;
-    let adapter = ["adapter_config.json", "adapter.safetensors"];
-    put("tests/fixtures/model/tiny_adapter/fusion/a", "adapters/first", &adapter)?;
-    put("tests/fixtures/model/tiny_adapter/fusion/b", "adapters/second", &adapter)?;
-    put("www/samples/task", "data", &["everyday-nli.tsv"])?;
-    let toml = format!(
-        "plm = \"models/tiny\"\nshots = [2]\n{settings}\nlearning_rates = [1e-3]\nmax_length = 32\n\
-         [[adapters]]\nname = \"first\"\npath = \"adapters/first\"\n\
-         [[adapters]]\nname = \"second\"\npath = \"adapters/second\"\n\
-         [[targets]]\nname = \"own\"\ntrain = \"data/everyday-nli.tsv\"\n"
-    );
-    std::fs::write(folder.join(format!("{name}.toml")), toml)?;
-    Ok(folder)
 }

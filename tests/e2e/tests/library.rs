@@ -24,6 +24,7 @@ async fn adapters_of_the_library_are_merged_and_trained_as_the_command_does() ->
             lab.until_count("adapter-row", LONG, index + 1).await?;
         }
         ensure!(lab.attributes("adapter-row", "data-name").await? == ADAPTERS, "the adapters are called otherwise");
+        rename(&lab).await?;
         cancel(&lab).await?;
         merge(&lab, &files).await?;
         train(&lab, &files).await?;
@@ -32,6 +33,18 @@ async fn adapters_of_the_library_are_merged_and_trained_as_the_command_does() ->
     };
     let result = result.await;
     lab.close_after("adapters_of_the_library_are_merged_and_trained_as_the_command_does", result).await
+}
+
+/// The first adapter gets another name by the keyboard alone, and its own again: the keyboard stays where it goes to.
+async fn rename(lab: &Lab) -> Result<()> {
+    let (control, null, tab) = ('\u{E009}', '\u{E000}', '\u{E004}');
+    for name in ["renamed", ADAPTERS[0]] {
+        lab.find("adapter-name").await?.send_keys(&format!("{control}a{null}{name}{tab}")).await?;
+        lab.until("adapter-row", "data-name", SOON, |now| now == name).await?;
+        let focused = lab.client().active_element().await?.attr("data-testid").await?;
+        ensure!(focused.as_deref() == Some("adapter-track"), "after a rename the keyboard is at {focused:?}");
+    }
+    Ok(())
 }
 
 /// An alignment that reads many long texts is given up, and nothing of it is there.
