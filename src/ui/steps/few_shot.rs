@@ -193,7 +193,7 @@ fn LiveFacts() -> impl IntoView {
             view! {
                 <dl class="facts inline-facts" data-testid="live" data-name=live.name.clone() data-step=last.map(|p| p.step.to_string())
                     data-loss=last.map(|p| p.loss.to_string()) data-dev=dev.map(|d| d.accuracy.to_string())>
-                    <dt>"Training"</dt><dd>{live.name.clone()}</dd>
+                    <dt>"Training"</dt><dd class="long">{live.name.clone()}</dd>
                     <dt>"Step"</dt><dd>{last.map_or("—".to_owned(), |p| p.step.to_string())}{live.total.map(|total| format!(" of {total}"))}</dd>
                     <dt>"Loss"</dt><dd>{number(last.map(|p| p.loss))}</dd>
                     <dt>"Dev accuracy"</dt><dd>{dev.map_or("—".to_owned(), |d| words::score(d.accuracy))}</dd>
