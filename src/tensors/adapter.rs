@@ -53,6 +53,17 @@ impl Part {
             Part::UpBias => "up_proj.bias",
         }
     }
+
+    /// Its shape in an adapter of this width on hidden states of this width.
+    #[must_use]
+    pub fn shape(self, bottleneck: usize, hidden: usize) -> Vec<usize> {
+        match self {
+            Part::DownWeight => vec![bottleneck, hidden],
+            Part::DownBias => vec![bottleneck],
+            Part::UpWeight => vec![hidden, bottleneck],
+            Part::UpBias => vec![hidden],
+        }
+    }
 }
 
 impl Location {

@@ -38,13 +38,7 @@ pub(super) fn check(
                 let Some(tensor) = placed.remove(&(location, part)) else {
                     return Err(FormatError::MissingTensor { tensor: name });
                 };
-                let shape = match part {
-                    Part::DownWeight => vec![bottleneck, hidden_size],
-                    Part::DownBias => vec![bottleneck],
-                    Part::UpWeight => vec![hidden_size, bottleneck],
-                    Part::UpBias => vec![hidden_size],
-                };
-                expect_shape(&name, &tensor, &shape, &reason)?;
+                expect_shape(&name, &tensor, &part.shape(bottleneck, hidden_size), &reason)?;
                 params.insert(location.param(part), tensor);
             }
             bottlenecks.insert(location, bottleneck);
