@@ -2,6 +2,7 @@
 //!
 //! The message names the culprit inside the file; which file it was stands in [`Problem`].
 
+use crate::tensors::head::MAX_LABELS;
 use std::fmt;
 
 /// Why bytes could not be read, or a thing not be written.
@@ -260,6 +261,12 @@ pub enum FormatError {
     HeadKind {
         /// The kind.
         kind: String,
+    },
+    /// A head without labels, or with more than [`MAX_LABELS`].
+    #[error("this head has {found} labels; supported are 1 to {MAX_LABELS}")]
+    LabelCount {
+        /// How many.
+        found: usize,
     },
     /// Labels that are no numbering from 0.
     #[error("label2id numbers its labels {found}, expected each of 0 to {last} once")]

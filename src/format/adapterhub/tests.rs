@@ -254,6 +254,15 @@ fn a_bad_head_costs_only_itself() {
     assert_snapshot!(set("head_type", json!("tagging")), @"written/head_config.json: this head is of type tagging; supported are classification heads of one or two layers");
     assert_snapshot!(set("layers", json!(3)), @"written/head_config.json: this head is of 3 layers; supported are classification heads of one or two layers");
     assert_snapshot!(set("num_labels", json!(3)), @"written/head_config.json: label2id numbers its labels 0, 1, expected each of 0 to 2 once");
+    let unnamed = |count: usize| {
+        problem(with_head_config(|config| {
+            config.insert("num_labels".to_owned(), json!(count));
+            config.shift_remove("label2id");
+        }))
+    };
+    assert_snapshot!(unnamed(0), @"written/head_config.json: this head has 0 labels; supported are 1 to 1000");
+    assert_snapshot!(unnamed(1001), @"written/head_config.json: this head has 1001 labels; supported are 1 to 1000");
+    assert_snapshot!(unnamed(1000), @"written/pytorch_model_head.bin: tensor heads.two_layer.4.weight has shape [2, 32], expected [1000, 32] (1000 labels, hidden_size 32)");
     assert_snapshot!(set("label2id", json!({"a": 0, "b": 2})), @"written/head_config.json: label2id numbers its labels 0, 2, expected each of 0 to 1 once");
     assert_snapshot!(set("label2id", json!(["a", "b"])), @r#"written/head_config.json: the field config.label2id is ["a","b"], expected an object of numbers"#);
     assert_snapshot!(set("bias", json!(false)), @"written/pytorch_model_head.bin: tensor heads.two_layer.4.bias has no place in a classification head as its configuration describes it");
@@ -330,6 +339,8 @@ fn what_can_not_be_written_is_told() {
     let config = HeadConfig { layers: 1, ..HeadConfig::new(vec!["a".to_owned()]) };
     let head_params: TensorSet =
         [(head::OUT_WEIGHT, zeros(&[1, 16])), (head::OUT_BIAS, zeros(&[1]))].into_iter().collect();
+    let none = HeadConfig { layers: 1, ..HeadConfig::new(Vec::new()) };
+    assert_snapshot!(Head::new(none, 16, TensorSet::new()).unwrap_err(), @"this head has 0 labels; supported are 1 to 1000");
     let head = Head::new(config, 16, head_params).unwrap();
     assert_snapshot!(new(adapter.params.clone(), Some(head)).unwrap_err(), @"tensor head.out_proj.weight has shape [1, 16], expected [1, 32] (hidden_size 32)");
     let mut mixed = read_fixture("houlsby").params;
