@@ -208,6 +208,14 @@ pub enum FormatError {
         /// The adapter's or head's kind.
         owner: String,
     },
+    /// Two tensors of one place.
+    #[error("tensors {first} and {second} are the same part of the adapter")]
+    SamePlace {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Two adapters in one file.
     #[error("the file holds tensors of several adapters: {names}; the configuration names {expected}")]
     SeveralNames {

@@ -154,7 +154,7 @@ impl AdapterFile {
         });
         let reduction_factor = ReductionFactor::of(plm.hidden_size, &widths.collect())?;
         let placed = params.into_iter().map(|(name, tensor)| match Location::parse_param(&name) {
-            Some((location, part)) => Ok(((location, part), tensor)),
+            Some(at) => Ok((at, (name, tensor))),
             None => Err(FormatError::UnknownTensor { tensor: name, owner: owner(&form) }),
         });
         let placed = placed.collect::<Result<_, _>>()?;

@@ -4,7 +4,7 @@
 //! `bert.encoder.layer.3.output.adapters.sst2.adapter_down.0.weight`; the root is absent where the adapter was saved
 //! from the bare encoder. A new family is a row of [`FAMILIES`], a renamed module a row of [`SITES`].
 
-use crate::tensors::adapter::{Location, Part, Site};
+use crate::tensors::adapter::{Location, Part, Site, layer_number};
 
 /// A family of PLMs whose adapters bear the names of BERT's modules.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Family {
     pub(super) fn parse<'a>(&self, key: &'a str) -> Option<(Location, Part, &'a str)> {
         let key = key.strip_prefix(self.root).unwrap_or(key).strip_prefix(LAYERS)?;
         let (layer, rest) = key.split_once('.')?;
-        let layer = layer.parse().ok()?;
+        let layer = layer_number(layer)?;
         let (rest, site) = SITES.iter().find_map(|(prefix, site)| Some((rest.strip_prefix(prefix)?, *site)))?;
         let (name, part) =
             PARTS.iter().find_map(|(suffix, part)| Some((rest.strip_suffix(suffix)?.strip_suffix('.')?, *part)))?;
@@ -91,6 +91,8 @@ mod tests {
             "bert.encoder.layer.0.output.adapters.a.adapter_norm_before.bias",
             "bert.encoder.layer.0.attention.self.query.loras.a.lora_A",
             "bert.encoder.layer.x.output.adapters.a.adapter_up.bias",
+            "bert.encoder.layer.01.output.adapters.a.adapter_up.bias",
+            "bert.encoder.layer.+1.output.adapters.a.adapter_up.bias",
             "heads.a.1.weight",
         ] {
             assert_eq!(bert.parse(key), None, "{key}");

@@ -232,6 +232,10 @@ fn bad_adapters_are_told() {
     let scalar = || Tensor::new([], vec![1.0]).unwrap();
     let gate = "bert.encoder.layer.0.output.adapters.two_layer.gate.weight";
     assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(gate, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.0.output.adapters.two_layer.gate.weight has no place in a seq_bn adapter");
+    let zero = "bert.encoder.layer.00.output.adapters.two_layer.adapter_up.bias";
+    assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(zero, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.00.output.adapters.two_layer.adapter_up.bias has no place in a seq_bn adapter");
+    let rootless = "encoder.layer.0.output.adapters.two_layer.adapter_up.bias";
+    assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(rootless, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensors bert.encoder.layer.0.output.adapters.two_layer.adapter_up.bias and encoder.layer.0.output.adapters.two_layer.adapter_up.bias are the same part of the adapter");
     let far = "bert.encoder.layer.9.output.adapters.two_layer.adapter_up.bias";
     assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(far, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.2.output.adapters.two_layer.adapter_down.0.weight is missing");
     let attention = "bert.encoder.layer.0.attention.output.adapters.two_layer.adapter_up.bias";
