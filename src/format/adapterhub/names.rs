@@ -2,7 +2,8 @@
 //!
 //! `{root}encoder.layer.{i}.{site}{adapter}.{part}`, for example
 //! `bert.encoder.layer.3.output.adapters.sst2.adapter_down.0.weight`; the root is absent where the adapter was saved
-//! from the bare encoder. A new family is a row of [`FAMILIES`], a renamed module a row of [`SITES`].
+//! from the bare encoder. A new family is a row of [`FAMILIES`], a renamed module a row of [`SITES`], which has the names
+//! of versions before `adapters` too (`legacy_weights_mapping`, loading.py).
 
 use crate::tensors::adapter::{Location, Part, Site, layer_number};
 
@@ -27,8 +28,16 @@ pub(super) const FAMILIES: [Family; 4] = [
 /// The stack of layers, after the root.
 const LAYERS: &str = "encoder.layer.";
 
-/// Modules that hold adapters. Both begin with different letters, so the order does not matter.
-const SITES: [(&str, Site); 2] = [("attention.output.adapters.", Site::Attention), ("output.adapters.", Site::Output)];
+/// Modules that hold adapters. All are read, and the first of a site is written: none begins as another does.
+const SITES: [(&str, Site); 6] = [
+    ("attention.output.adapters.", Site::Attention),
+    ("output.adapters.", Site::Output),
+    // Adapters for a task and for a language stood apart once.
+    ("attention.output.attention_text_task_adapters.", Site::Attention),
+    ("attention.output.attention_text_lang_adapters.", Site::Attention),
+    ("output.layer_text_task_adapters.", Site::Output),
+    ("output.layer_text_lang_adapters.", Site::Output),
+];
 
 /// `adapter_down` is a sequence whose first module is the projection, the second the non-linearity.
 const PARTS: [(&str, Part); 4] = [
@@ -80,6 +89,30 @@ mod tests {
                     assert_eq!(family.parse(bare), Some((location, part, "sst-2")), "{bare}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn older_names_are_read_and_not_written() {
+        let bert = Family::find("bert").unwrap();
+        for (site, modules, written) in [
+            (
+                Site::Attention,
+                ["attention.output.attention_text_task_adapters", "attention.output.attention_text_lang_adapters"],
+                "bert.encoder.layer.1.attention.output.adapters.a.adapter_up.bias",
+            ),
+            (
+                Site::Output,
+                ["output.layer_text_task_adapters", "output.layer_text_lang_adapters"],
+                "bert.encoder.layer.1.output.adapters.a.adapter_up.bias",
+            ),
+        ] {
+            let location = Location { layer: 1, site };
+            for module in modules {
+                let key = format!("bert.encoder.layer.1.{module}.a.adapter_up.bias");
+                assert_eq!(bert.parse(&key), Some((location, Part::UpBias, "a")), "{key}");
+            }
+            assert_eq!(bert.key(location, Part::UpBias, "a"), written);
         }
     }
 

@@ -138,6 +138,39 @@ fn the_name_inside_the_file_may_differ() {
 }
 
 #[test]
+fn names_of_older_versions_are_read() {
+    // The library's renaming the other way round.
+    let older = |fixture: &str, kind: &str| {
+        let files = changed(fixture, ADAPTER_SAFETENSORS, |bytes| {
+            let older = safetensors::read(bytes).unwrap().into_iter().map(|(name, tensor)| {
+                let name = name
+                    .replace(
+                        ".attention.output.adapters.",
+                        &format!(".attention.output.attention_text_{kind}_adapters."),
+                    )
+                    .replace(".output.adapters.", &format!(".output.layer_text_{kind}_adapters."));
+                (name, tensor)
+            });
+            safetensors::write(&older.collect()).unwrap()
+        });
+        read_written(&files).unwrap()
+    };
+    for fixture in ["two_layer_safetensors", "houlsby"] {
+        for kind in ["task", "lang"] {
+            let adapter = older(fixture, kind);
+            assert_eq!((&adapter.problems[..], &adapter.params), (&[][..], &read_fixture(fixture).params), "{fixture}");
+            let written = write_adapterhub(&adapter, Weights::Safetensors).unwrap();
+            let tensors =
+                safetensors::read(&written.iter().find(|(n, _)| n == ADAPTER_SAFETENSORS).unwrap().1).unwrap();
+            assert!(tensors.names().all(|name| name.contains(".output.adapters.")), "{fixture}");
+        }
+    }
+    let both = "bert.encoder.layer.0.output.layer_text_task_adapters.two_layer.adapter_up.bias";
+    let error = with_tensors(|tensors| drop(tensors.insert(both, Tensor::new([], vec![1.0]).unwrap()))).unwrap_err();
+    assert_snapshot!(error, @"written/adapter.safetensors: tensors bert.encoder.layer.0.output.adapters.two_layer.adapter_up.bias and bert.encoder.layer.0.output.layer_text_task_adapters.two_layer.adapter_up.bias are the same part of the adapter");
+}
+
+#[test]
 fn what_is_written_is_read_and_documents_stay_as_they_were() {
     for name in ["two_layer_bin", "two_layer_safetensors", "one_layer_bin", "linear_head", "houlsby", "per_layer"] {
         let adapter = read_fixture(name);
