@@ -1,7 +1,7 @@
 //! What is told of files that are taken in.
 
 use super::*;
-use mera_lab::format::archive;
+use mera_lab::format::{archive, safetensors};
 
 #[test]
 fn data_under_other_columns_is_asked_about() {
@@ -126,6 +126,26 @@ fn names_in_files_stay_in_their_line() {
     let columns = DataColumns { label: "label".into(), text1: evil, text2: Some("text2".into()) };
     let failure = Failure::from(ask(&mut engine, OpenData { file: data, columns }).unwrap_err());
     assert!(is_line(&failure.message) && failure.message.starts_with("a\u{fffd}b/rows.tsv: "), "{failure}");
+}
+
+#[test]
+fn a_plm_that_can_not_take_a_pair_is_told() {
+    let mut engine = Engine::new(NoGpu);
+    let read = |name: &str| std::fs::read(fixture(&format!("model/tiny/{name}"))).unwrap();
+    let source = |name: &str, bytes| FileSource::Bytes(FileBytes { path: name.into(), bytes });
+    let config = String::from_utf8(read("config.json")).unwrap();
+    let one = config.replace(r#""type_vocab_size": 2"#, r#""type_vocab_size": 1"#);
+    assert_ne!(one, config);
+    let mut weights = safetensors::read(&read("model.safetensors")).unwrap();
+    let table = weights.names().find(|name| name.ends_with("token_type_embeddings.weight")).unwrap().to_owned();
+    weights.insert(&table, Tensor::new([1, 32], weights.get(&table).unwrap().values()[..32].to_vec()).unwrap());
+    let files = vec![
+        source("config.json", one.into()),
+        source("tokenizer.json", read("tokenizer.json")),
+        source("model.safetensors", safetensors::write(&weights).unwrap()),
+    ];
+    let error = ask(&mut engine, OpenPlm { name: "tiny".into(), files }).unwrap_err();
+    insta::assert_snapshot!(error, @"the tokenizer gives a pair of texts segments up to 1, the model's table of segments has 1 rows");
 }
 
 #[test]
