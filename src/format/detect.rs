@@ -64,21 +64,8 @@ impl PlmFile {
 pub struct DataFile {
     /// Its path.
     pub path: String,
-    /// How its rows are written.
-    pub kind: DataKind,
     /// Its bytes.
     pub bytes: Vec<u8>,
-}
-
-/// How a data set's rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataKind {
-    /// Tab-separated values.
-    Tsv,
-    /// Comma-separated values.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
 }
 
 /// A PLM's weights in safetensors.
@@ -88,11 +75,12 @@ pub const PLM_PICKLE: &str = "pytorch_model.bin";
 const PLM_CONFIG: &str = "config.json";
 const PLM_TOKENIZER: &str = "tokenizer.json";
 
-/// Finds what `files` hold.
+/// Finds what `files` hold. Of those that belong to no adapter and no PLM, the ones whose name `is_data` says so are data
+/// sets: what their rows look like is another room's.
 ///
 /// Paths may use `/` or `\`; a file without a folder belongs to the folder `""`.
 #[must_use]
-pub fn detect(files: Vec<NamedBytes>) -> Found {
+pub fn detect(files: Vec<NamedBytes>, is_data: fn(&str) -> bool) -> Found {
     let mut found = Found::default();
     let mut groups: IndexMap<String, Group> = IndexMap::new();
     for (path, bytes) in flatten(files, &mut found) {
@@ -101,7 +89,7 @@ pub fn detect(files: Vec<NamedBytes>) -> Found {
         groups.entry(folder).or_default().entry(name).or_default().push(bytes);
     }
     for (folder, group) in groups {
-        Sorter { folder, found: &mut found, group }.run();
+        Sorter { folder, found: &mut found, group, is_data }.run();
     }
     found
 }
@@ -171,11 +159,7 @@ fn flatten(files: Vec<NamedBytes>, found: &mut Found) -> Vec<NamedBytes> {
 }
 
 fn is_zip(path: &str) -> bool {
-    has_extension(path, "zip")
-}
-
-fn has_extension(path: &str, extension: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(extension))
+    path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("zip"))
 }
 
 /// Sorts one folder's files.
@@ -183,6 +167,7 @@ struct Sorter<'a> {
     folder: String,
     found: &'a mut Found,
     group: Group,
+    is_data: fn(&str) -> bool,
 }
 
 impl Sorter<'_> {
@@ -305,15 +290,9 @@ impl Sorter<'_> {
 
     fn rest(mut self) {
         for (name, files) in std::mem::take(&mut self.group) {
-            let kind = match () {
-                () if has_extension(&name, "tsv") => Some(DataKind::Tsv),
-                () if has_extension(&name, "csv") => Some(DataKind::Csv),
-                () if has_extension(&name, "jsonl") => Some(DataKind::Jsonl),
-                () => None,
-            };
-            if let Some(kind) = kind {
+            if (self.is_data)(&name) {
                 let path = self.path(&name);
-                self.found.data.extend(files.into_iter().map(|bytes| DataFile { path: path.clone(), kind, bytes }));
+                self.found.data.extend(files.into_iter().map(|bytes| DataFile { path: path.clone(), bytes }));
             } else if adapterhub::FUSION_FILES.contains(&&*name) {
                 self.problem(&name, FormatError::Fusion);
             } else {
@@ -367,8 +346,13 @@ impl DataFile {
 mod tests {
     use super::super::fixtures::{FOLDERS, dropped, fixture};
     use super::*;
+    use crate::text::DataFormat;
     use insta::assert_snapshot;
     use proptest::prelude::*;
+
+    fn detect(files: Vec<NamedBytes>) -> Found {
+        super::detect(files, |name| DataFormat::by_name(name).is_some())
+    }
 
     /// Every path that `found` tells of.
     fn told(found: &Found) -> Vec<String> {
@@ -412,6 +396,9 @@ mod tests {
             file("data\\cr\\train.tsv", b"label\ttext1\n"),
             file("./rows.JSONL", b""),
             file("rows.csv", b""),
+            file("rows.tab", b""),
+            file("rows.ndjson", b""),
+            file("rows.txt", b""),
             file("README.md", b""),
             file(".git/HEAD", b""),
             file("half/pytorch_adapter.bin", b""),
@@ -432,11 +419,8 @@ mod tests {
             ["two_layer", "two_layer", "one_layer", "one_layer", "linear_head", "houlsby", "per_layer", "bare"]
         );
         assert_eq!(found.plms.len(), 1);
-        let data: Vec<(&str, DataKind)> = found.data.iter().map(|data| (&*data.path, data.kind)).collect();
-        assert_eq!(
-            data,
-            [("data/cr/train.tsv", DataKind::Tsv), ("rows.JSONL", DataKind::Jsonl), ("rows.csv", DataKind::Csv)]
-        );
+        let data: Vec<&str> = found.data.iter().map(|data| &*data.path).collect();
+        assert_eq!(data, ["data/cr/train.tsv", "rows.JSONL", "rows.csv", "rows.tab", "rows.ndjson"]);
         let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
         assert_snapshot!(problems.join("\n"), @r#"
 lora/adapter_config.json: this adapter is LoRA; supported are bottleneck adapters of the kind seq_bn (pfeiffer)
@@ -462,6 +446,7 @@ hostile/peft/adapter_model.safetensors: belongs to an adapter that can not be us
 models/minilm/pytorch_model.bin: the same weights are read from model.safetensors
 models/minilm/vocab.txt: the tokenizer is read from tokenizer.json
 models/minilm/1_Pooling/config.json: not a kind of file that is read here
+rows.txt: not a kind of file that is read here
 README.md: documentation
 broken/tokenizer.json: belongs to a PLM that lacks a file
 "#);

@@ -19,7 +19,7 @@ pub use adapterhub::{
     AdapterConfig, AdapterFile, AdapterForm, Architecture, Head, HeadConfig, PlmSignature, ReductionFactor, Weights,
     write_adapterhub,
 };
-pub use detect::{DataFile, DataKind, Found, Ignored, PlmFile, detect};
+pub use detect::{DataFile, Found, Ignored, PlmFile, detect};
 pub use error::{FormatError, Problem};
 
 use crate::tensors::TensorSet;

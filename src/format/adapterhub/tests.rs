@@ -392,7 +392,7 @@ fn what_can_not_be_written_is_told() {
 fn a_packed_folder_comes_back() {
     let files = write_adapterhub(&read_fixture("one_layer_bin"), Weights::Both).unwrap();
     let packed = archive::pack(&files).unwrap();
-    let found = super::super::detect(vec![("one.zip".to_owned(), packed)]);
+    let found = super::super::detect(vec![("one.zip".to_owned(), packed)], |_| false);
     assert_eq!((found.adapters.len(), &found.problems[..], &found.ignored[..]), (1, &[][..], &[][..]));
     assert_eq!(found.adapters[0].path, "one.zip");
 }
