@@ -139,6 +139,9 @@ fn flatten(files: Vec<NamedBytes>, found: &mut Found) -> Vec<NamedBytes> {
         } else if is_zip(&path) {
             match archive::unpack(&path, &bytes, Limits::default()) {
                 Ok(unpacked) => {
+                    if unpacked.files.is_empty() && unpacked.ignored.is_empty() && unpacked.problems.is_empty() {
+                        found.ignored.push(Ignored { path, reason: "an archive without files" });
+                    }
                     found.ignored.extend(unpacked.ignored);
                     found.problems.extend(unpacked.problems);
                     for (inner, bytes) in unpacked.files {
@@ -506,6 +509,12 @@ broken/tokenizer.json: belongs to a PLM that lacks a file
     }
 
     #[test]
+    fn an_archive_without_files_is_told_of() {
+        let found = detect(vec![("empty.zip".to_owned(), archive::pack(&[]).unwrap())]);
+        assert_eq!((told(&found), found.ignored.len()), (vec!["empty.zip".to_owned()], 1));
+    }
+
+    #[test]
     fn hostile_archives_cost_only_themselves() {
         let mut files = vec![
             file("bomb.zip", fixture!("hostile/bomb.zip")),
@@ -603,10 +612,19 @@ broken/tokenizer.json: belongs to a PLM that lacks a file
                 let file = file.index(files.len());
                 damage(&mut files[file].1, change);
             }
+            let mut given: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+            given.sort();
             let found = detect(files);
-            for problem in &found.problems {
-                prop_assert!(!problem.to_string().is_empty());
+            let mut told = told(&found);
+            // An archive is told of by what was in it, where it can be opened.
+            for archive in given.iter().filter(|path| is_zip(path)) {
+                let within = format!("{archive}/");
+                let inside = |path: &String| path == archive || path.starts_with(&within);
+                prop_assert!(told.iter().any(inside), "{archive} is not among {told:?}");
+                told.retain(|path| !inside(path));
             }
+            given.retain(|path| !is_zip(path));
+            prop_assert_eq!(told, given);
             for adapter in &found.adapters {
                 prop_assert!(super::super::check_finite(&adapter.params).is_ok());
             }
