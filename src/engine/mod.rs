@@ -30,6 +30,7 @@ mod told;
 mod training;
 mod whole;
 
+pub use crate::format::ADAPTER_FILES;
 pub use crate::text::DEFAULT_MAX_LENGTH;
 pub use adapters::{
     Adapters, LoadedAdapter, MergedInput, Origin, adapter_form, cleaned as adapter_name, head_activation,

@@ -215,11 +215,11 @@ impl Sorter<'_> {
     }
 
     fn adapter(&mut self) {
-        if !adapterhub::FILES.iter().any(|name| self.has(name)) {
+        let names = adapterhub::ADAPTER_FILES.into_iter().chain(adapterhub::PEFT_FILES);
+        let files: Vec<(&'static str, Vec<u8>)> = names.filter_map(|name| Some((name, self.take(name)?))).collect();
+        if files.is_empty() {
             return;
         }
-        let files: Vec<(&'static str, Vec<u8>)> =
-            adapterhub::FILES.iter().filter_map(|&name| Some((name, self.take(name)?))).collect();
         let borrowed: Vec<(&'static str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
         let (told, reason): (Vec<String>, _) = match adapterhub::read(&self.folder, &borrowed) {
             Ok(adapter) => {
