@@ -5,7 +5,7 @@ use super::told::problem;
 use super::{Engine, EngineError, Observer, fetched_file, one_line, proposed_track};
 use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Row, UnmappedData};
 use crate::text::{
-    Column, Columns, DataError, DataFormat, Dataset, EncodedRow, Episode, Problem as DataProblem, judges,
+    Column, Columns, DataError, DataFormat, Dataset, EncodedRow, Episode, Problem as DataProblem, class_ids, judges,
 };
 use crate::train::RunData;
 use indexmap::IndexMap;
@@ -214,6 +214,7 @@ impl Engine {
         let plm = self.plm()?;
         let tokenizer = plm.tokenizer(spec.max_length)?;
         let labels = self.data.get(spec.data)?.labels.clone();
+        let ids = class_ids(&labels);
         let parts = self.data.rows(spec)?;
         let mut encoded = Vec::new();
         let mut rows = Vec::new();
@@ -224,7 +225,7 @@ impl Engine {
                 observer.between_rows(encoded.len(), total).await?;
                 let row = self.data.row(id, row)?;
                 let encoding = tokenizer.encode(&row.text1, row.text2.as_deref())?;
-                let label = labels.iter().position(|label| *label == row.label).map(|label| label as u32);
+                let label = ids.get(row.label.as_str()).copied();
                 numbers.push(encoded.len());
                 encoded.push(EncodedRow { encoding, label });
                 rows.push(row);

@@ -116,7 +116,7 @@ impl Dataset {
     /// The class id of every row, none where it has no label.
     #[must_use]
     pub fn label_ids(&self) -> Vec<Option<u32>> {
-        let ids = ids(&self.labels);
+        let ids = class_ids(&self.labels);
         self.rows.iter().map(|row| ids.get(row.label.as_deref()?).copied()).collect()
     }
 
@@ -125,7 +125,7 @@ impl Dataset {
     /// # Errors
     /// When a row's label is not among them.
     pub fn label_ids_among(&self, labels: &[String]) -> Result<Vec<Option<u32>>, DataError> {
-        let ids = ids(labels);
+        let ids = class_ids(labels);
         let id = |row: &Example| match &row.label {
             None => Ok(None),
             Some(label) => ids.get(label.as_str()).copied().map(Some).ok_or_else(|| {
@@ -253,7 +253,9 @@ fn sort_numbers(labels: &mut [String]) {
     }
 }
 
-fn ids(labels: &[String]) -> HashMap<&str, u32> {
+/// The class id of each of `labels`, which is its place among them.
+#[must_use]
+pub fn class_ids(labels: &[String]) -> HashMap<&str, u32> {
     labels.iter().map(String::as_str).zip(0..).collect()
 }
 
