@@ -6,7 +6,7 @@
 //! Run it again whenever the sample adapters or the sample task change.
 #![allow(clippy::print_stdout)]
 
-use mera_lab::engine::{Engine, EngineError, NoGpu, Quiet};
+use mera_lab::engine::{ADAPTER_FILES, Engine, EngineError, NoGpu, Quiet};
 use mera_lab::protocol::*;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -20,7 +20,6 @@ struct Served {
 
 const FIRST: Served = Served { name: "all-MiniLM-L6-v2", folder: "all-minilm-l6-v2" };
 const SECOND: Served = Served { name: "paraphrase-MiniLM-L3-v2", folder: "paraphrase-minilm-l3-v2" };
-const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 const TASK: &str = "samples/task/everyday-nli.tsv";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 type Listed = (Value, Vec<Value>, Vec<AdapterCard>);
 
 fn open(engine: &mut Engine, www: &Path, served: &Served) -> Result<Listed, Box<dyn Error>> {
-    let files = MODEL_FILES.map(|file| (file.to_owned(), format!("models/{}/{file}", served.folder)));
+    let files = PLM_FILES.map(|file| (file.to_owned(), format!("models/{}/{file}", served.folder)));
     let open = OpenPlm { name: served.name.into(), files: sources(www, &files)? };
     let plm = ask(engine, open)?;
     let plm = json!({ "name": served.name, "files": listed(&files), "card": plm });
@@ -111,10 +110,9 @@ fn folders(path: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 /// Path to be known by, and path below `www`.
 fn adapter_files(www: &Path, adapters: &str, folder: &str) -> Result<Vec<(String, String)>, Box<dyn Error>> {
-    let wanted = ["adapter_config.json", "adapter.safetensors", "pytorch_adapter.bin", "head_config.json"];
     let url = |file: &str| format!("{adapters}/{folder}/{file}");
     let mut files = Vec::new();
-    for file in wanted.into_iter().chain(["model_head.safetensors", "pytorch_model_head.bin"]) {
+    for file in ADAPTER_FILES {
         // One file of weights is enough to load.
         let twice = file.ends_with(".bin") && files.iter().any(|(path, _): &(String, String)| is_twin(path, file));
         if !twice && www.join(url(file)).exists() {

@@ -32,6 +32,18 @@ fn hidden_states_of_a_tiny_bert() {
 }
 
 #[test]
+fn what_no_table_has_a_row_for_is_named_with_its_table() {
+    let encoder = tiny_encoder(&Device::flex());
+    let error = |change: fn(&mut EncoderInput)| {
+        let mut batch = input(&json(&fixture("model/tiny/expected.json")));
+        change(&mut batch);
+        encoder.forward(&batch, &NoAdapters).unwrap_err()
+    };
+    insta::assert_snapshot!(error(|batch| batch.ids[1] = 9999), @"there is no row 9999 in embeddings.word_embeddings.weight, which has 200");
+    insta::assert_snapshot!(error(|batch| batch.type_ids[0] = 2), @"there is no row 2 in embeddings.token_type_embeddings.weight, which has 2");
+}
+
+#[test]
 fn a_model_with_a_head_loads_and_says_what_it_left() {
     let config = BertConfig::parse(&std::fs::read(fixture("model/tiny/config.json")).unwrap()).unwrap();
     let params = tensors(&fixture("model/tiny/pretraining/model.safetensors"));

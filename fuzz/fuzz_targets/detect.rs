@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         &[("m/config.json", br#"{"model_type": "bert"}"#), ("m/model.safetensors", bytes), ("m/tokenizer.json", b"{}")],
     ];
     for role in roles {
-        let found = detect(role.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect());
+        let found = detect(role.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect(), |_| false);
         for adapter in &found.adapters {
             assert!(check_finite(&adapter.params).is_ok());
         }

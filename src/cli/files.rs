@@ -1,6 +1,7 @@
 //! Folders in and out. What is written appears whole or not at all.
 
 use super::error::CliError;
+use crate::format::ADAPTER_FILES;
 use crate::protocol::FileBytes;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +9,8 @@ use std::path::{Path, PathBuf};
 /// Folders in folders, deeper than any adapter lies.
 const MAX_DEPTH: usize = 8;
 
-/// Files of an adapter's folder that a new adapter there replaces.
-const OURS: [&str; 8] = [
-    "adapter_config.json",
-    "pytorch_adapter.bin",
-    "adapter.safetensors",
-    "head_config.json",
-    "pytorch_model_head.bin",
-    "model_head.safetensors",
-    "recipe.json",
-    "README.md",
-];
+/// Files that stand beside [`ADAPTER_FILES`] in a folder written here; a new adapter there replaces both.
+const COMPANIONS: [&str; 2] = ["recipe.json", "README.md"];
 
 /// The bytes of one file, under the path as given.
 pub(super) fn read_file(path: &Path) -> Result<FileBytes, CliError> {
@@ -113,7 +105,7 @@ impl OutputFolder {
     fn replace(&self, made: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()> {
         let aside = tempfile::Builder::new().prefix(".mera-").tempdir_in(parent(&self.path))?;
         let new: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        let stale = OURS.into_iter().filter(|name| !new.contains(name));
+        let stale = ADAPTER_FILES.into_iter().chain(COMPANIONS).filter(|name| !new.contains(name));
         let old = new.iter().copied().chain(stale).filter(|name| self.path.join(name).exists());
         let mut moves: Vec<_> = old.map(|name| (self.path.join(name), aside.path().join(name))).collect();
         moves.extend(new.iter().map(|name| (made.join(name), self.path.join(name))));

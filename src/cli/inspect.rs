@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::files;
 use super::session::{Session, as_given};
 use super::{say, say_json};
-use crate::engine::{EngineError, adapter_form, head_activation, one_line};
+use crate::engine::{EngineError, adapter_form, head_activation, is_data_file, one_line};
 use crate::format::{self, AdapterFile, Found, PlmFile};
 use crate::protocol::{DataCard, FileBytes, FileSource, OpenPlm, PlmCard};
 use clap::Args;
@@ -40,7 +40,7 @@ impl Inspect {
 /// Every thing found at `path`, and every file that is none.
 fn look(session: &mut Session, path: &Path) -> Result<Vec<Value>, CliError> {
     let given: Vec<_> = files::read_tree(path)?.into_iter().map(|file| (file.path, file.bytes)).collect();
-    let Found { adapters, plms, data, problems, .. } = format::detect(given);
+    let Found { adapters, plms, data, problems, .. } = format::detect(given, is_data_file);
     let mut things: Vec<Value> = adapters.iter().map(|adapter| of_adapter(path, adapter)).collect();
     for plm in plms {
         things.push(of_plm(session, path, plm)?);

@@ -79,16 +79,20 @@ fn ends(command: &Command, before: &Command) -> bool {
 pub(super) fn in_words(command: &Command) -> String {
     match command {
         Command::OpenPlm(open) => format!("Loading the model `{}`", open.name),
-        Command::Open(open) => match &open.files[..] {
-            [FileSource::Bytes(file)] => format!("Reading {}", file.path),
-            files => format!("Reading {} files", files.len()),
-        },
-        Command::OpenData(open) => format!("Reading {}", open.file.path),
+        Command::Open(open) => reading(&open.files),
+        Command::OpenData(open) => reading(std::slice::from_ref(&open.file)),
         Command::EditAdapter(_) => "The change of an adapter".into(),
         Command::RemoveAdapter(_) => "Removing an adapter".into(),
         Command::Merge(_) => "A merge".into(),
         Command::PlanExperiment(_) => "The plan of the experiment".into(),
         Command::Resume(resume) => format!("The run `{}`", resume.train.name),
         _ => "A command".into(),
+    }
+}
+
+fn reading(files: &[FileSource]) -> String {
+    match files {
+        [FileSource::Bytes(FileBytes { path, .. }) | FileSource::Url { path, .. }] => format!("Reading {path}"),
+        files => format!("Reading {} files", files.len()),
     }
 }

@@ -1,7 +1,7 @@
 //! The adapters that are loaded or were made here.
 
 use super::told::problem;
-use super::{Engine, EngineError, FormError, Observer, fetched, one_line};
+use super::{Engine, EngineError, FormError, Observer, fetched, is_data_file, one_line};
 use crate::format::{self, AdapterFile, Architecture, Ignored};
 use crate::model::{AdapterForm, HeadActivation, NonLinearity};
 use crate::protocol::{
@@ -286,7 +286,7 @@ impl Engine {
     ) -> Result<Opened, EngineError> {
         let files: Vec<_> = fetched(files)?.into_iter().map(|file| (file.path, file.bytes)).collect();
         observer.at(Phase::Read, 0, files.len()).await?;
-        let found = format::detect(files);
+        let found = format::detect(files, is_data_file);
         let mut opened = Opened::default();
         opened.problems.extend(found.problems.iter().map(|found| problem(&found.path, &found.error)));
         for plm in found.plms {

@@ -2,12 +2,20 @@
 
 use super::adapters::free_name;
 use super::told::problem;
-use super::{Engine, EngineError, Observer, one_line, proposed_track};
+use super::{Engine, EngineError, Observer, fetched_file, one_line, proposed_track};
 use crate::protocol::{DataCard, DataId, EpisodeCard, EpisodeSpec, FileBytes, OpenData, Opened, Row, UnmappedData};
-use crate::text::{Column, Columns, DataError, Dataset, EncodedRow, Episode, Problem as DataProblem, judges};
+use crate::text::{
+    Column, Columns, DataError, DataFormat, Dataset, EncodedRow, Episode, Problem as DataProblem, class_ids, judges,
+};
 use crate::train::RunData;
 use indexmap::IndexMap;
 use std::rc::Rc;
+
+/// Whether a file called `name` is a data set by its ending; one that is named as a data set may have any.
+#[must_use]
+pub fn is_data_file(name: &str) -> bool {
+    DataFormat::by_name(name).is_some()
+}
 
 /// The loaded data sets.
 #[derive(Clone, Debug, Default)]
@@ -149,16 +157,17 @@ impl Engine {
         Ok(self.data.add(path, bytes)?)
     }
 
-    pub(super) fn open_data(&mut self, open: &OpenData) -> Result<DataCard, EngineError> {
-        let OpenData { file, columns } = open;
+    pub(super) fn open_data(&mut self, open: OpenData) -> Result<DataCard, EngineError> {
+        let FileBytes { path, bytes } = fetched_file(open.file)?;
+        let Some(columns) = open.columns else { return self.add_data(&path, &bytes) };
         let columns = Columns {
-            label: Column::Named(columns.label.clone()),
-            text1: columns.text1.clone(),
-            text2: columns.text2.clone().map_or(Column::Unused, Column::Named),
+            label: Column::Named(columns.label),
+            text1: columns.text1,
+            text2: columns.text2.map_or(Column::Unused, Column::Named),
         };
-        let dataset = Dataset::read(&file.path, &file.bytes, &columns)?;
+        let dataset = Dataset::read(&path, &bytes, &columns)?;
         dataset.check_labels()?;
-        Ok(self.data.keep(&file.path, &file.bytes, dataset))
+        Ok(self.data.keep(&path, &bytes, dataset))
     }
 
     pub(super) async fn draw_episode(
@@ -205,6 +214,7 @@ impl Engine {
         let plm = self.plm()?;
         let tokenizer = plm.tokenizer(spec.max_length)?;
         let labels = self.data.get(spec.data)?.labels.clone();
+        let ids = class_ids(&labels);
         let parts = self.data.rows(spec)?;
         let mut encoded = Vec::new();
         let mut rows = Vec::new();
@@ -215,7 +225,7 @@ impl Engine {
                 observer.between_rows(encoded.len(), total).await?;
                 let row = self.data.row(id, row)?;
                 let encoding = tokenizer.encode(&row.text1, row.text2.as_deref())?;
-                let label = labels.iter().position(|label| *label == row.label).map(|label| label as u32);
+                let label = ids.get(row.label.as_str()).copied();
                 numbers.push(encoded.len());
                 encoded.push(EncodedRow { encoding, label });
                 rows.push(row);

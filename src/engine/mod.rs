@@ -30,13 +30,14 @@ mod told;
 mod training;
 mod whole;
 
+pub use crate::format::ADAPTER_FILES;
 pub use crate::text::DEFAULT_MAX_LENGTH;
 pub use adapters::{
     Adapters, LoadedAdapter, MergedInput, Origin, adapter_form, cleaned as adapter_name, head_activation,
     proposed_track,
 };
 pub use answers::{Answers, RowAnswer};
-pub use data::DataSets;
+pub use data::{DataSets, is_data_file};
 pub use device::{GpuDevice, NoGpu, OpenGpu, OpenedGpu, self_test};
 pub use error::{EngineError, FormError};
 pub use export::folder;
@@ -104,7 +105,7 @@ impl Engine {
             Command::OpenPlm(open) => Outcome::OpenPlm(self.open_plm(open, observer).await?),
             Command::Tokenize(ask) => Outcome::Tokenize(self.plm()?.tokens(&ask.text1, ask.text2.as_deref())?),
             Command::Open(open) => Outcome::Open(self.open(open.files, observer).await?),
-            Command::OpenData(open) => Outcome::OpenData(self.open_data(&open)?),
+            Command::OpenData(open) => Outcome::OpenData(self.open_data(open)?),
             Command::EditAdapter(edit) => Outcome::EditAdapter(self.edit_adapter(edit)?),
             Command::RemoveAdapter(remove) => {
                 self.texts.forget(remove.id);
@@ -187,14 +188,18 @@ impl Engine {
     }
 }
 
-/// The bytes of files that whoever runs the engine has fetched.
-fn fetched(files: Vec<FileSource>) -> Result<Vec<FileBytes>, EngineError> {
-    let bytes = |source| match source {
+/// The bytes of a file that whoever runs the engine has fetched.
+fn fetched_file(source: FileSource) -> Result<FileBytes, EngineError> {
+    match source {
         FileSource::Bytes(file) => Ok(file),
         FileSource::Url { url, .. } => Err(EngineError::NotFetched(url)),
         FileSource::Hub { id, .. } => Err(EngineError::NotFetched(id)),
-    };
-    files.into_iter().map(bytes).collect()
+    }
+}
+
+/// Those of several.
+fn fetched(files: Vec<FileSource>) -> Result<Vec<FileBytes>, EngineError> {
+    files.into_iter().map(fetched_file).collect()
 }
 
 #[cfg(test)]

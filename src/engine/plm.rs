@@ -80,8 +80,9 @@ impl Engine {
         let (encoder, report) = Encoder::load(config, &params, &self.device).map_err(in_plm)?;
         let encoder = encoder.keeping(KEPT_BYTES);
         let config = encoder.config();
-        // The table is as long as the configuration says, or it would not have been loaded.
+        // The tables are as long as the configuration says, or they would not have been loaded.
         tokenizer.check_vocabulary(config.vocab_size)?;
+        tokenizer.check_segments(config.type_vocab_size)?;
         let mut card = PlmCard {
             name: open.name.clone(),
             family: config.model_type.clone(),

@@ -398,16 +398,21 @@ fn pack(snapshot: &Snapshot, seconds: f64) -> Result<Vec<u8>, EngineError> {
 }
 
 fn unpack(bytes: &[u8]) -> Result<(Snapshot, f64), EngineError> {
-    let files = archive::unpack("checkpoint", bytes, archive::Limits::default())?.files;
+    let files = archive::unpack("checkpoint", bytes, archive::Limits::default())
+        .map_err(|error| EngineError::Checkpoint(error.to_string()))?
+        .files;
     let find = |name: &str| {
         let file = files.iter().find(|(path, _)| path.rsplit('/').next() == Some(name));
         file.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| EngineError::Checkpoint(format!("{name} is missing")))
     };
     let state: CheckpointState =
-        serde_json::from_slice(find(STATE)?).map_err(|error| EngineError::Checkpoint(error.to_string()))?;
+        serde_json::from_slice(find(STATE)?).map_err(|error| EngineError::Checkpoint(format!("{STATE}: {error}")))?;
     let own =
         |scores: Scores| train::Scores { accuracy: scores.accuracy, macro_f1: scores.macro_f1, loss: scores.loss };
-    let tensors = |part: usize| -> Result<TensorSet, EngineError> { Ok(safetensors::read(find(PARTS[part])?)?) };
+    let tensors = |part: usize| {
+        let name = PARTS[part];
+        safetensors::read(find(name)?).map_err(|error| EngineError::Checkpoint(format!("{name}: {error}")))
+    };
     let best = match state.best {
         Some((epoch, scores)) => Some(train::Best { epoch, scores: scores.map(own), params: tensors(2)? }),
         None => None,

@@ -64,21 +64,8 @@ impl PlmFile {
 pub struct DataFile {
     /// Its path.
     pub path: String,
-    /// How its rows are written.
-    pub kind: DataKind,
     /// Its bytes.
     pub bytes: Vec<u8>,
-}
-
-/// How a data set's rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataKind {
-    /// Tab-separated values.
-    Tsv,
-    /// Comma-separated values.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
 }
 
 /// A PLM's weights in safetensors.
@@ -88,11 +75,12 @@ pub const PLM_PICKLE: &str = "pytorch_model.bin";
 const PLM_CONFIG: &str = "config.json";
 const PLM_TOKENIZER: &str = "tokenizer.json";
 
-/// Finds what `files` hold.
+/// Finds what `files` hold. Of those that belong to no adapter and no PLM, the ones whose name `is_data` says so are data
+/// sets: what their rows look like is another room's.
 ///
 /// Paths may use `/` or `\`; a file without a folder belongs to the folder `""`.
 #[must_use]
-pub fn detect(files: Vec<NamedBytes>) -> Found {
+pub fn detect(files: Vec<NamedBytes>, is_data: fn(&str) -> bool) -> Found {
     let mut found = Found::default();
     let mut groups: IndexMap<String, Group> = IndexMap::new();
     for (path, bytes) in flatten(files, &mut found) {
@@ -101,7 +89,7 @@ pub fn detect(files: Vec<NamedBytes>) -> Found {
         groups.entry(folder).or_default().entry(name).or_default().push(bytes);
     }
     for (folder, group) in groups {
-        Sorter { folder, found: &mut found, group }.run();
+        Sorter { folder, found: &mut found, group, is_data }.run();
     }
     found
 }
@@ -151,6 +139,9 @@ fn flatten(files: Vec<NamedBytes>, found: &mut Found) -> Vec<NamedBytes> {
         } else if is_zip(&path) {
             match archive::unpack(&path, &bytes, Limits::default()) {
                 Ok(unpacked) => {
+                    if unpacked.files.is_empty() && unpacked.ignored.is_empty() && unpacked.problems.is_empty() {
+                        found.ignored.push(Ignored { path, reason: "an archive without files" });
+                    }
                     found.ignored.extend(unpacked.ignored);
                     found.problems.extend(unpacked.problems);
                     for (inner, bytes) in unpacked.files {
@@ -171,11 +162,7 @@ fn flatten(files: Vec<NamedBytes>, found: &mut Found) -> Vec<NamedBytes> {
 }
 
 fn is_zip(path: &str) -> bool {
-    has_extension(path, "zip")
-}
-
-fn has_extension(path: &str, extension: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(extension))
+    path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("zip"))
 }
 
 /// Sorts one folder's files.
@@ -183,6 +170,7 @@ struct Sorter<'a> {
     folder: String,
     found: &'a mut Found,
     group: Group,
+    is_data: fn(&str) -> bool,
 }
 
 impl Sorter<'_> {
@@ -227,11 +215,11 @@ impl Sorter<'_> {
     }
 
     fn adapter(&mut self) {
-        if !adapterhub::FILES.iter().any(|name| self.has(name)) {
+        let names = adapterhub::ADAPTER_FILES.into_iter().chain(adapterhub::PEFT_FILES);
+        let files: Vec<(&'static str, Vec<u8>)> = names.filter_map(|name| Some((name, self.take(name)?))).collect();
+        if files.is_empty() {
             return;
         }
-        let files: Vec<(&'static str, Vec<u8>)> =
-            adapterhub::FILES.iter().filter_map(|&name| Some((name, self.take(name)?))).collect();
         let borrowed: Vec<(&'static str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
         let (told, reason): (Vec<String>, _) = match adapterhub::read(&self.folder, &borrowed) {
             Ok(adapter) => {
@@ -305,15 +293,9 @@ impl Sorter<'_> {
 
     fn rest(mut self) {
         for (name, files) in std::mem::take(&mut self.group) {
-            let kind = match () {
-                () if has_extension(&name, "tsv") => Some(DataKind::Tsv),
-                () if has_extension(&name, "csv") => Some(DataKind::Csv),
-                () if has_extension(&name, "jsonl") => Some(DataKind::Jsonl),
-                () => None,
-            };
-            if let Some(kind) = kind {
+            if (self.is_data)(&name) {
                 let path = self.path(&name);
-                self.found.data.extend(files.into_iter().map(|bytes| DataFile { path: path.clone(), kind, bytes }));
+                self.found.data.extend(files.into_iter().map(|bytes| DataFile { path: path.clone(), bytes }));
             } else if adapterhub::FUSION_FILES.contains(&&*name) {
                 self.problem(&name, FormatError::Fusion);
             } else {
@@ -367,8 +349,13 @@ impl DataFile {
 mod tests {
     use super::super::fixtures::{FOLDERS, dropped, fixture};
     use super::*;
+    use crate::text::DataFormat;
     use insta::assert_snapshot;
     use proptest::prelude::*;
+
+    fn detect(files: Vec<NamedBytes>) -> Found {
+        super::detect(files, |name| DataFormat::by_name(name).is_some())
+    }
 
     /// Every path that `found` tells of.
     fn told(found: &Found) -> Vec<String> {
@@ -412,6 +399,9 @@ mod tests {
             file("data\\cr\\train.tsv", b"label\ttext1\n"),
             file("./rows.JSONL", b""),
             file("rows.csv", b""),
+            file("rows.tab", b""),
+            file("rows.ndjson", b""),
+            file("rows.txt", b""),
             file("README.md", b""),
             file(".git/HEAD", b""),
             file("half/pytorch_adapter.bin", b""),
@@ -432,11 +422,8 @@ mod tests {
             ["two_layer", "two_layer", "one_layer", "one_layer", "linear_head", "houlsby", "per_layer", "bare"]
         );
         assert_eq!(found.plms.len(), 1);
-        let data: Vec<(&str, DataKind)> = found.data.iter().map(|data| (&*data.path, data.kind)).collect();
-        assert_eq!(
-            data,
-            [("data/cr/train.tsv", DataKind::Tsv), ("rows.JSONL", DataKind::Jsonl), ("rows.csv", DataKind::Csv)]
-        );
+        let data: Vec<&str> = found.data.iter().map(|data| &*data.path).collect();
+        assert_eq!(data, ["data/cr/train.tsv", "rows.JSONL", "rows.csv", "rows.tab", "rows.ndjson"]);
         let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
         assert_snapshot!(problems.join("\n"), @r#"
 lora/adapter_config.json: this adapter is LoRA; supported are bottleneck adapters of the kind seq_bn (pfeiffer)
@@ -462,6 +449,7 @@ hostile/peft/adapter_model.safetensors: belongs to an adapter that can not be us
 models/minilm/pytorch_model.bin: the same weights are read from model.safetensors
 models/minilm/vocab.txt: the tokenizer is read from tokenizer.json
 models/minilm/1_Pooling/config.json: not a kind of file that is read here
+rows.txt: not a kind of file that is read here
 README.md: documentation
 broken/tokenizer.json: belongs to a PLM that lacks a file
 "#);
@@ -518,6 +506,12 @@ broken/tokenizer.json: belongs to a PLM that lacks a file
         assert_eq!(found.adapters[0].path, "All.ZIP/two_layer_bin");
         assert_eq!(found.ignored.len(), 1);
         assert_snapshot!(found.problems[0], @"All.ZIP/inner.zip: a zip archive inside a zip archive is not opened");
+    }
+
+    #[test]
+    fn an_archive_without_files_is_told_of() {
+        let found = detect(vec![("empty.zip".to_owned(), archive::pack(&[]).unwrap())]);
+        assert_eq!((told(&found), found.ignored.len()), (vec!["empty.zip".to_owned()], 1));
     }
 
     #[test]
@@ -618,10 +612,19 @@ broken/tokenizer.json: belongs to a PLM that lacks a file
                 let file = file.index(files.len());
                 damage(&mut files[file].1, change);
             }
+            let mut given: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+            given.sort();
             let found = detect(files);
-            for problem in &found.problems {
-                prop_assert!(!problem.to_string().is_empty());
+            let mut told = told(&found);
+            // An archive is told of by what was in it, where it can be opened.
+            for archive in given.iter().filter(|path| is_zip(path)) {
+                let within = format!("{archive}/");
+                let inside = |path: &String| path == archive || path.starts_with(&within);
+                prop_assert!(told.iter().any(inside), "{archive} is not among {told:?}");
+                told.retain(|path| !inside(path));
             }
+            given.retain(|path| !is_zip(path));
+            prop_assert_eq!(told, given);
             for adapter in &found.adapters {
                 prop_assert!(super::super::check_finite(&adapter.params).is_ok());
             }

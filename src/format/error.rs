@@ -2,6 +2,7 @@
 //!
 //! The message names the culprit inside the file; which file it was stands in [`Problem`].
 
+use crate::tensors::head::MAX_LABELS;
 use std::fmt;
 
 /// Why bytes could not be read, or a thing not be written.
@@ -207,6 +208,14 @@ pub enum FormatError {
         /// The adapter's or head's kind.
         owner: String,
     },
+    /// Two tensors of one place.
+    #[error("tensors {first} and {second} are the same part of the adapter")]
+    SamePlace {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Two adapters in one file.
     #[error("the file holds tensors of several adapters: {names}; the configuration names {expected}")]
     SeveralNames {
@@ -260,6 +269,12 @@ pub enum FormatError {
     HeadKind {
         /// The kind.
         kind: String,
+    },
+    /// A head without labels, or with more than [`MAX_LABELS`].
+    #[error("this head has {found} labels; supported are 1 to {MAX_LABELS}")]
+    LabelCount {
+        /// How many.
+        found: usize,
     },
     /// Labels that are no numbering from 0.
     #[error("label2id numbers its labels {found}, expected each of 0 to {last} once")]

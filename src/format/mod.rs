@@ -16,10 +16,10 @@ pub mod safetensors;
 pub mod torch;
 
 pub use adapterhub::{
-    AdapterConfig, AdapterFile, AdapterForm, Architecture, Head, HeadConfig, PlmSignature, ReductionFactor, Weights,
-    write_adapterhub,
+    ADAPTER_FILES, AdapterConfig, AdapterFile, AdapterForm, Architecture, Head, HeadConfig, PlmSignature,
+    ReductionFactor, Weights, write_adapterhub,
 };
-pub use detect::{DataFile, DataKind, Found, Ignored, PlmFile, detect};
+pub use detect::{DataFile, Found, Ignored, PlmFile, detect};
 pub use error::{FormatError, Problem};
 
 use crate::tensors::TensorSet;

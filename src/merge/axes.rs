@@ -28,18 +28,6 @@ pub const NEURON_AXES: [NeuronAxis; 4] = [
     NeuronAxis { part: Part::UpBias, axis: None },
 ];
 
-/// The axes of `part`, by name: its shape is `[bottleneck, hidden]`, `[bottleneck]`, `[hidden, bottleneck]` or
-/// `[hidden]`.
-#[must_use]
-pub fn shape(part: Part, bottleneck: usize, hidden: usize) -> Vec<usize> {
-    match part {
-        Part::DownWeight => vec![bottleneck, hidden],
-        Part::DownBias => vec![bottleneck],
-        Part::UpWeight => vec![hidden, bottleneck],
-        Part::UpBias => vec![hidden],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +36,7 @@ mod tests {
     fn the_table_and_the_shapes_agree() {
         for (row, part) in NEURON_AXES.iter().zip(Part::ALL) {
             assert_eq!(row.part, part);
-            let shape = shape(part, 3, 7);
+            let shape = part.shape(3, 7);
             assert_eq!(row.axis.map(|(axis, _)| axis), shape.iter().position(|length| *length == 3));
         }
     }

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::axes::{NEURON_AXES, shape};
+use super::axes::NEURON_AXES;
 use super::error::MergeError;
 use crate::ot::TransportSolution;
 use crate::tensors::adapter::{Location, Part};
@@ -29,7 +29,7 @@ impl LocationParams {
     /// Zeros.
     #[must_use]
     pub fn zeros(bottleneck: usize, hidden: usize) -> Self {
-        let shapes = Part::ALL.map(|part| shape(part, bottleneck, hidden));
+        let shapes = Part::ALL.map(|part| part.shape(bottleneck, hidden));
         Self { parts: shapes.map(|shape| DMatrix::zeros(shape[0], shape.get(1).copied().unwrap_or(1))) }
     }
 
@@ -60,7 +60,7 @@ impl LocationParams {
                 let value = matrix[(index / matrix.ncols(), index % matrix.ncols())];
                 return Err(MergeError::Overflow { tensor, index, value });
             }
-            let shape = shape(part, self.bottleneck(), self.hidden());
+            let shape = part.shape(self.bottleneck(), self.hidden());
             // The matrix has the shape by construction.
             if let Ok(values) = Tensor::new(shape, values) {
                 params.insert(tensor, values);
@@ -194,7 +194,7 @@ pub(super) fn size(adapter: &str, params: &TensorSet, location: Location) -> Res
                 _ => "[bottleneck, hidden], both above 0,".to_owned(),
             }
         } else {
-            let expected = shape(part, size.0, size.1);
+            let expected = part.shape(size.0, size.1);
             if found == expected {
                 continue;
             }

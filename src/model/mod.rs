@@ -126,13 +126,15 @@ pub enum ModelError {
         /// The other, likewise.
         right: String,
     },
-    /// A token that the embedding table has no row for.
-    #[error("token id {id} is outside the vocabulary of {vocabulary}")]
-    Token {
-        /// The id.
-        id: u32,
+    /// A token, segment or position that its table of embeddings has no row for.
+    #[error("there is no row {row} in {table}, which has {rows}")]
+    NoRow {
+        /// As files call it, without a prefix.
+        table: &'static str,
+        /// The index, from 0.
+        row: u32,
         /// Rows of the table.
-        vocabulary: usize,
+        rows: usize,
     },
     /// A sequence longer than the position table.
     #[error("a sequence of {length} tokens is longer than the model's {max}")]

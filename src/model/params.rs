@@ -30,6 +30,17 @@ enum Layout {
     Table,
 }
 
+impl Layout {
+    /// The shape in files of a tensor that is `[_, input, output]` here.
+    fn shape(self, [_, input, output]: [usize; 3]) -> Vec<usize> {
+        match self {
+            Self::Matrix => vec![output, input],
+            Self::Vector => vec![output],
+            Self::Table => vec![input, output],
+        }
+    }
+}
+
 /// Whether the tensor called `name` is a table of embeddings, as Hugging Face names them.
 #[must_use]
 pub fn is_table(name: &str) -> bool {
@@ -86,15 +97,14 @@ impl RunParams {
         let mut runs = vec![TensorSet::new(); self.runs];
         for ((name, tensor), layout) in self.tensors.iter().zip(&self.layouts) {
             let [_, input, output] = tensor.dims();
+            let shape = layout.shape(tensor.dims());
             let values = read(tensor.clone()).await?;
             for (run, values) in runs.iter_mut().zip(values.chunks_exact((input * output).max(1))) {
-                let stored = match layout {
-                    Layout::Vector => Stored::new([output], values.to_vec()),
-                    Layout::Table => Stored::new([input, output], values.to_vec()),
-                    Layout::Matrix => Stored::new([input, output], values.to_vec())
-                        .and_then(|matrix| Stored::new([output, input], transposed(&matrix))),
+                let values = match layout {
+                    Layout::Matrix => transposed(&Stored::new([input, output], values.to_vec())?),
+                    Layout::Vector | Layout::Table => values.to_vec(),
                 };
-                run.insert(name.clone(), stored?);
+                run.insert(name.clone(), Stored::new(shape.clone(), values)?);
             }
         }
         Ok(runs)
@@ -156,8 +166,14 @@ impl RunParams {
     /// Whether files hold the tensor called `name` as a vector: a bias, a norm, gates.
     #[must_use]
     pub fn is_vector(&self, name: &str) -> bool {
-        let layout = self.tensors.get_index_of(name).and_then(|index| self.layouts.get(index));
-        layout == Some(&Layout::Vector)
+        self.shape(name).is_some_and(|shape| shape.len() == 1)
+    }
+
+    /// The shape of a run's tensor called `name`, as files hold it.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let (index, _, tensor) = self.tensors.get_full(name)?;
+        Some(self.layouts.get(index)?.shape(tensor.dims()))
     }
 
     /// `[runs, input, output]`, `[runs, 1, n]` or `[runs, rows, hidden]`.

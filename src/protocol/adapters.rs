@@ -3,6 +3,9 @@
 use super::{FileBytes, FileSource, Problem};
 use serde::{Deserialize, Serialize};
 
+/// Endings by which a file is a data set among others that were dropped, in lower case.
+pub const DATA_ENDINGS: [&str; 5] = ["tsv", "tab", "csv", "jsonl", "ndjson"];
+
 /// Take in whatever was dropped: adapters (folders, zips, loose files), data sets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Open {
@@ -34,13 +37,14 @@ pub struct UnmappedData {
     pub example: Vec<String>,
 }
 
-/// Take in a data file, by columns that the person has chosen.
+/// Take in a file as a data set, whatever its ending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenData {
     /// The file.
-    pub file: FileBytes,
-    /// Which of its columns is what.
-    pub columns: DataColumns,
+    pub file: FileSource,
+    /// Which of its columns is what, where the person has chosen; else they are called as they usually are, and it may
+    /// do without labels.
+    pub columns: Option<DataColumns>,
 }
 
 /// Which columns of a data file are what.

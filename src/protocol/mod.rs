@@ -332,7 +332,7 @@ commands! {
     Tokenize => Vec<Token>;
     /// Take in whatever was dropped: adapters, archives, data sets.
     Open => Opened;
-    /// Take in a data file, by columns that the person has chosen.
+    /// Take in a file as a data set.
     OpenData => DataCard;
     /// Rename an adapter or put it on a track.
     EditAdapter => AdapterCard;

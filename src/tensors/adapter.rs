@@ -53,6 +53,17 @@ impl Part {
             Part::UpBias => "up_proj.bias",
         }
     }
+
+    /// Its shape in an adapter of this width on hidden states of this width.
+    #[must_use]
+    pub fn shape(self, bottleneck: usize, hidden: usize) -> Vec<usize> {
+        match self {
+            Part::DownWeight => vec![bottleneck, hidden],
+            Part::DownBias => vec![bottleneck],
+            Part::UpWeight => vec![hidden, bottleneck],
+            Part::UpBias => vec![hidden],
+        }
+    }
 }
 
 impl Location {
@@ -95,6 +106,12 @@ impl fmt::Display for Location {
     }
 }
 
+/// A layer's number as names have it: without sign or leading zeros, so that no two names are of one layer.
+#[must_use]
+pub fn layer_number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|layer: &usize| layer.to_string() == text)
+}
+
 /// A text that names no location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a location such as layer.3.output")]
@@ -111,7 +128,7 @@ impl FromStr for Location {
                 "output" => Site::Output,
                 _ => return None,
             };
-            Some(Self { layer: layer.parse().ok()?, site })
+            Some(Self { layer: layer_number(layer)?, site })
         };
         parse().ok_or_else(|| LocationError(text.to_owned()))
     }
@@ -129,7 +146,9 @@ mod tests {
                 assert_eq!(Location::parse_param(&location.param(part)), Some((location, part)));
             }
         }
-        assert_eq!(Location::parse_param("layer.x.output.down_proj.weight"), None);
+        for layer in ["x", "01", "+1", ""] {
+            assert_eq!(Location::parse_param(&format!("layer.{layer}.output.down_proj.weight")), None, "{layer}");
+        }
         assert_eq!(Location::parse_param("layer.1.output.gate.weight"), None);
     }
 }

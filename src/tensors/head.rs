@@ -1,5 +1,8 @@
 //! The names of a classification head's parameters, whatever file they came from; a head of one layer has the last two.
 
+/// Most labels of a head, and so of what it learns from: a confusion matrix has a count for every pair of them.
+pub const MAX_LABELS: usize = 1000;
+
 /// Weight of the first of two layers, `[hidden, hidden]`.
 pub const DENSE_WEIGHT: &str = "head.dense.weight";
 /// Its bias, `[hidden]`.

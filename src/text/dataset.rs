@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::problem::{DataError, Problem};
 use super::table::{self, DataFormat};
+use crate::tensors::head::MAX_LABELS;
 
 /// Rows and the labels that occur in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Dataset {
     /// The class id of every row, none where it has no label.
     #[must_use]
     pub fn label_ids(&self) -> Vec<Option<u32>> {
-        let ids = ids(&self.labels);
+        let ids = class_ids(&self.labels);
         self.rows.iter().map(|row| ids.get(row.label.as_deref()?).copied()).collect()
     }
 
@@ -124,7 +125,7 @@ impl Dataset {
     /// # Errors
     /// When a row's label is not among them.
     pub fn label_ids_among(&self, labels: &[String]) -> Result<Vec<Option<u32>>, DataError> {
-        let ids = ids(labels);
+        let ids = class_ids(labels);
         let id = |row: &Example| match &row.label {
             None => Ok(None),
             Some(label) => ids.get(label.as_str()).copied().map(Some).ok_or_else(|| {
@@ -135,11 +136,11 @@ impl Dataset {
         self.rows.iter().map(id).collect()
     }
 
-    /// Whether a classifier can be trained on it: every row has a label, there are two labels or more, and none occurs
-    /// once only, which is a slip of the pen or another column than the labels'.
+    /// Whether a classifier can be trained on it: every row has a label, there are from two labels to [`MAX_LABELS`], and
+    /// none occurs once only, which is a slip of the pen or another column than the labels'.
     ///
     /// # Errors
-    /// When one of these does not hold; the error names the line.
+    /// When one of these does not hold; the error names the line, or how many labels there are.
     pub fn check_labels(&self) -> Result<(), DataError> {
         self.check_any_label()?;
         if let Some(row) = self.rows.iter().find(|row| row.label.is_none()) {
@@ -147,6 +148,10 @@ impl Dataset {
         }
         if let [label] = self.labels.as_slice() {
             return Err(self.error(Problem::OneLabel { label: label.clone() }));
+        }
+        if self.labels.len() > MAX_LABELS {
+            let (rows, labels) = (self.rows.len(), self.labels.len());
+            return Err(self.error(Problem::TooManyLabels { rows, labels }));
         }
         let lonely = self.labels.iter().zip(self.counts()).find(|&(_, count)| count == 1);
         match lonely.and_then(|(label, _)| self.rows.iter().find(|row| row.label.as_ref() == Some(label))) {
@@ -248,7 +253,9 @@ fn sort_numbers(labels: &mut [String]) {
     }
 }
 
-fn ids(labels: &[String]) -> HashMap<&str, u32> {
+/// The class id of each of `labels`, which is its place among them.
+#[must_use]
+pub fn class_ids(labels: &[String]) -> HashMap<&str, u32> {
     labels.iter().map(String::as_str).zip(0..).collect()
 }
 
@@ -397,6 +404,11 @@ mod tests {
         insta::assert_snapshot!(error("label\ttext1\na\tx\n \ty\n"), @"a.tsv: line 3 has no label");
         insta::assert_snapshot!(error("label\ttext1\na\tx\na\ty\n"), @r#"a.tsv: every row has the label "a": a classifier needs two or more"#);
         insta::assert_snapshot!(error("label\ttext1\na\tx\na\ty\nab\tz\n"), @r#"a.tsv: label "ab" occurs once, on line 4: correct it, leave the row out, or add examples"#);
+
+        let twice_each = |labels: usize| (0..2 * labels).map(|row| format!("{}\tx\n", row / 2)).collect::<String>();
+        let of_ids = |labels: usize| format!("label\ttext1\n{}", twice_each(labels));
+        assert_eq!(check(&of_ids(MAX_LABELS)), Ok(()));
+        insta::assert_snapshot!(error(&of_ids(MAX_LABELS + 1)), @"a.tsv: its 2002 rows have 1001 different labels, the limit is 1000: is that the labels' column?");
 
         let sorted = parse("a.tsv", "label\ttext1\na\tx\na\ty\nb\tx\nb\ty\n").unwrap();
         assert_eq!((sorted.first(2).labels.as_slice(), sorted.first(2).rows.len()), (&["a".to_owned()][..], 2));

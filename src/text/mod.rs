@@ -11,7 +11,7 @@ mod table;
 pub mod tokenizer;
 
 pub use batch::{Batch, BatchError, EncodedRow, Fill, Order, Shape};
-pub use dataset::{Column, Columns, Dataset, Example};
+pub use dataset::{Column, Columns, Dataset, Example, class_ids};
 pub use episode::{Episode, EpisodeError, judges};
 pub use problem::{DataError, Problem};
 pub use table::{DataFormat, MAX_BYTES, MAX_FIELD_BYTES, MAX_ROWS};

@@ -1,6 +1,7 @@
 //! What can be wrong with a data set: one variant a cause, with the line and both sides of what disagrees.
 
 use super::table::{MAX_BYTES, MAX_FIELD_BYTES, MAX_ROWS};
+use crate::tensors::head::MAX_LABELS;
 
 /// What is wrong with a data set, and with which.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +122,14 @@ pub enum Problem {
     OneLabel {
         /// The label.
         label: String,
+    },
+    /// More than [`MAX_LABELS`]: another column than the labels'.
+    #[error("its {rows} rows have {labels} different labels, the limit is {MAX_LABELS}: is that the labels' column?")]
+    TooManyLabels {
+        /// Its rows.
+        rows: usize,
+        /// Different labels among them.
+        labels: usize,
     },
     /// A label that a single row has: a slip, or another column than the labels'.
     #[error("label {label:?} occurs once, on line {line}: correct it, leave the row out, or add examples")]

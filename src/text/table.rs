@@ -30,20 +30,25 @@ pub enum DataFormat {
 }
 
 impl DataFormat {
+    /// The endings that a data file's name may have, in lower case, and the format that each says.
+    pub const ENDINGS: [(&'static str, Self); 5] =
+        [("tsv", Self::Tsv), ("tab", Self::Tsv), ("csv", Self::Csv), ("jsonl", Self::Jsonl), ("ndjson", Self::Jsonl)];
+
+    /// The format of a file by its name's ending, in either case; none where that is not a data file's.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        let (_, ending) = name.rsplit_once('.')?;
+        Self::ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, format)| *format)
+    }
+
     /// The format of a file by its name's ending, or by how the text begins where that says nothing, as for pasted text.
     #[must_use]
     pub fn of(name: &str, text: &str) -> Self {
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        match ending.as_deref() {
-            Some("tsv" | "tab") => Self::Tsv,
-            Some("csv") => Self::Csv,
-            Some("jsonl" | "ndjson") => Self::Jsonl,
-            _ => match text.lines().find(|line| !line.trim().is_empty()) {
-                Some(line) if line.trim_start().starts_with('{') => Self::Jsonl,
-                Some(line) if line.contains('\t') => Self::Tsv,
-                _ => Self::Csv,
-            },
-        }
+        Self::by_name(name).unwrap_or_else(|| match text.lines().find(|line| !line.trim().is_empty()) {
+            Some(line) if line.trim_start().starts_with('{') => Self::Jsonl,
+            Some(line) if line.contains('\t') => Self::Tsv,
+            _ => Self::Csv,
+        })
     }
 }
 

@@ -98,6 +98,16 @@ pub enum TokenizerError {
         /// Rows of the embedding table.
         rows: usize,
     },
+    /// The tokenizer belongs to a model that tells more segments apart.
+    #[error(
+        "the tokenizer gives a pair of texts segments up to {segment}, the model's table of segments has {rows} rows"
+    )]
+    Segments {
+        /// The highest, from 0.
+        segment: u32,
+        /// Rows of the table of segments.
+        rows: usize,
+    },
     /// The library failed on a text.
     #[error("a text can't be tokenized: {0}")]
     Text(String),
@@ -167,6 +177,21 @@ impl Tokenizer {
         let padding = std::iter::once((self.pad_id, self.spell(self.pad_id)));
         match known.chain(special).chain(padding).max() {
             Some((id, token)) if id as usize >= rows => Err(TokenizerError::Vocabulary { id, token, rows }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether every segment that this tokenizer gives a pair of texts is a row of a table of `rows` segments.
+    ///
+    /// # Errors
+    /// When the highest is beyond the table.
+    pub fn check_segments(&self, rows: usize) -> Result<(), TokenizerError> {
+        // Texts of one token, whatever the vocabulary makes tokens of.
+        let token = || tokenizers::Token::new(self.pad_id, String::new(), (0, 0));
+        let text = || tokenizers::Encoding::from_tokens(vec![token()], 0);
+        let (pair, _) = self.assemble(text(), Some(text()))?;
+        match pair.get_type_ids().iter().max() {
+            Some(&segment) if segment as usize >= rows => Err(TokenizerError::Segments { segment, rows }),
             _ => Ok(()),
         }
     }
@@ -327,6 +352,8 @@ mod tests {
         assert!(wordpiece(128).check_vocabulary(size).is_ok());
         assert!(wordpiece(128).check_vocabulary(size - 1).is_err());
         let mut file: Value = serde_json::from_slice(WORDPIECE).unwrap();
+        assert!(wordpiece(128).check_segments(2).is_ok() && bytelevel.check_segments(1).is_ok());
+        insta::assert_snapshot!(wordpiece(128).check_segments(1).unwrap_err(), @"the tokenizer gives a pair of texts segments up to 1, the model's table of segments has 1 rows");
         file["post_processor"]["special_tokens"]["[SEP]"]["ids"] = json!([9999]);
         let odd = Tokenizer::from_bytes(file.to_string().as_bytes(), 128).unwrap();
         insta::assert_snapshot!(odd.check_vocabulary(size).unwrap_err(), @r##"the tokenizer gives id 9999 to "#9999", the model's embedding table has 410 rows"##);

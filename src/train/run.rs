@@ -63,17 +63,11 @@ impl FewShotRun {
         let FewShotRuns { lanes, trainer, device, under_way, .. } = &mut self.0;
         *under_way = None;
         let Some(lane) = lanes.first_mut() else { return Ok(()) };
-        // A file may hold the tensors in another order.
-        let mut params = TensorSet::new();
-        for (name, own) in trainer.params.iter() {
-            let tensor = snapshot.params.get(name);
-            let tensor = tensor.ok_or_else(|| TrainError::Checkpoint(format!("it has no tensor {name}")))?;
-            if tensor.len() != own.shape().num_elements() {
-                let (found, wanted) = (tensor.len(), own.shape().num_elements());
-                return Err(TrainError::Checkpoint(format!("its {name} has {found} values, not {wanted}")));
-            }
-            params.insert(name, tensor.clone());
-        }
+        let params = alike(&snapshot.params, &trainer.params)?;
+        let best = match snapshot.best {
+            Some(best) => Some(Best { params: alike(&best.params, &trainer.params)?, ..best }),
+            None => None,
+        };
         let stacked = RunParams::stack(&[&params], device)?;
         let trained = lane.settings.trained;
         trainer.params =
@@ -88,7 +82,7 @@ impl FewShotRun {
             let count = trainer.optimizer.parameters();
             return Err(TrainError::Checkpoint(format!("its moments are not of {count} parameters")));
         }
-        lane.restore(snapshot.best, snapshot.curve)
+        lane.restore(best, snapshot.curve)
     }
 
     /// What [`Self::restore`] takes.
@@ -163,4 +157,21 @@ impl FewShotRun {
         }
         Ok(points.last().map(|(_, point)| *point))
     }
+}
+
+/// The tensors of `found` that are called as those of `own`, in their order, for a file may have another.
+///
+/// # Errors
+/// When one is missing or has another shape.
+fn alike(found: &TensorSet, own: &RunParams) -> Result<TensorSet, TrainError> {
+    let mut params = TensorSet::new();
+    for (name, _) in own.iter() {
+        let tensor = found.get(name).ok_or_else(|| TrainError::Checkpoint(format!("it has no tensor {name}")))?;
+        let (shape, wanted) = (tensor.shape(), own.shape(name).unwrap_or_default());
+        if shape != wanted {
+            return Err(TrainError::Checkpoint(format!("its {name} has shape {shape:?}, not {wanted:?}")));
+        }
+        params.insert(name, tensor.clone());
+    }
+    Ok(params)
 }

@@ -2,7 +2,7 @@
 //!
 //! Only whole files are put into the cache, so a cancelled download leaves nothing half-written.
 
-use crate::engine::Observer;
+use crate::engine::{ADAPTER_FILES, Observer};
 use crate::protocol::{Failure, FailureKind, FileBytes, FileSource, PLM_FILES, Phase, Progress};
 use js_sys::{Reflect, Uint8Array};
 use serde::Deserialize;
@@ -18,16 +18,6 @@ const KEEP_FROM: usize = 1 << 20;
 
 /// No file of a small model is larger; a server may claim anything.
 const LARGEST: f64 = (2u64 << 30) as f64;
-
-/// What is worth fetching of a repository on the Hub, beside the files of a model.
-const ADAPTER_FILES: [&str; 6] = [
-    "adapter_config.json",
-    "pytorch_adapter.bin",
-    "adapter.safetensors",
-    "head_config.json",
-    "pytorch_model_head.bin",
-    "model_head.safetensors",
-];
 
 struct Opened {
     path: String,
@@ -254,6 +244,7 @@ async fn repository(id: &str, revision: &str, stop: Option<&AbortSignal>) -> Res
     let repository: Repository =
         serde_json::from_str(&text).map_err(|error| network(&url, &format!("not what the Hub answers: {error}")))?;
     let sha = repository.sha;
+    // Nothing else of a repository is worth fetching.
     let known = [PLM_FILES.as_slice(), &ADAPTER_FILES].concat();
     let wanted = |file: &String| known.contains(&file.as_str());
     let files: Vec<_> = repository.siblings.into_iter().map(|sibling| sibling.rfilename).filter(wanted).collect();

@@ -2,7 +2,9 @@
 
 use super::{fetch, post, scope};
 use crate::engine::{Cancelled, Engine, Observer, Ready};
-use crate::protocol::{Checkpoint, Command, Failure, JobId, Message, Outcome, Phase, Progress, Request};
+use crate::protocol::{
+    Checkpoint, Command, Failure, FailureKind, FileSource, JobId, Message, OpenData, Outcome, Phase, Progress, Request,
+};
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
@@ -96,6 +98,15 @@ async fn run(
         Command::Open(mut open) => {
             open.files = fetch::all(open.files, stop, observer).await?;
             Command::Open(open)
+        }
+        Command::OpenData(OpenData { file, columns }) => {
+            match <[FileSource; 1]>::try_from(fetch::all(vec![file], stop, observer).await?) {
+                Ok([file]) => Command::OpenData(OpenData { file, columns }),
+                Err(files) => {
+                    let message = format!("a data set is one file, not {}", files.len());
+                    return Err(Failure { kind: FailureKind::Input, message });
+                }
+            }
         }
         Command::Pack(mut pack) => {
             pack.files = fetch::all(pack.files, stop, observer).await?;

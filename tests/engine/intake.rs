@@ -1,7 +1,7 @@
 //! What is told of files that are taken in.
 
 use super::*;
-use mera_lab::format::archive;
+use mera_lab::format::{archive, safetensors};
 
 #[test]
 fn data_under_other_columns_is_asked_about() {
@@ -19,7 +19,7 @@ fn data_under_other_columns_is_asked_about() {
     assert_eq!((opened.data.len(), opened.unmapped.len()), (0, 1));
 
     let columns = |label: &str, text1: &str| DataColumns { label: label.into(), text1: text1.into(), text2: None };
-    let open = |columns| OpenData { file: file.clone(), columns };
+    let open = |columns| OpenData { file: FileSource::Bytes(file.clone()), columns: Some(columns) };
     let card = ask(&mut engine, open(columns("class", "sentence"))).unwrap();
     assert_eq!((card.name.as_str(), card.rows, card.pairs), ("other", 4, false));
     assert_eq!(card.labels, [("bad".to_owned(), 2), ("good".to_owned(), 2)]);
@@ -27,6 +27,35 @@ fn data_under_other_columns_is_asked_about() {
     insta::assert_snapshot!(error, @r#"own/other.tsv: there is no column "text"; the columns found are "id", "class", "sentence""#);
     let error = ask(&mut engine, open(columns("id", "sentence"))).unwrap_err();
     insta::assert_snapshot!(error, @r#"own/other.tsv: label "1" occurs once, on line 2: correct it, leave the row out, or add examples"#);
+}
+
+#[test]
+fn data_sets_are_known_by_their_ending_or_by_being_named() {
+    assert_eq!(DATA_ENDINGS, mera_lab::text::DataFormat::ENDINGS.map(|(ending, _)| ending));
+    let mut engine = Engine::new(NoGpu);
+    let file = |ending: &str, text: &str| {
+        FileSource::Bytes(FileBytes { path: format!("cr/train.{ending}"), bytes: text.as_bytes().to_vec() })
+    };
+    let table = |between: &str| format!("label{between}text1\n0{between}Broken.\n1{between}Fine.\n");
+    let lines = "{\"label\": 0, \"text1\": \"Broken.\"}\n{\"label\": 1, \"text1\": \"Fine.\"}\n";
+    for ending in DATA_ENDINGS {
+        let text = match ending {
+            "tsv" | "tab" => table("\t"),
+            "csv" => table(","),
+            _ => lines.to_owned(),
+        };
+        let opened = ask(&mut engine, Open { files: vec![file(ending, &text)] }).unwrap();
+        assert_eq!((opened.data.len(), opened.problems), (1, vec![]), "{ending}");
+    }
+    // Among others a text file may be anything; one that is named as data is read as such.
+    let text = file("txt", &table("\t"));
+    assert_eq!(ask(&mut engine, Open { files: vec![text.clone()] }).unwrap().data, []);
+    let card = ask(&mut engine, OpenData { file: text, columns: None }).unwrap();
+    assert_eq!((card.rows, card.labels), (2, vec![("0".to_owned(), 1), ("1".to_owned(), 1)]));
+    let error = ask(&mut engine, OpenData { file: file("txt", "words"), columns: None }).unwrap_err();
+    insta::assert_snapshot!(error, @r#"cr/train.txt: there is no column "text1"; the columns found are "words""#);
+    let url = FileSource::Url { path: "a.tsv".into(), url: "samples/a.tsv".into() };
+    insta::assert_snapshot!(ask(&mut engine, OpenData { file: url, columns: None }).unwrap_err(), @"samples/a.tsv has not been fetched");
 }
 
 #[test]
@@ -124,8 +153,29 @@ fn names_in_files_stay_in_their_line() {
     assert!(problems[1].1.ends_with("zzzend\", \"label\""), "{problems:?}");
     // So it is where a command fails.
     let columns = DataColumns { label: "label".into(), text1: evil, text2: Some("text2".into()) };
-    let failure = Failure::from(ask(&mut engine, OpenData { file: data, columns }).unwrap_err());
+    let open = OpenData { file: FileSource::Bytes(data), columns: Some(columns) };
+    let failure = Failure::from(ask(&mut engine, open).unwrap_err());
     assert!(is_line(&failure.message) && failure.message.starts_with("a\u{fffd}b/rows.tsv: "), "{failure}");
+}
+
+#[test]
+fn a_plm_that_can_not_take_a_pair_is_told() {
+    let mut engine = Engine::new(NoGpu);
+    let read = |name: &str| std::fs::read(fixture(&format!("model/tiny/{name}"))).unwrap();
+    let source = |name: &str, bytes| FileSource::Bytes(FileBytes { path: name.into(), bytes });
+    let config = String::from_utf8(read("config.json")).unwrap();
+    let one = config.replace(r#""type_vocab_size": 2"#, r#""type_vocab_size": 1"#);
+    assert_ne!(one, config);
+    let mut weights = safetensors::read(&read("model.safetensors")).unwrap();
+    let table = weights.names().find(|name| name.ends_with("token_type_embeddings.weight")).unwrap().to_owned();
+    weights.insert(&table, Tensor::new([1, 32], weights.get(&table).unwrap().values()[..32].to_vec()).unwrap());
+    let files = vec![
+        source("config.json", one.into()),
+        source("tokenizer.json", read("tokenizer.json")),
+        source("model.safetensors", safetensors::write(&weights).unwrap()),
+    ];
+    let error = ask(&mut engine, OpenPlm { name: "tiny".into(), files }).unwrap_err();
+    insta::assert_snapshot!(error, @"the tokenizer gives a pair of texts segments up to 1, the model's table of segments has 1 rows");
 }
 
 #[test]

@@ -129,10 +129,9 @@ fn a_run_that_diverges_after_an_epoch_ends_with_its_best() {
     let whole = watched(&mut engine, asked.clone(), &mut observer).unwrap();
     // In the middle of the second epoch; the first has been judged.
     let checkpoint = observer.checkpoints.iter().find(|checkpoint| checkpoint.step == 3).unwrap();
-    let mut files = archive::unpack("checkpoint", &checkpoint.bytes, archive::Limits::default()).unwrap().files;
-    let (_, bytes) = files.iter_mut().find(|(path, _)| path.ends_with("params.safetensors")).unwrap();
-    *bytes = safetensors::write(&scaled(&safetensors::read(bytes).unwrap(), 1e30)).unwrap();
-    let broken = Checkpoint { bytes: archive::pack(&files).unwrap(), ..checkpoint.clone() };
+    let broken = changed(checkpoint, "params.safetensors", |bytes| {
+        safetensors::write(&scaled(&safetensors::read(bytes).unwrap(), 1e30)).unwrap()
+    });
     let mut observer = Standing::default();
     let report = watched(&mut engine, from(&broken, &asked), &mut observer).unwrap();
     assert_eq!((report.status, report.best_epoch), (RunStatus::Diverged, 1));
@@ -140,6 +139,34 @@ fn a_run_that_diverges_after_an_epoch_ends_with_its_best() {
     assert_eq!(report.dev, whole.curve[1].dev);
     assert!(report.test.unwrap().loss.is_finite());
     assert_eq!(observer.checkpoints, [], "there is nothing to go on from");
+}
+
+#[test]
+fn a_broken_checkpoint_is_told_as_one() {
+    let (mut engine, adapters, data) = loaded();
+    let asked = train(&data, RunStart::Adapter(adapters[0].id));
+    let mut observer = Standing::default();
+    watched(&mut engine, asked.clone(), &mut observer).unwrap();
+    let whole = &observer.checkpoints[0];
+    let mut error = |broken| ask(&mut engine, from(&broken, &asked)).unwrap_err();
+    insta::assert_snapshot!(error(Checkpoint { bytes: b"PK".to_vec(), ..whole.clone() }), @"the checkpoint can't be read: the zip archive is damaged: its directory is missing, so it is cut short or no zip");
+    insta::assert_snapshot!(error(changed(whole, "state.json", |_| b"{}".to_vec())), @"the checkpoint can't be read: state.json: missing field `seconds` at line 1 column 2");
+    insta::assert_snapshot!(error(changed(whole, "moments.safetensors", |_| b"half".to_vec())), @"the checkpoint can't be read: moments.safetensors: the file is cut short: its safetensors header claims 8 bytes, the file has 4");
+    // As many values in another shape.
+    let transposed = |bytes: &[u8]| {
+        let mut tensors = safetensors::read(bytes).unwrap();
+        let weight = tensors.get("head.out_proj.weight").unwrap();
+        let [labels, hidden] = weight.shape() else { unreachable!() };
+        let weight = Tensor::new([*hidden, *labels], weight.values().to_vec()).unwrap();
+        tensors.insert("head.out_proj.weight", weight);
+        safetensors::write(&tensors).unwrap()
+    };
+    let told =
+        ["params.safetensors", "best.safetensors"].map(|part| error(changed(whole, part, transposed)).to_string());
+    insta::assert_snapshot!(told[0], @"the checkpoint does not belong to this run: its head.out_proj.weight has shape [32, 3], not [3, 32]");
+    assert_eq!(told[1], told[0]);
+    let none = |_: &[u8]| safetensors::write(&TensorSet::new()).unwrap();
+    insta::assert_snapshot!(error(changed(whole, "params.safetensors", none)), @"the checkpoint does not belong to this run: it has no tensor layer.0.output.down_proj.weight");
 }
 
 #[test]
@@ -157,6 +184,14 @@ fn rows_without_a_label_are_neither_right_nor_wrong() {
     assert_eq!((report.predictions.len(), labelled), (6, 4));
     assert_eq!(report.test.unwrap().accuracy, (4 - wrong) as f32 / 4.0);
     assert!(report.predictions[..wrong].iter().all(TestPrediction::is_wrong));
+}
+
+/// The checkpoint with one of its files changed.
+fn changed(checkpoint: &Checkpoint, part: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Checkpoint {
+    let mut files = archive::unpack("checkpoint", &checkpoint.bytes, archive::Limits::default()).unwrap().files;
+    let (_, bytes) = files.iter_mut().find(|(path, _)| path.ends_with(part)).unwrap();
+    *bytes = change(bytes);
+    Checkpoint { bytes: archive::pack(&files).unwrap(), ..checkpoint.clone() }
 }
 
 fn scaled(params: &TensorSet, by: f32) -> TensorSet {

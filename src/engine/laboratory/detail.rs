@@ -4,6 +4,7 @@ use crate::engine::data::PreparedEpisode;
 use crate::engine::{Engine, EngineError};
 use crate::protocol::{AttentionExample, FusionAttention, Matrix, RunDetail, Token};
 use crate::tensors::TensorSet;
+use crate::tensors::head::MAX_LABELS;
 use crate::text::{Batch, Fill, Shape};
 use crate::train::metrics::argmax;
 use crate::train::{Answer, Architecture, Body, LabelledInput, RunSettings, TrainError, Trainer};
@@ -13,6 +14,9 @@ const ROWS: usize = 16;
 
 /// Of those, how many are shown token by token.
 const EXAMPLES: usize = 4;
+
+// A class goes to the page as a `u16`, and so does their number, which stands for none.
+const _: () = assert!(MAX_LABELS <= u16::MAX as usize);
 
 impl PreparedEpisode {
     /// Labels and truth, with nothing done yet.

@@ -7,11 +7,11 @@ use crate::tensors::adapter::{Location, Part};
 use crate::tensors::{Tensor, TensorSet};
 use std::collections::BTreeMap;
 
-/// Tensors by place.
-pub(super) type Placed = BTreeMap<(Location, Part), Tensor>;
+/// Tensors by place, each with its name in the file.
+pub(super) type Placed = BTreeMap<(Location, Part), (String, Tensor)>;
 
 /// Exactly the tensors that the form asks for, of the right shapes, finite, in the order of data flow; and the width
-/// at each place.
+/// at each place. One that is missing is called what `file_name` says.
 pub(super) fn check(
     form: &AdapterForm,
     factor: &ReductionFactor,
@@ -21,8 +21,8 @@ pub(super) fn check(
 ) -> Result<(TensorSet, BTreeMap<Location, usize>), FormatError> {
     let sites = form.architecture.sites();
     let foreign = |location: &Location| !sites.contains(&location.site) || form.leave_out.contains(&location.layer);
-    if let Some(((location, part), _)) = placed.iter().find(|((location, _), _)| foreign(location)) {
-        return Err(FormatError::UnknownTensor { tensor: file_name(*location, *part), owner: owner(form) });
+    if let Some((_, (tensor, _))) = placed.iter().find(|((location, _), _)| foreign(location)) {
+        return Err(FormatError::UnknownTensor { tensor: tensor.clone(), owner: owner(form) });
     }
     let last = placed.keys().map(|(location, _)| location.layer).max().unwrap_or(0);
     let mut params = TensorSet::new();
@@ -34,17 +34,10 @@ pub(super) fn check(
         for &site in sites {
             let location = Location { layer, site };
             for part in Part::ALL {
-                let name = file_name(location, part);
-                let Some(tensor) = placed.remove(&(location, part)) else {
-                    return Err(FormatError::MissingTensor { tensor: name });
+                let Some((name, tensor)) = placed.remove(&(location, part)) else {
+                    return Err(FormatError::MissingTensor { tensor: file_name(location, part) });
                 };
-                let shape = match part {
-                    Part::DownWeight => vec![bottleneck, hidden_size],
-                    Part::DownBias => vec![bottleneck],
-                    Part::UpWeight => vec![hidden_size, bottleneck],
-                    Part::UpBias => vec![hidden_size],
-                };
-                expect_shape(&name, &tensor, &shape, &reason)?;
+                expect_shape(&name, &tensor, &part.shape(bottleneck, hidden_size), &reason)?;
                 params.insert(location.param(part), tensor);
             }
             bottlenecks.insert(location, bottleneck);

@@ -8,6 +8,7 @@ use super::super::FormatError;
 use super::PlmSignature;
 use super::check::expect_shape;
 use super::fields::{self, Object};
+use crate::tensors::head::MAX_LABELS;
 pub use crate::tensors::head::{DENSE_BIAS, DENSE_WEIGHT, OUT_BIAS, OUT_WEIGHT};
 use crate::tensors::{Tensor, TensorSet};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 /// What a head computes, apart from its weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadConfig {
-    /// Outputs; 1 is regression.
+    /// Outputs, 1 to [`MAX_LABELS`]; 1 is regression.
     pub num_labels: usize,
     /// 1, or 2 with a hidden layer as wide as the PLM.
     pub layers: usize,
@@ -87,12 +88,13 @@ impl Head {
     /// A head made here.
     ///
     /// # Errors
-    /// [`FormatError::HeadKind`], [`FormatError::Labels`], [`FormatError::MissingTensor`],
+    /// [`FormatError::HeadKind`], [`FormatError::LabelCount`], [`FormatError::Labels`], [`FormatError::MissingTensor`],
     /// [`FormatError::UnknownTensor`], [`FormatError::Shape`], [`FormatError::NotFinite`].
     pub fn new(config: HeadConfig, hidden_size: usize, params: TensorSet) -> Result<Self, FormatError> {
         if !(1..=2).contains(&config.layers) {
             return Err(FormatError::HeadKind { kind: format!("of {} layers", config.layers) });
         }
+        check_label_count(config.num_labels)?;
         if config.labels.len() != config.num_labels {
             let found = format!("{} of {}", config.labels.len(), config.num_labels);
             return Err(FormatError::Labels { found, last: config.num_labels.saturating_sub(1) });
@@ -161,6 +163,7 @@ impl HeadReader {
         }
         let number = |field, default| fields::present(settings, field).map_or(Ok(default), |v| fields::count(v, field));
         let num_labels = number("config.num_labels", 2)?;
+        check_label_count(num_labels)?;
         let layers = number("config.layers", 2)?;
         if !(1..=2).contains(&layers) {
             return kind(format!("of {layers} layers"));
@@ -258,11 +261,15 @@ fn check(
     Ok(checked)
 }
 
+fn check_label_count(found: usize) -> Result<(), FormatError> {
+    if (1..=MAX_LABELS).contains(&found) { Ok(()) } else { Err(FormatError::LabelCount { found }) }
+}
+
 /// The labels in the order of their numbers; `LABEL_0`, … where the file names none.
 fn labels(settings: &Object, num_labels: usize) -> Result<Vec<String>, FormatError> {
     const FIELD: &str = "config.label2id";
     let Some(value) = fields::present(settings, FIELD) else {
-        return Ok((0..num_labels.min(MAX_UNNAMED)).map(|id| format!("LABEL_{id}")).collect());
+        return Ok((0..num_labels).map(|id| format!("LABEL_{id}")).collect());
     };
     let object = value.as_object().ok_or_else(|| fields::wrong(FIELD, "an object of numbers", value))?;
     let mut numbered = object
@@ -281,6 +288,3 @@ fn labels(settings: &Object, num_labels: usize) -> Result<Vec<String>, FormatErr
     }
     Ok(numbered.into_iter().map(|(_, label)| label).collect())
 }
-
-/// Most labels that get a name made up.
-const MAX_UNNAMED: usize = 1 << 16;

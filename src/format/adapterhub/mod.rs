@@ -38,17 +38,12 @@ pub const HEAD_PICKLE: &str = "pytorch_model_head.bin";
 /// The head's weights in safetensors.
 pub const HEAD_SAFETENSORS: &str = "model_head.safetensors";
 
-/// Files that belong to an adapter; the last two are peft's.
-pub(super) const FILES: [&str; 8] = [
-    ADAPTER_CONFIG,
-    ADAPTER_SAFETENSORS,
-    ADAPTER_PICKLE,
-    HEAD_CONFIG,
-    HEAD_SAFETENSORS,
-    HEAD_PICKLE,
-    "adapter_model.safetensors",
-    "adapter_model.bin",
-];
+/// All files of an adapter.
+pub const ADAPTER_FILES: [&str; 6] =
+    [ADAPTER_CONFIG, ADAPTER_SAFETENSORS, ADAPTER_PICKLE, HEAD_CONFIG, HEAD_SAFETENSORS, HEAD_PICKLE];
+
+/// The weights of peft's adapters, beside a configuration of the same name as an adapter's.
+pub(super) const PEFT_FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// Files of an AdapterFusion layer.
 pub(super) const FUSION_FILES: [&str; 3] =
@@ -154,7 +149,7 @@ impl AdapterFile {
         });
         let reduction_factor = ReductionFactor::of(plm.hidden_size, &widths.collect())?;
         let placed = params.into_iter().map(|(name, tensor)| match Location::parse_param(&name) {
-            Some((location, part)) => Ok(((location, part), tensor)),
+            Some(at) => Ok((at, (name, tensor))),
             None => Err(FormatError::UnknownTensor { tensor: name, owner: owner(&form) }),
         });
         let placed = placed.collect::<Result<_, _>>()?;

@@ -2,9 +2,10 @@
 //!
 //! `{root}encoder.layer.{i}.{site}{adapter}.{part}`, for example
 //! `bert.encoder.layer.3.output.adapters.sst2.adapter_down.0.weight`; the root is absent where the adapter was saved
-//! from the bare encoder. A new family is a row of [`FAMILIES`], a renamed module a row of [`SITES`].
+//! from the bare encoder. A new family is a row of [`FAMILIES`], a renamed module a row of [`SITES`], which has the names
+//! of versions before `adapters` too (`legacy_weights_mapping`, loading.py).
 
-use crate::tensors::adapter::{Location, Part, Site};
+use crate::tensors::adapter::{Location, Part, Site, layer_number};
 
 /// A family of PLMs whose adapters bear the names of BERT's modules.
 #[derive(Debug)]
@@ -27,8 +28,16 @@ pub(super) const FAMILIES: [Family; 4] = [
 /// The stack of layers, after the root.
 const LAYERS: &str = "encoder.layer.";
 
-/// Modules that hold adapters. Both begin with different letters, so the order does not matter.
-const SITES: [(&str, Site); 2] = [("attention.output.adapters.", Site::Attention), ("output.adapters.", Site::Output)];
+/// Modules that hold adapters. All are read, and the first of a site is written: none begins as another does.
+const SITES: [(&str, Site); 6] = [
+    ("attention.output.adapters.", Site::Attention),
+    ("output.adapters.", Site::Output),
+    // Adapters for a task and for a language stood apart once.
+    ("attention.output.attention_text_task_adapters.", Site::Attention),
+    ("attention.output.attention_text_lang_adapters.", Site::Attention),
+    ("output.layer_text_task_adapters.", Site::Output),
+    ("output.layer_text_lang_adapters.", Site::Output),
+];
 
 /// `adapter_down` is a sequence whose first module is the projection, the second the non-linearity.
 const PARTS: [(&str, Part); 4] = [
@@ -48,7 +57,7 @@ impl Family {
     pub(super) fn parse<'a>(&self, key: &'a str) -> Option<(Location, Part, &'a str)> {
         let key = key.strip_prefix(self.root).unwrap_or(key).strip_prefix(LAYERS)?;
         let (layer, rest) = key.split_once('.')?;
-        let layer = layer.parse().ok()?;
+        let layer = layer_number(layer)?;
         let (rest, site) = SITES.iter().find_map(|(prefix, site)| Some((rest.strip_prefix(prefix)?, *site)))?;
         let (name, part) =
             PARTS.iter().find_map(|(suffix, part)| Some((rest.strip_suffix(suffix)?.strip_suffix('.')?, *part)))?;
@@ -84,6 +93,30 @@ mod tests {
     }
 
     #[test]
+    fn older_names_are_read_and_not_written() {
+        let bert = Family::find("bert").unwrap();
+        for (site, modules, written) in [
+            (
+                Site::Attention,
+                ["attention.output.attention_text_task_adapters", "attention.output.attention_text_lang_adapters"],
+                "bert.encoder.layer.1.attention.output.adapters.a.adapter_up.bias",
+            ),
+            (
+                Site::Output,
+                ["output.layer_text_task_adapters", "output.layer_text_lang_adapters"],
+                "bert.encoder.layer.1.output.adapters.a.adapter_up.bias",
+            ),
+        ] {
+            let location = Location { layer: 1, site };
+            for module in modules {
+                let key = format!("bert.encoder.layer.1.{module}.a.adapter_up.bias");
+                assert_eq!(bert.parse(&key), Some((location, Part::UpBias, "a")), "{key}");
+            }
+            assert_eq!(bert.key(location, Part::UpBias, "a"), written);
+        }
+    }
+
+    #[test]
     fn other_tensors_have_no_place() {
         let bert = Family::find("bert").unwrap();
         for key in [
@@ -91,6 +124,8 @@ mod tests {
             "bert.encoder.layer.0.output.adapters.a.adapter_norm_before.bias",
             "bert.encoder.layer.0.attention.self.query.loras.a.lora_A",
             "bert.encoder.layer.x.output.adapters.a.adapter_up.bias",
+            "bert.encoder.layer.01.output.adapters.a.adapter_up.bias",
+            "bert.encoder.layer.+1.output.adapters.a.adapter_up.bias",
             "heads.a.1.weight",
         ] {
             assert_eq!(bert.parse(key), None, "{key}");

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::tensors::{Tensor, TensorSet};
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 /// Reads an adapter from the files of `folder`, by their names without it.
 ///
@@ -171,10 +172,18 @@ fn place(
     let mut placed = Placed::new();
     for (key, tensor) in tensors {
         let parsed = family.parse(&key).filter(|(_, _, name)| *name == inner);
-        match parsed.map(|(location, part, _)| (location, part)) {
-            Some(at) => placed.insert(at, tensor),
-            None => return Err(FormatError::UnknownTensor { tensor: key, owner: owner(form) }),
+        let Some((location, part, _)) = parsed else {
+            return Err(FormatError::UnknownTensor { tensor: key, owner: owner(form) });
         };
+        match placed.entry((location, part)) {
+            Entry::Vacant(place) => {
+                place.insert((key, tensor));
+            }
+            // With and without the model's root, or by an older name and the one of today.
+            Entry::Occupied(place) => {
+                return Err(FormatError::SamePlace { first: place.get().0.clone(), second: key });
+            }
+        }
     }
     Ok((inner, placed))
 }

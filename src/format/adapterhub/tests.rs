@@ -138,6 +138,39 @@ fn the_name_inside_the_file_may_differ() {
 }
 
 #[test]
+fn names_of_older_versions_are_read() {
+    // The library's renaming the other way round.
+    let older = |fixture: &str, kind: &str| {
+        let files = changed(fixture, ADAPTER_SAFETENSORS, |bytes| {
+            let older = safetensors::read(bytes).unwrap().into_iter().map(|(name, tensor)| {
+                let name = name
+                    .replace(
+                        ".attention.output.adapters.",
+                        &format!(".attention.output.attention_text_{kind}_adapters."),
+                    )
+                    .replace(".output.adapters.", &format!(".output.layer_text_{kind}_adapters."));
+                (name, tensor)
+            });
+            safetensors::write(&older.collect()).unwrap()
+        });
+        read_written(&files).unwrap()
+    };
+    for fixture in ["two_layer_safetensors", "houlsby"] {
+        for kind in ["task", "lang"] {
+            let adapter = older(fixture, kind);
+            assert_eq!((&adapter.problems[..], &adapter.params), (&[][..], &read_fixture(fixture).params), "{fixture}");
+            let written = write_adapterhub(&adapter, Weights::Safetensors).unwrap();
+            let tensors =
+                safetensors::read(&written.iter().find(|(n, _)| n == ADAPTER_SAFETENSORS).unwrap().1).unwrap();
+            assert!(tensors.names().all(|name| name.contains(".output.adapters.")), "{fixture}");
+        }
+    }
+    let both = "bert.encoder.layer.0.output.layer_text_task_adapters.two_layer.adapter_up.bias";
+    let error = with_tensors(|tensors| drop(tensors.insert(both, Tensor::new([], vec![1.0]).unwrap()))).unwrap_err();
+    assert_snapshot!(error, @"written/adapter.safetensors: tensors bert.encoder.layer.0.output.adapters.two_layer.adapter_up.bias and bert.encoder.layer.0.output.layer_text_task_adapters.two_layer.adapter_up.bias are the same part of the adapter");
+}
+
+#[test]
 fn what_is_written_is_read_and_documents_stay_as_they_were() {
     for name in ["two_layer_bin", "two_layer_safetensors", "one_layer_bin", "linear_head", "houlsby", "per_layer"] {
         let adapter = read_fixture(name);
@@ -232,6 +265,10 @@ fn bad_adapters_are_told() {
     let scalar = || Tensor::new([], vec![1.0]).unwrap();
     let gate = "bert.encoder.layer.0.output.adapters.two_layer.gate.weight";
     assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(gate, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.0.output.adapters.two_layer.gate.weight has no place in a seq_bn adapter");
+    let zero = "bert.encoder.layer.00.output.adapters.two_layer.adapter_up.bias";
+    assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(zero, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.00.output.adapters.two_layer.adapter_up.bias has no place in a seq_bn adapter");
+    let rootless = "encoder.layer.0.output.adapters.two_layer.adapter_up.bias";
+    assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(rootless, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensors bert.encoder.layer.0.output.adapters.two_layer.adapter_up.bias and encoder.layer.0.output.adapters.two_layer.adapter_up.bias are the same part of the adapter");
     let far = "bert.encoder.layer.9.output.adapters.two_layer.adapter_up.bias";
     assert_snapshot!(with_tensors(|tensors| drop(tensors.insert(far, scalar()))).unwrap_err(), @"written/adapter.safetensors: tensor bert.encoder.layer.2.output.adapters.two_layer.adapter_down.0.weight is missing");
     let attention = "bert.encoder.layer.0.attention.output.adapters.two_layer.adapter_up.bias";
@@ -254,6 +291,15 @@ fn a_bad_head_costs_only_itself() {
     assert_snapshot!(set("head_type", json!("tagging")), @"written/head_config.json: this head is of type tagging; supported are classification heads of one or two layers");
     assert_snapshot!(set("layers", json!(3)), @"written/head_config.json: this head is of 3 layers; supported are classification heads of one or two layers");
     assert_snapshot!(set("num_labels", json!(3)), @"written/head_config.json: label2id numbers its labels 0, 1, expected each of 0 to 2 once");
+    let unnamed = |count: usize| {
+        problem(with_head_config(|config| {
+            config.insert("num_labels".to_owned(), json!(count));
+            config.shift_remove("label2id");
+        }))
+    };
+    assert_snapshot!(unnamed(0), @"written/head_config.json: this head has 0 labels; supported are 1 to 1000");
+    assert_snapshot!(unnamed(1001), @"written/head_config.json: this head has 1001 labels; supported are 1 to 1000");
+    assert_snapshot!(unnamed(1000), @"written/pytorch_model_head.bin: tensor heads.two_layer.4.weight has shape [2, 32], expected [1000, 32] (1000 labels, hidden_size 32)");
     assert_snapshot!(set("label2id", json!({"a": 0, "b": 2})), @"written/head_config.json: label2id numbers its labels 0, 2, expected each of 0 to 1 once");
     assert_snapshot!(set("label2id", json!(["a", "b"])), @r#"written/head_config.json: the field config.label2id is ["a","b"], expected an object of numbers"#);
     assert_snapshot!(set("bias", json!(false)), @"written/pytorch_model_head.bin: tensor heads.two_layer.4.bias has no place in a classification head as its configuration describes it");
@@ -330,6 +376,8 @@ fn what_can_not_be_written_is_told() {
     let config = HeadConfig { layers: 1, ..HeadConfig::new(vec!["a".to_owned()]) };
     let head_params: TensorSet =
         [(head::OUT_WEIGHT, zeros(&[1, 16])), (head::OUT_BIAS, zeros(&[1]))].into_iter().collect();
+    let none = HeadConfig { layers: 1, ..HeadConfig::new(Vec::new()) };
+    assert_snapshot!(Head::new(none, 16, TensorSet::new()).unwrap_err(), @"this head has 0 labels; supported are 1 to 1000");
     let head = Head::new(config, 16, head_params).unwrap();
     assert_snapshot!(new(adapter.params.clone(), Some(head)).unwrap_err(), @"tensor head.out_proj.weight has shape [1, 16], expected [1, 32] (hidden_size 32)");
     let mut mixed = read_fixture("houlsby").params;
@@ -344,7 +392,7 @@ fn what_can_not_be_written_is_told() {
 fn a_packed_folder_comes_back() {
     let files = write_adapterhub(&read_fixture("one_layer_bin"), Weights::Both).unwrap();
     let packed = archive::pack(&files).unwrap();
-    let found = super::super::detect(vec![("one.zip".to_owned(), packed)]);
+    let found = super::super::detect(vec![("one.zip".to_owned(), packed)], |_| false);
     assert_eq!((found.adapters.len(), &found.problems[..], &found.ignored[..]), (1, &[][..], &[][..]));
     assert_eq!(found.adapters[0].path, "one.zip");
 }

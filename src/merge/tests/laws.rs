@@ -22,14 +22,13 @@ struct Case {
 
 fn tensors(bottleneck: usize, hidden: usize) -> impl Strategy<Value = TensorSet> {
     let names: Vec<_> = LOCATIONS.iter().flat_map(|location| Part::ALL.map(|part| (*location, part))).collect();
-    let sizes: Vec<usize> =
-        names.iter().map(|(_, part)| axes::shape(*part, bottleneck, hidden).iter().product()).collect();
+    let sizes: Vec<usize> = names.iter().map(|(_, part)| part.shape(bottleneck, hidden).iter().product()).collect();
     prop::collection::vec(-1.0..1.0f32, sizes.iter().sum::<usize>()).prop_map(move |values| {
         let mut rest = values.as_slice();
         let tensors = names.iter().zip(&sizes).map(|((location, part), size)| {
             let (values, others) = rest.split_at(*size);
             rest = others;
-            let tensor = Tensor::new(axes::shape(*part, bottleneck, hidden), values.to_vec()).unwrap();
+            let tensor = Tensor::new(part.shape(bottleneck, hidden), values.to_vec()).unwrap();
             (location.param(*part), tensor)
         });
         tensors.collect()
@@ -66,7 +65,7 @@ fn reordered(params: &TensorSet, order: &[usize]) -> TensorSet {
                     .collect(),
                 Part::UpBias => tensor.values().to_vec(),
             };
-            let shape = axes::shape(row.part, order.len(), hidden);
+            let shape = row.part.shape(order.len(), hidden);
             set.insert(location.param(row.part), Tensor::new(shape, values).unwrap());
         }
     }

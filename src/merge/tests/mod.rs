@@ -32,7 +32,7 @@ fn adapter(bottleneck: usize, hidden: usize, seed: usize) -> TensorSet {
     tensors
         .enumerate()
         .map(|(index, (location, part))| {
-            (location.param(part), noisy(axes::shape(part, bottleneck, hidden), 8 * seed + index))
+            (location.param(part), noisy(part.shape(bottleneck, hidden), 8 * seed + index))
         })
         .collect()
 }

@@ -151,7 +151,7 @@ impl Encoder {
     /// - output: `[rows, len, hidden]`
     ///
     /// # Errors
-    /// When a token or the length is outside the tables.
+    /// When a token, a segment or the length is outside the tables.
     pub fn forward(&self, input: &EncoderInput, adapters: &impl Sublayer) -> Result<Tensor<3>, ModelError> {
         self.forward_from(None, input, adapters, Wanted::All)
     }
@@ -217,10 +217,11 @@ impl Encoder {
         let positions: Vec<u32> = (0..tokens).map(|index| (index % len.max(1)) as u32).collect();
         let mut frozen = vec![0.0; tokens * hidden];
         let mut trained = Vec::new();
-        for (table, ids) in self.tables.iter().zip([&input.ids, &input.type_ids, &positions]) {
+        let indices = [&input.ids, &input.type_ids, &positions];
+        for ((table, name), ids) in self.tables.iter().zip(TABLES).zip(indices) {
             let rows = table.rows(hidden);
-            if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
-                return Err(ModelError::Token { id, vocabulary: rows });
+            if let Some(&row) = ids.iter().find(|&&id| id as usize >= rows) {
+                return Err(ModelError::NoRow { table: name, row, rows });
             }
             match table {
                 Table::Host(values) => {

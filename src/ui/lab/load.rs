@@ -213,7 +213,8 @@ impl Lab {
         let Some(UnmappedData { file, .. }) = found else { return };
         self.attempt("", async move {
             let path = file.path.clone();
-            let card = self.work("Reading the data", Some(Step::FewShot), OpenData { file, columns }).await?;
+            let open = OpenData { file: FileSource::Bytes(file), columns: Some(columns) };
+            let card = self.work("Reading the data", Some(Step::FewShot), open).await?;
             self.leave_unmapped(&path);
             self.choices.update(|choices| choices.episode.data = Some(card.name.clone()));
             self.data.update(|cards| cards.push(card));

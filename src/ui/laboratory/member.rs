@@ -106,18 +106,13 @@ impl Laboratory {
     }
 
     async fn data(self, member: &Member, file: FileSource, target: &str) -> Result<DataId, Failure> {
-        let opened = self.asked(member, Open { files: vec![file] }).await?;
-        match (opened.data.as_slice(), opened.problems.first()) {
-            ([card], _) => Ok(card.id),
-            (_, Some(problem)) => {
-                let message = format!("target {target}: {}: {}", problem.path, problem.message);
-                Err(Failure { kind: FailureKind::Input, message })
+        let opened = self.asked(member, OpenData { file, columns: None }).await;
+        opened.map(|card| card.id).map_err(|mut failure| {
+            if failure.kind == FailureKind::Input {
+                failure.message = format!("target {target}: {}", failure.message);
             }
-            (several, None) => {
-                let message = format!("target {target}: its file holds {} data sets", several.len());
-                Err(Failure { kind: FailureKind::Input, message })
-            }
-        }
+            failure
+        })
     }
 
     /// Asks, so that [`Laboratory::cancel`] finds the job.

@@ -1,6 +1,6 @@
 //! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
 
-use crate::protocol::{FileBytes, FileSource, PLM_FILES, Problem};
+use crate::protocol::{DATA_ENDINGS, FileBytes, FileSource, PLM_FILES, Problem};
 
 /// Dropped files, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,15 +62,19 @@ pub fn data_file<'a>(files: &'a [FileSource], name: &str) -> Option<&'a FileSour
     };
     // A later file of the same name is the one that was meant.
     files.iter().rev().find(|file| {
-        let (stem, end) = split(path(file)).1.rsplit_once('.').unwrap_or_default();
-        stem == name && ["tsv", "csv", "jsonl"].contains(&end)
+        let name_of = split(path(file)).1;
+        is_data(name_of) && name_of.rsplit_once('.').is_some_and(|(stem, _)| stem == name)
     })
+}
+
+fn is_data(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    DATA_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Beside a model lie files that nobody needs here; an adapter or a data set among them is wanted.
 fn is_of_interest(name: &str) -> bool {
-    let data = [".tsv", ".csv", ".jsonl", ".zip"].iter().any(|end| name.ends_with(end));
-    data || name.contains("adapter") || name.contains("head")
+    is_data(name) || name.ends_with(".zip") || name.contains("adapter") || name.contains("head")
 }
 
 fn split(path: &str) -> (&str, &str) {
@@ -131,6 +135,15 @@ mod tests {
             sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
         insta::assert_snapshot!(intake.problems[0].message, @"a second model; `a` was taken, so drop this one by itself");
         assert!(intake.rest.is_empty());
+    }
+
+    #[test]
+    fn data_are_known_by_their_ending() {
+        let beside = ["m/tokenizer.json", "m/model.safetensors", "m/vocab.txt", "m/rows.ndjson", "m/ROWS.TSV"];
+        assert_eq!(paths(&sort(files(&beside)).rest), ["m/rows.ndjson", "m/ROWS.TSV"]);
+        let sources: Vec<FileSource> = files(&beside).into_iter().map(FileSource::Bytes).collect();
+        let found = |name| data_file(&sources, name).is_some();
+        assert_eq!(["rows", "ROWS", "vocab"].map(found), [true, true, false]);
     }
 
     #[test]
