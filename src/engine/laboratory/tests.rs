@@ -341,6 +341,25 @@ fn a_run_that_is_stopped_leaves_nothing() {
 }
 
 #[test]
+fn a_plan_that_is_stopped_leaves_the_one_before() {
+    let (mut engine, mut plan) = loaded(EXPERIMENT);
+    let card = ask(&mut engine, plan.clone());
+    engine.kind = crate::protocol::DeviceKind::WebGpu;
+    let rows = "neutral\tit rains\tit is wet\n".repeat(600);
+    let test = engine.add_data("test.tsv", format!("label\ttext1\ttext2\n{rows}").as_bytes()).unwrap();
+    plan.targets[0].1 = Some(test.id);
+    let mut planned = |reports| {
+        let answer = pollster::block_on(engine.handle(plan.clone().into(), &mut StopAfter(reports)));
+        answer.map_err(|error| assert!(matches!(error, EngineError::Cancelled(_)), "{error}"))
+    };
+    // Before either episode is drawn, and among the rows of which the longest is looked for.
+    assert_eq!([0, 1, 2].map(|reports| planned(reports).is_err()), [true; 3]);
+    let there = |engine: &mut Engine, card: &ExperimentCard| run(engine, &card.runs[0].hash).method;
+    assert_eq!(there(&mut engine, &card), "majority");
+    assert_ne!(ask(&mut engine, plan).runs[0].hash, card.runs[0].hash);
+}
+
+#[test]
 fn what_can_not_be_done_is_known_before_anything_is_run() {
     let error = |change: &dyn Fn(&mut PlanExperiment)| {
         let (mut engine, mut plan) = loaded(EXPERIMENT);
