@@ -87,7 +87,9 @@ impl Engine {
         let mut identities = Identities { plm: self.plm()?.identity.clone(), ..Identities::default() };
         for &id in adapters {
             self.adapter_params(id)?;
-            identities.adapters.push(identity(self.adapters.get(id)?)?);
+            let adapter = self.adapters.get(id)?;
+            adapter.form()?;
+            identities.adapters.push(identity(adapter)?);
         }
         for (entry, &(train, test)) in experiment.targets.iter().zip(targets) {
             let sha256 = |id| self.data.sha256(id).to_owned();

@@ -376,7 +376,15 @@ fn what_can_not_be_done_is_known_before_anything_is_run() {
     insta::assert_snapshot!(error(&with_test), @r#"target nli: test = "copy.tsv" holds the very rows of train = "all.tsv", and a test is of rows not learned from; without test, what the examples leave of train is tested on"#);
     insta::assert_snapshot!(error(&|plan| plan.plm = 1), @"there is no PLM number 1 in the experiment; it has 1");
     insta::assert_snapshot!(replaced("bottleneck = 4", "bottleneck = 33"), @"a bottleneck of 33 is out of range: tiny is 32 wide, so it is 1 to 32");
-    let (mut engine, plan) = loaded(EXPERIMENT);
+    let (mut engine, mut plan) = loaded(EXPERIMENT);
+    let files = vec![
+        file!("model/tiny_adapter/double_seq_bn/adapter_config.json", "double/adapter_config.json"),
+        file!("model/tiny_adapter/double_seq_bn/adapter.safetensors", "double/adapter.safetensors"),
+    ];
+    let double = ask(&mut engine, Open { files }).adapters[0].id;
+    let usable = std::mem::replace(&mut plan.adapters[1], double);
+    insta::assert_snapshot!(try_ask(&mut engine, plan.clone()).unwrap_err(), @"adapter tiny_double: the architecture double_seq_bn is not run here; supported is seq_bn");
+    plan.adapters[1] = usable;
     let run = |hash: &str, records: &[&str]| RunExperiment {
         hashes: vec![hash.into()],
         records: records.iter().map(ToString::to_string).collect(),
