@@ -165,6 +165,7 @@ impl Engine {
         };
         Ok(ExperimentCard {
             plm: plan.plm().to_owned(),
+            lanes: laboratory.lanes,
             passes: self.passes(laboratory)?,
             runs: plan.runs().iter().map(planned).collect(),
         })
