@@ -2,7 +2,7 @@
 
 use super::Laboratory;
 use crate::engine::{Engine, EngineError, LoadedAdapter, Observer};
-use crate::experiment::{Experiment, Identities, Plan, PlannedRun, TargetEntry, TrainedPart, Training, Work};
+use crate::experiment::{Experiment, Identities, Kind, Plan, PlannedRun, TargetEntry, TrainedPart, Training, Work};
 use crate::format::{safetensors, sha256_hex};
 use crate::model::BertConfig;
 use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, Phase, PlanExperiment, PlannedCard};
@@ -158,7 +158,7 @@ impl Engine {
                 seed: run.seed,
                 method: run.method.clone(),
                 tracks: run.tracks.word().to_owned(),
-                uses_adapters: run.work.uses_adapters(),
+                uses_adapters: run.work.kind().is_some_and(Kind::uses_adapters),
                 work: cost.of(run, rows) + work_of_choice(run, others.iter().map(|run| cost.of(run, rows))),
                 after: after.into_iter().map(|run| run.hash).collect(),
             }

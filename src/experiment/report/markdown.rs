@@ -1,7 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
-use super::super::summary::{Difference, Group, MethodSummary, Summary};
-use super::{Against, COSTS, UNCORRECTED, costs, grouped, notes, spread};
+use super::super::summary::{Group, MethodSummary, Summary};
+use super::{Against, COSTS, costs, grouped, interval, legend, notes, spread};
 use std::fmt::Write;
 
 /// What [`row`] gives, as the head of a table.
@@ -13,10 +13,10 @@ pub fn markdown(summary: &Summary) -> String {
     let mut text = format!(
         "# Summary\n\n{} records. Mean ± standard deviation over the seeds; the difference to the best method is over the \
          same episodes, with its {:.0} % interval (Student's t); wins and losses are counted in episodes against the best. \
-         An interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and at inference \
-         beside the PLM's, the median step of training, the whole run, and the most memory in use during it.\n",
+         {}\n",
         summary.records,
-        summary.confidence * 100.0
+        summary.confidence * 100.0,
+        legend(),
     );
     for note in notes(summary) {
         text += &format!("\n**{note}**\n");
@@ -46,20 +46,9 @@ fn row(method: &MethodSummary, against: &Against) -> [String; 6] {
     let (difference, wins) = match against {
         Against::Best => ("best".to_owned(), String::new()),
         Against::Apart => ("no episode in common".to_owned(), String::new()),
-        Against::Difference { accuracy, wins, losses } => (shown(accuracy), format!("{wins}–{losses}")),
+        Against::Difference { accuracy, wins, losses } => (interval(accuracy, ["**"; 2]), format!("{wins}–{losses}")),
     };
     [method.name.clone(), method.runs.to_string(), spread(&method.accuracy), spread(&method.macro_f1), difference, wins]
-}
-
-fn shown(difference: &Difference) -> String {
-    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
-    match (difference.low, difference.high) {
-        (Some(low), Some(high)) => {
-            let text = format!("{} [{}, {}]", signed(difference.mean), signed(low), signed(high));
-            if difference.is_sure() { format!("**{text}**") } else { text }
-        }
-        _ => signed(difference.mean),
-    }
 }
 
 #[cfg(test)]
