@@ -35,7 +35,7 @@ pub struct Record {
     pub trainable_parameters: usize,
     /// Parameters beside those of the PLM.
     pub inference_parameters: usize,
-    /// Of the whole run: merging, training with every learning rate, test. Of a run that shared passes, its share.
+    /// Of the whole run: merging, training with every learning rate, test. A run that shared passes has its share of them.
     pub seconds: f64,
     /// Median of an optimiser step, likewise; none where nothing was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
