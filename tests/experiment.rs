@@ -433,6 +433,8 @@ fn test_rows_without_a_label_are_told_of() {
     assert!(output.status.success());
     let note = String::from_utf8(output.stderr).unwrap();
     insta::assert_snapshot!(note.trim_end(), @"note: test.tsv: 2 of 15 rows have no label and are not judged on");
+    let list = String::from_utf8(output.stdout).unwrap();
+    insta::assert_snapshot!(list.lines().last().unwrap(), @"tiny: one run a pass");
 }
 
 #[test]

@@ -5,7 +5,6 @@ use super::{files, warn};
 use crate::engine::{EngineError, export_records};
 use crate::experiment::record::{self, Reading, Record};
 use crate::protocol::{ExportRecords, TableForm};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -118,23 +117,19 @@ pub(super) struct Joined {
 /// When a run is writing there, what stands there is no file of records, or the disk says no; then nothing is added.
 pub(super) fn join(folder: &Path, records: &[Record]) -> Result<Joined, CliError> {
     let (mut store, there) = Records::open(folder, true)?;
-    let known: BTreeMap<&str, &Record> = there.iter().map(|record| (record.hash.as_str(), record)).collect();
-    let mut missing = Vec::new();
-    for record in records {
-        match known.get(record.hash.as_str()) {
-            None => missing.push(record.clone()),
-            Some(kept) if !kept.agrees(record) => warn(&format!(
-                "note: {}: its record of {} tells of another result than the one given; it stays",
-                files::shown(&store.path),
-                record.hash
-            )),
-            Some(_) => {}
-        }
+    let count = there.len();
+    let (joined, contradictions) = record::join([there, records.to_vec()]);
+    for hash in contradictions {
+        warn(&format!(
+            "note: {}: its record of {hash} tells of another result than the one given; it stays",
+            files::shown(&store.path)
+        ));
     }
+    let missing = &joined[count..];
     if !missing.is_empty() {
-        store.append(&lines(&missing)?.concat())?;
+        store.append(&lines(missing)?.concat())?;
     }
-    Ok(Joined { added: missing.len(), there: there.len() })
+    Ok(Joined { added: missing.len(), there: count })
 }
 
 /// Writes the table that `records` (lines of `records.jsonl`) make into `folder`, in each of `forms`; what stood there

@@ -164,6 +164,9 @@ impl Run {
             let mark = if done(run) { "done" } else { "    " };
             say(&format!("{}  {mark}  {}", run.hash, described(run, laboratories.len() > 1)))?;
         }
+        for Laboratory { card, .. } in laboratories {
+            say(&format!("{}: {}", card.plm, card.in_a_pass().unwrap_or_default()))?;
+        }
         Ok(())
     }
 

@@ -87,7 +87,8 @@ fn jsonl(data: &Dataset) -> Result<FileBytes, EngineError> {
     let mut bytes = Vec::new();
     for row in &data.rows {
         let line = Line { label: row.label.as_deref(), text1: &row.text1, text2: row.text2.as_deref() };
-        serde_json::to_writer(&mut bytes, &line).map_err(crate::experiment::RecordError::from)?;
+        let written = serde_json::to_writer(&mut bytes, &line);
+        written.map_err(|error| format::FormatError::Write { reason: error.to_string() })?;
         bytes.push(b'\n');
     }
     Ok(FileBytes { path: format!("{}.jsonl", data.name), bytes })

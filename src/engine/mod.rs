@@ -128,7 +128,7 @@ impl Engine {
             Command::Export(export) => Outcome::Export(self.export(&export)?),
             Command::ReadExperiment(read) => Outcome::ReadExperiment(sheet::read(&read.file)?),
             Command::WriteExperiment(write) => Outcome::WriteExperiment(sheet::write(&write.0)?),
-            Command::PlanExperiment(plan) => Outcome::PlanExperiment(self.plan_experiment(plan)?),
+            Command::PlanExperiment(plan) => Outcome::PlanExperiment(self.plan_experiment(plan, observer).await?),
             Command::RunExperiment(run) => Outcome::RunExperiment(self.run_experiment(run, observer).await?),
             Command::ShowTestRows(show) => Outcome::ShowTestRows(self.show_test_rows(&show)?),
             Command::ScoreAdapters(score) => Outcome::ScoreAdapters(self.score_adapters(&score, observer).await?),

@@ -1,8 +1,8 @@
 //! The results of an experiment as one page that needs nothing beside it: tables, and the pictures of `viz`.
 
 use super::VERSION;
-use crate::experiment::report::{COSTS, UNCORRECTED, costs, grouped, notes, spread};
-use crate::experiment::summary::{Difference, Group, MethodSummary, Summary};
+use crate::experiment::report::{COSTS, costs, grouped, interval, legend, notes, spread};
+use crate::experiment::summary::{Group, MethodSummary, Summary};
 use crate::experiment::{Budget, Record, summarize};
 use crate::viz::{Comparison, Method, Picture, Role, Scheme, Unit, svg};
 use std::collections::BTreeSet;
@@ -26,11 +26,11 @@ pub(super) fn html(records: &[Record]) -> String {
          <h1>Results of an experiment</h1>\n\
          <p>{} runs{on}, made with {}. Accuracy and macro F1 on test: mean ± standard deviation over the seeds. Two methods \
          are compared over the episodes that both have seen, with the {:.0} % interval of the mean difference (Student's \
-         t); an interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and at \
-         inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it.</p>\n",
+         t). {}</p>\n",
         summary.records,
         escaped(VERSION),
         summary.confidence * 100.0,
+        legend(),
     );
     for note in notes(&summary) {
         page += &format!("<p><b>{}</b></p>\n", escaped(&note));
@@ -76,7 +76,7 @@ fn section(page: &mut String, summary: &Summary, group: &Group) -> std::fmt::Res
             escaped(&pair.a),
             escaped(&pair.b),
             pair.episodes,
-            difference(&pair.accuracy),
+            interval(&pair.accuracy, ["<b>", "</b>"]),
             pair.wins,
             pair.losses,
             pair.ties,
@@ -154,17 +154,6 @@ pub fn comparison(title: &str, group: &Group) -> Comparison {
 /// from their mean.
 fn role(method: &MethodSummary) -> Role {
     if method.ensemble_error.is_some() { Role::Merged } else { Role::Ink2 }
-}
-
-fn difference(difference: &Difference) -> String {
-    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
-    match (difference.low, difference.high) {
-        (Some(low), Some(high)) => {
-            let text = format!("{} [{}, {}]", signed(difference.mean), signed(low), signed(high));
-            if difference.is_sure() { format!("<b>{text}</b>") } else { text }
-        }
-        _ => signed(difference.mean),
-    }
 }
 
 /// Text that a browser takes for text.

@@ -8,6 +8,7 @@ use super::check::{self, SpecError};
 use super::method::{self, Kind};
 use super::record::{Budget, UsedAdapter};
 use super::spec::{Compared, Experiment, ScaleSetting, Tracks, TrainedPart, Training, WeightsSetting};
+use crate::merge;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -106,10 +107,23 @@ pub enum Work {
 }
 
 impl Work {
-    /// Whether adapters take part.
+    /// The kind of method that comes to it; none for a merge by a method that is not there.
     #[must_use]
-    pub fn uses_adapters(&self) -> bool {
-        !matches!(self, Self::Majority | Self::Head | Self::Scratch | Self::Lora | Self::Full { .. })
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Majority => Kind::Majority,
+            Self::Head => Kind::Head,
+            Self::Scratch => Kind::Scratch,
+            Self::Lora => Kind::Lora,
+            Self::Full { .. } => Kind::Full,
+            Self::Single(_) => Kind::Single,
+            Self::BestSingle(_) => Kind::BestSingle,
+            Self::BestSingleByScore(_) => Kind::BestSingleByScore,
+            Self::Gated(_) => Kind::Gated,
+            Self::GatedReduced(_) => Kind::GatedReduced,
+            Self::Fusion(_) => Kind::Fusion,
+            Self::Merge { method, .. } => Kind::Merge(merge::method(method).ok()?),
+        })
     }
 
     /// Indices of the adapters that take part, the reference of a merge first.
@@ -121,14 +135,6 @@ impl Work {
             Self::BestSingle(set) | Self::BestSingleByScore(set) => set,
             Self::Gated(set) | Self::GatedReduced(set) | Self::Fusion(set) | Self::Merge { adapters: set, .. } => set,
         }
-    }
-
-    /// Whether one adapter is trained, of which a part may be chosen.
-    fn trains_adapter(&self) -> bool {
-        matches!(
-            self,
-            Self::Scratch | Self::Single(_) | Self::BestSingle(_) | Self::BestSingleByScore(_) | Self::Merge { .. }
-        )
     }
 }
 
@@ -212,10 +218,10 @@ impl Plan {
     /// What `run` has to learn with, as its record tells it; none where nothing is trained.
     #[must_use]
     pub fn budget(&self, run: &PlannedRun) -> Option<Budget> {
+        let kind = run.work.kind().filter(|kind| kind.trains())?;
         let Training { epochs, batch_size, .. } = self.experiment.training;
-        let train = Some(run.trained).filter(|_| run.work.trains_adapter());
-        let learning_rates = run.learning_rates.clone();
-        (run.work != Work::Majority).then_some(Budget { epochs, batch_size, learning_rates, train })
+        let train = kind.trains_adapter().then_some(run.trained);
+        Some(Budget { epochs, batch_size, learning_rates: run.learning_rates.clone(), train })
     }
 
     /// The adapters that take part in `run`, as its record tells them.
@@ -445,6 +451,23 @@ mod tests {
         assert!(places.is_sorted());
         // Pinned: records are found again by their hash.
         insta::assert_snapshot!(plan.runs()[6].hash, @"02b7839904b7aa9b98b194b9672a3f6318ca007760772c05534837fffec85177");
+    }
+
+    #[test]
+    fn what_a_run_does_is_of_the_kind_of_its_method() {
+        let all = method::ids().map(|id| format!("{id:?}")).collect::<Vec<_>>().join(", ");
+        let (head, rest) = SAMPLE.split_once("methods = [").unwrap();
+        let (_, tail) = rest.split_once("]\n").unwrap();
+        let grid = plan(&format!("{head}methods = [{all}]\n{tail}"), identities());
+        let mut kinds = BTreeSet::new();
+        for run in grid.runs() {
+            // Variants bear names of their own.
+            let Ok(of_method) = method::find(run.method.split(':').next().unwrap()) else { continue };
+            let [work, of_method] = [run.work.kind().unwrap(), of_method].map(|kind| format!("{kind:?}"));
+            assert_eq!(work, of_method, "{}", run.method);
+            kinds.insert(work);
+        }
+        assert_eq!(kinds.len(), method::ids().count());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Record {
     pub trainable_parameters: usize,
     /// Parameters beside those of the PLM.
     pub inference_parameters: usize,
-    /// Of the whole run: merging, training with every learning rate, test. Of a run that shared passes, its share.
+    /// Of the whole run: merging, training with every learning rate, test. A run that shared passes has its share of them.
     pub seconds: f64,
     /// Median of an optimiser step, likewise; none where nothing was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,19 +111,25 @@ pub struct Reading {
     pub open: bool,
 }
 
-/// A line that is no record.
+/// What is wrong with records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} is no record: {message}")]
-pub struct RecordError {
-    /// From 1.
-    pub line: usize,
-    /// What the reader says.
-    pub message: String,
+pub enum RecordError {
+    /// A line that is no record.
+    #[error("line {line} is no record: {message}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What the reader says.
+        message: String,
+    },
+    /// A record that can't be written, and what the writer says.
+    #[error("could not be written: {0}")]
+    Write(String),
 }
 
 impl From<serde_json::Error> for RecordError {
     fn from(error: serde_json::Error) -> Self {
-        Self { line: 1, message: error.to_string() }
+        Self::Write(error.to_string())
     }
 }
 
@@ -131,9 +137,39 @@ impl Record {
     /// One line of JSON, its end included.
     ///
     /// # Errors
-    /// When a number has no form in JSON.
+    /// [`RecordError::Write`], when a number has no form in JSON.
     pub fn to_line(&self) -> Result<String, RecordError> {
         Ok(serde_json::to_string(self)? + "\n")
+    }
+}
+
+/// Records of different runs.
+#[derive(Default)]
+struct Joined {
+    /// Each hash once: its first.
+    records: Vec<Record>,
+    /// Where they stand there, by hash.
+    places: BTreeMap<String, usize>,
+    /// Further records of a hash.
+    duplicates: usize,
+    /// Hashes whose records tell of different results.
+    contradictions: Vec<String>,
+}
+
+impl Joined {
+    fn add(&mut self, record: Record) {
+        match self.places.get(&record.hash).and_then(|&place| self.records.get(place)) {
+            Some(first) => {
+                self.duplicates += 1;
+                if !first.agrees(&record) && !self.contradictions.contains(&record.hash) {
+                    self.contradictions.push(record.hash);
+                }
+            }
+            None => {
+                self.places.insert(record.hash.clone(), self.records.len());
+                self.records.push(record);
+            }
+        }
     }
 }
 
@@ -143,8 +179,7 @@ impl Record {
 /// # Errors
 /// When any other line is no record.
 pub fn read(bytes: &[u8]) -> Result<Reading, RecordError> {
-    let mut reading = Reading::default();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut reading, mut joined) = (Reading::default(), Joined::default());
     let mut end = 0;
     for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         end += line.len();
@@ -159,46 +194,24 @@ pub fn read(bytes: &[u8]) -> Result<Reading, RecordError> {
             Ok(record) => {
                 reading.intact = end;
                 reading.open = !whole;
-                match places.get(&record.hash).and_then(|&place| reading.records.get(place)) {
-                    Some(first) => {
-                        reading.duplicates += 1;
-                        if !first.agrees(&record) && !reading.contradictions.contains(&record.hash) {
-                            reading.contradictions.push(record.hash);
-                        }
-                    }
-                    None => {
-                        places.insert(record.hash.clone(), reading.records.len());
-                        reading.records.push(record);
-                    }
-                }
+                joined.add(record);
             }
             Err(_) if !whole && line.trim_ascii_start().starts_with(b"{") => {
                 reading.cut = Some(String::from_utf8_lossy(line).chars().take(60).collect())
             }
-            Err(error) => return Err(RecordError { line: number + 1, message: error.to_string() }),
+            Err(error) => return Err(RecordError::Line { line: number + 1, message: error.to_string() }),
         }
     }
-    Ok(reading)
+    let Joined { records, duplicates, contradictions, .. } = joined;
+    Ok(Reading { records, duplicates, contradictions, ..reading })
 }
 
-/// Joins records from several places: each hash once, its first; gives the hashes whose records tell of different
-/// results.
+/// Joins records from several places, in their order: each hash once, its first; gives the hashes whose records tell of
+/// different results.
 pub fn join(readings: impl IntoIterator<Item = Vec<Record>>) -> (Vec<Record>, Vec<String>) {
-    let mut joined: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut records, mut contradictions): (Vec<Record>, Vec<String>) = Default::default();
-    for record in readings.into_iter().flatten() {
-        match joined.get(&record.hash) {
-            Some(&place) if !records[place].agrees(&record) => contradictions.push(record.hash),
-            Some(_) => {}
-            None => {
-                joined.insert(record.hash.clone(), records.len());
-                records.push(record);
-            }
-        }
-    }
-    contradictions.sort();
-    contradictions.dedup();
-    (records, contradictions)
+    let mut joined = Joined::default();
+    readings.into_iter().flatten().for_each(|record| joined.add(record));
+    (joined.records, joined.contradictions)
 }
 
 impl Record {

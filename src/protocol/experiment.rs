@@ -115,10 +115,27 @@ pub struct PlanExperiment {
 pub struct ExperimentCard {
     /// Name of the PLM in records.
     pub plm: String,
+    /// How many runs with one learning rate each go through the PLM at once on this device; 0 in plans that were kept
+    /// before they said so.
+    #[serde(default)]
+    pub lanes: usize,
     /// Every run, in the plan's order.
     pub runs: Vec<PlannedCard>,
     /// The runs by hash in the order in which they are done best; those of one pass go through the PLM together.
     pub passes: Vec<Vec<String>>,
+}
+
+impl ExperimentCard {
+    /// How many runs share a pass, as a person reads it: one with several learning rates counts as that many. None where
+    /// the plan does not say.
+    #[must_use]
+    pub fn in_a_pass(&self) -> Option<String> {
+        match self.lanes {
+            0 => None,
+            1 => Some("one run a pass".to_owned()),
+            lanes => Some(format!("up to {lanes} runs a pass")),
+        }
+    }
 }
 
 /// One run of the plan.

@@ -235,6 +235,15 @@ pub struct Pack {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpack(pub FileBytes);
 
+/// What a zip held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// Its files, with their paths in it; without what operating systems leave there.
+    pub files: Vec<FileBytes>,
+    /// What could not be unpacked, and why.
+    pub problems: Vec<Problem>,
+}
+
 /// Where a file comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileSource {
@@ -383,7 +392,7 @@ commands! {
     /// Several files as one archive.
     Pack => FileBytes;
     /// The files of an archive.
-    Unpack => Vec<FileBytes>;
+    Unpack => Unpacked;
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn buffers(value: &JsValue, message: &Message) -> Vec<Uint8Array> {
         Message::Done { outcome: Outcome::Export(_), .. } => &["Done", "outcome", "Export"],
         Message::Done { outcome: Outcome::ExportRecords(_), .. } => &["Done", "outcome", "ExportRecords"],
         Message::Done { outcome: Outcome::Pack(_), .. } => &["Done", "outcome", "Pack"],
-        Message::Done { outcome: Outcome::Unpack(_), .. } => &["Done", "outcome", "Unpack"],
+        Message::Done { outcome: Outcome::Unpack(_), .. } => &["Done", "outcome", "Unpack", "files"],
         _ => return Vec::new(),
     };
     let step = |value: JsValue, key: &&str| js_sys::Reflect::get(&value, &JsValue::from_str(key)).ok();

@@ -1,11 +1,11 @@
 //! The experiment with what is loaded: every run is known before the first is done, and what it costs.
 
 use super::Laboratory;
-use crate::engine::{Engine, EngineError, LoadedAdapter};
-use crate::experiment::{Experiment, Identities, Plan, PlannedRun, TrainedPart, Training, Work};
+use crate::engine::{Engine, EngineError, LoadedAdapter, Observer};
+use crate::experiment::{Experiment, Identities, Kind, Plan, PlannedRun, TargetEntry, TrainedPart, Training, Work};
 use crate::format::{safetensors, sha256_hex};
 use crate::model::BertConfig;
-use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, PlanExperiment, PlannedCard};
+use crate::protocol::{AdapterId, DataId, DeviceKind, EpisodeSpec, ExperimentCard, Phase, PlanExperiment, PlannedCard};
 use crate::tensors::adapter::Location;
 use crate::text::batch::bucket;
 use crate::train::EVALUATION_ROWS;
@@ -22,6 +22,17 @@ struct Rows {
     test: usize,
 }
 
+/// The rows of every episode.
+#[derive(Default)]
+struct Drawn {
+    /// How many, by target and k: of every seed as many.
+    counts: BTreeMap<(usize, usize), Rows>,
+    /// Those that any run learns from.
+    learned: BTreeSet<(DataId, usize)>,
+    /// Those that any is judged on, on dev or on test.
+    judged: BTreeSet<(DataId, usize)>,
+}
+
 /// What a run's batch holds at once.
 struct Held {
     rows: usize,
@@ -32,56 +43,14 @@ struct Held {
 }
 
 impl Engine {
-    pub(in crate::engine) fn plan_experiment(&mut self, asked: PlanExperiment) -> Result<ExperimentCard, EngineError> {
-        let experiment = Experiment::parse(&asked.file)?;
-        let laboratory = self.laboratory(experiment, asked.plm, asked.adapters, asked.targets)?;
-        let card = self.card(&laboratory)?;
-        self.laboratory = Some(laboratory);
-        Ok(card)
-    }
-
-    /// Plans `experiment` for the loaded PLM, its `plm`th. `adapters` and `targets` (train, and test where there is one)
-    /// are its parts as loaded, in its order. Every episode is drawn, so that what can't be drawn is known at once.
-    fn laboratory(
-        &self,
-        experiment: Experiment,
-        plm: usize,
-        adapters: Vec<AdapterId>,
-        targets: Vec<(DataId, Option<DataId>)>,
-    ) -> Result<Laboratory, EngineError> {
-        for (what, asked, given) in [
-            ("adapters", experiment.adapters.len(), adapters.len()),
-            ("targets", experiment.targets.len(), targets.len()),
-        ] {
-            if asked != given {
-                return Err(EngineError::Parts { what, asked, given });
-            }
-        }
-        let mut identities = Identities { plm: self.plm()?.identity.clone(), ..Identities::default() };
-        for &id in &adapters {
-            self.adapter_params(id)?;
-            identities.adapters.push(identity(self.adapters.get(id)?)?);
-        }
-        for (entry, &(train, test)) in experiment.targets.iter().zip(&targets) {
-            let of_target = |error| EngineError::Target { target: entry.name.clone(), error: Box::new(error) };
-            let sha256 = |id| self.data.sha256(id).to_owned();
-            let of_files = (sha256(train), test.map(sha256));
-            if of_files.1.as_ref() == Some(&of_files.0) {
-                let (train, test) = (entry.train.clone(), entry.test.clone().unwrap_or_default());
-                return Err(of_target(EngineError::TestIsTrain { train, test }));
-            }
-            identities.targets.push(of_files);
-            for (&k, &seed) in experiment.shots.iter().flat_map(|k| experiment.seeds.iter().map(move |seed| (k, seed)))
-            {
-                let episode = EpisodeSpec { data: train, test, test_rows: None, k, seed, max_length: 8 };
-                let [.., test] = self.data.rows(&episode).map_err(of_target)?;
-                if test.is_empty() {
-                    let data = self.data.get(train)?;
-                    let (data, rows) = (data.name.clone(), data.rows.len());
-                    return Err(of_target(EngineError::NoTest { data, k, rows }));
-                }
-            }
-        }
+    pub(in crate::engine) async fn plan_experiment(
+        &mut self,
+        asked: PlanExperiment,
+        observer: &mut dyn Observer,
+    ) -> Result<ExperimentCard, EngineError> {
+        let PlanExperiment { file, plm, adapters, targets } = asked;
+        let experiment = Experiment::parse(&file)?;
+        let identities = self.identities(&experiment, &adapters, &targets)?;
         let plan = Plan::new(experiment, plm, identities)?;
         if let Some(bottleneck) = plan.experiment().training.bottleneck
             && plan.runs().iter().any(|run| run.work == Work::Scratch)
@@ -91,11 +60,85 @@ impl Engine {
         let largest = self.plm()?.encoder.largest_table() as u64 * 4;
         let fits = self.max_binding_bytes.is_none_or(|binding| largest <= binding);
         let plan = if fits { plan } else { plan.with_embeddings_frozen() };
-        let lanes = self.lanes(&plan, &targets)?;
-        Ok(Laboratory { plan, adapters, targets, records: BTreeMap::new(), episodes: Vec::new(), lanes })
+        let drawn = self.drawn(plan.experiment(), &targets, observer).await?;
+        let lanes = self.lanes(&plan.experiment().training, &drawn, observer).await?;
+        let laboratory = Laboratory { plan, adapters, targets, records: BTreeMap::new(), episodes: Vec::new(), lanes };
+        let card = self.card(&laboratory, &drawn.counts)?;
+        self.laboratory = Some(laboratory);
+        Ok(card)
     }
 
-    fn card(&self, laboratory: &Laboratory) -> Result<ExperimentCard, EngineError> {
+    /// What `experiment` is hashed by. `adapters` and `targets` (train, and test where there is one) are its parts as
+    /// loaded, in its order.
+    fn identities(
+        &self,
+        experiment: &Experiment,
+        adapters: &[AdapterId],
+        targets: &[(DataId, Option<DataId>)],
+    ) -> Result<Identities, EngineError> {
+        for (what, asked, given) in [
+            ("adapters", experiment.adapters.len(), adapters.len()),
+            ("targets", experiment.targets.len(), targets.len()),
+        ] {
+            if asked != given {
+                return Err(EngineError::Parts { what, asked, given });
+            }
+        }
+        let mut identities = Identities { plm: self.plm()?.identity.clone(), ..Identities::default() };
+        for &id in adapters {
+            self.adapter_params(id)?;
+            let adapter = self.adapters.get(id)?;
+            adapter.form()?;
+            identities.adapters.push(identity(adapter)?);
+        }
+        for (entry, &(train, test)) in experiment.targets.iter().zip(targets) {
+            let sha256 = |id| self.data.sha256(id).to_owned();
+            let of_files = (sha256(train), test.map(sha256));
+            if of_files.1.as_ref() == Some(&of_files.0) {
+                let (train, test) = (entry.train.clone(), entry.test.clone().unwrap_or_default());
+                return Err(of_target(entry, EngineError::TestIsTrain { train, test }));
+            }
+            identities.targets.push(of_files);
+        }
+        Ok(identities)
+    }
+
+    /// Draws every episode, once: what can't be drawn is known before anything is run.
+    async fn drawn(
+        &self,
+        experiment: &Experiment,
+        targets: &[(DataId, Option<DataId>)],
+        observer: &mut dyn Observer,
+    ) -> Result<Drawn, EngineError> {
+        let Experiment { shots, seeds, training, .. } = experiment;
+        let max_length = training.max_length;
+        let (mut drawn, mut done) = (Drawn::default(), 0);
+        let total = targets.len() * shots.len() * seeds.len();
+        for (place, (entry, &(data, test))) in experiment.targets.iter().zip(targets).enumerate() {
+            for (&k, &seed) in shots.iter().flat_map(|k| seeds.iter().map(move |seed| (k, seed))) {
+                observer.at(Phase::Read, done, total).await?;
+                done += 1;
+                let episode = EpisodeSpec { data, test, test_rows: None, k, seed, max_length };
+                let [support, dev, test] = self.data.rows(&episode).map_err(|error| of_target(entry, error))?;
+                if test.is_empty() {
+                    let data = self.data.get(data)?;
+                    let (data, rows) = (data.name.clone(), data.rows.len());
+                    return Err(of_target(entry, EngineError::NoTest { data, k, rows }));
+                }
+                drawn.counts.insert((place, k), Rows { support: support.len(), test: test.len() });
+                drawn.learned.extend(support);
+                drawn.judged.extend(dev.into_iter().chain(test));
+            }
+        }
+        Ok(drawn)
+    }
+
+    /// `rows` has those of every target and k.
+    fn card(
+        &self,
+        laboratory: &Laboratory,
+        rows: &BTreeMap<(usize, usize), Rows>,
+    ) -> Result<ExperimentCard, EngineError> {
         let plan = &laboratory.plan;
         let plm = self.plm()?;
         let cost = Cost {
@@ -103,21 +146,11 @@ impl Engine {
             weights: plm.card.parameters as f64 / encoder_weights(plm.encoder.config()),
         };
         let there: BTreeSet<String> = plan.runs().iter().map(|run| run.hash.clone()).collect();
-        let mut runs = Vec::new();
-        let mut rows: BTreeMap<(usize, usize), Rows> = BTreeMap::new();
-        for run in plan.runs() {
-            let rows = match rows.get(&(run.target, run.k)) {
-                Some(rows) => *rows,
-                None => {
-                    let [support, _, test] = self.data.rows(&laboratory.episode_of(run)?)?;
-                    let counted = Rows { support: support.len(), test: test.len() };
-                    rows.insert((run.target, run.k), counted);
-                    counted
-                }
-            };
+        let planned = |run: &PlannedRun| {
+            let rows = rows.get(&(run.target, run.k)).copied().unwrap_or_default();
             let (after, others): (Vec<_>, Vec<_>) =
                 plan.candidates(run).into_iter().partition(|candidate| there.contains(&candidate.hash));
-            runs.push(PlannedCard {
+            PlannedCard {
                 hash: run.hash.clone(),
                 plm: plan.plm().to_owned(),
                 target: plan.experiment().targets[run.target].name.clone(),
@@ -125,18 +158,28 @@ impl Engine {
                 seed: run.seed,
                 method: run.method.clone(),
                 tracks: run.tracks.word().to_owned(),
-                uses_adapters: run.work.uses_adapters(),
+                uses_adapters: run.work.kind().is_some_and(Kind::uses_adapters),
                 work: cost.of(run, rows) + work_of_choice(run, others.iter().map(|run| cost.of(run, rows))),
                 after: after.into_iter().map(|run| run.hash).collect(),
-            });
-        }
-        Ok(ExperimentCard { plm: plan.plm().to_owned(), passes: self.passes(laboratory)?, runs })
+            }
+        };
+        Ok(ExperimentCard {
+            plm: plan.plm().to_owned(),
+            lanes: laboratory.lanes,
+            passes: self.passes(laboratory)?,
+            runs: plan.runs().iter().map(planned).collect(),
+        })
     }
 
     /// How many runs go through the PLM at once. On the CPU one: there more in a pass are never faster than one after the
     /// other (docs/PERFORMANCE.md). A GPU takes as many as its memory holds of the largest batches that a run comes to:
     /// of the longest text of any episode that it learns from, and of the longest that it is judged on.
-    fn lanes(&self, plan: &Plan, targets: &[(DataId, Option<DataId>)]) -> Result<usize, EngineError> {
+    async fn lanes(
+        &self,
+        training: &Training,
+        drawn: &Drawn,
+        observer: &mut dyn Observer,
+    ) -> Result<usize, EngineError> {
         let memory = match self.kind {
             DeviceKind::Cpu => return Ok(1),
             // A browser does not tell how much there is; most GPUs have 4 GiB or more, and not for a page alone.
@@ -145,22 +188,9 @@ impl Engine {
             // with less than 8 GiB are few.
             DeviceKind::Cuda => 6 << 30,
         };
-        let training = &plan.experiment().training;
-        let (mut learned, mut judged) = (BTreeSet::new(), BTreeSet::new());
-        for &(data, test) in targets {
-            for &k in &plan.experiment().shots {
-                for &seed in &plan.experiment().seeds {
-                    let max_length = training.max_length;
-                    let episode = EpisodeSpec { data, test, test_rows: None, k, seed, max_length };
-                    let [support, dev, test] = self.data.rows(&episode)?;
-                    learned.extend(support);
-                    judged.extend(dev.into_iter().chain(test));
-                }
-            }
-        }
         let config = self.plm()?.encoder.config();
-        let (learned, judged) =
-            (self.longest(learned, training.max_length)?, self.longest(judged, training.max_length)?);
+        let learned = self.longest(&drawn.learned, training.max_length, observer).await?;
+        let judged = self.longest(&drawn.judged, training.max_length, observer).await?;
         // A backward pass looks at every layer again; without one each is forgotten after the next.
         let step = Held { rows: training.batch_size, len: learned, layers: config.num_hidden_layers };
         let evaluation = Held { rows: EVALUATION_ROWS, len: judged, layers: 1 };
@@ -169,10 +199,16 @@ impl Engine {
     }
 
     /// The longest batch, in tokens, that one of `rows` comes to.
-    fn longest(&self, rows: BTreeSet<(DataId, usize)>, max_length: usize) -> Result<usize, EngineError> {
+    async fn longest(
+        &self,
+        rows: &BTreeSet<(DataId, usize)>,
+        max_length: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<usize, EngineError> {
         let tokenizer = self.plm()?.tokenizer(max_length)?;
         let mut longest = 0;
-        for (id, row) in rows {
+        for (done, &(id, row)) in rows.iter().enumerate() {
+            observer.between_rows(done, rows.len()).await?;
             let row = self.data.row(id, row)?;
             longest = longest.max(tokenizer.encode(&row.text1, row.text2.as_deref())?.len());
         }
@@ -311,6 +347,10 @@ fn encoder_weights(config: &BertConfig) -> f64 {
 fn work_of_choice(run: &PlannedRun, unplanned: impl ExactSizeIterator<Item = f64>) -> f64 {
     let shared = if matches!(run.work, Work::BestSingleByScore(_)) { unplanned.len().max(1) } else { 1 };
     unplanned.sum::<f64>() / shared as f64
+}
+
+fn of_target(entry: &TargetEntry, error: EngineError) -> EngineError {
+    EngineError::Target { target: entry.name.clone(), error: Box::new(error) }
 }
 
 /// Names an adapter by what it computes, in whatever file it came.

@@ -341,6 +341,25 @@ fn a_run_that_is_stopped_leaves_nothing() {
 }
 
 #[test]
+fn a_plan_that_is_stopped_leaves_the_one_before() {
+    let (mut engine, mut plan) = loaded(EXPERIMENT);
+    let card = ask(&mut engine, plan.clone());
+    engine.kind = crate::protocol::DeviceKind::WebGpu;
+    let rows = "neutral\tit rains\tit is wet\n".repeat(600);
+    let test = engine.add_data("test.tsv", format!("label\ttext1\ttext2\n{rows}").as_bytes()).unwrap();
+    plan.targets[0].1 = Some(test.id);
+    let mut planned = |reports| {
+        let answer = pollster::block_on(engine.handle(plan.clone().into(), &mut StopAfter(reports)));
+        answer.map_err(|error| assert!(matches!(error, EngineError::Cancelled(_)), "{error}"))
+    };
+    // Before either episode is drawn, and among the rows of which the longest is looked for.
+    assert_eq!([0, 1, 2].map(|reports| planned(reports).is_err()), [true; 3]);
+    let there = |engine: &mut Engine, card: &ExperimentCard| run(engine, &card.runs[0].hash).method;
+    assert_eq!(there(&mut engine, &card), "majority");
+    assert_ne!(ask(&mut engine, plan).runs[0].hash, card.runs[0].hash);
+}
+
+#[test]
 fn what_can_not_be_done_is_known_before_anything_is_run() {
     let error = |change: &dyn Fn(&mut PlanExperiment)| {
         let (mut engine, mut plan) = loaded(EXPERIMENT);
@@ -357,7 +376,15 @@ fn what_can_not_be_done_is_known_before_anything_is_run() {
     insta::assert_snapshot!(error(&with_test), @r#"target nli: test = "copy.tsv" holds the very rows of train = "all.tsv", and a test is of rows not learned from; without test, what the examples leave of train is tested on"#);
     insta::assert_snapshot!(error(&|plan| plan.plm = 1), @"there is no PLM number 1 in the experiment; it has 1");
     insta::assert_snapshot!(replaced("bottleneck = 4", "bottleneck = 33"), @"a bottleneck of 33 is out of range: tiny is 32 wide, so it is 1 to 32");
-    let (mut engine, plan) = loaded(EXPERIMENT);
+    let (mut engine, mut plan) = loaded(EXPERIMENT);
+    let files = vec![
+        file!("model/tiny_adapter/double_seq_bn/adapter_config.json", "double/adapter_config.json"),
+        file!("model/tiny_adapter/double_seq_bn/adapter.safetensors", "double/adapter.safetensors"),
+    ];
+    let double = ask(&mut engine, Open { files }).adapters[0].id;
+    let usable = std::mem::replace(&mut plan.adapters[1], double);
+    insta::assert_snapshot!(try_ask(&mut engine, plan.clone()).unwrap_err(), @"adapter tiny_double: the architecture double_seq_bn is not run here; supported is seq_bn");
+    plan.adapters[1] = usable;
     let run = |hash: &str, records: &[&str]| RunExperiment {
         hashes: vec![hash.into()],
         records: records.iter().map(ToString::to_string).collect(),

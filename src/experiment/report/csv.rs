@@ -35,9 +35,8 @@ const COLUMNS: [&str; 24] = [
 /// # Errors
 /// When the writer fails.
 pub fn csv(records: &[Record]) -> Result<String, RecordError> {
-    let failed = |message: String| RecordError { line: 1, message };
     let mut out = ::csv::Writer::from_writer(Vec::new());
-    out.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
+    out.write_record(COLUMNS).map_err(unwritten)?;
     for record in records {
         let value = serde_json::to_value(record)?;
         let cell = |column: &&str| match &value[*column] {
@@ -45,10 +44,14 @@ pub fn csv(records: &[Record]) -> Result<String, RecordError> {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        out.write_record(COLUMNS.iter().map(cell)).map_err(|error| failed(error.to_string()))?;
+        out.write_record(COLUMNS.iter().map(cell)).map_err(unwritten)?;
     }
-    let bytes = out.into_inner().map_err(|error| failed(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+    let bytes = out.into_inner().map_err(unwritten)?;
+    String::from_utf8(bytes).map_err(unwritten)
+}
+
+fn unwritten(error: impl std::fmt::Display) -> RecordError {
+    RecordError::Write(error.to_string())
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn differences(summary: &Summary) -> String {
 
 /// The mean in points, and its interval; empty where there is none.
 fn shown(difference: &Difference) -> [String; 2] {
-    // Of −0 the sign goes.
+    // −0 is printed without its sign.
     let points = |value: f64| format!("{:+.1}", value * 100.0 + 0.0);
     let mean = points(difference.mean);
     let mean = if difference.is_sure() { format!("\\mathbf{{{mean}}}") } else { mean };

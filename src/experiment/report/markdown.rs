@@ -1,7 +1,7 @@
 //! A summary as Markdown: a table a target and k, best method first, each compared with the best and with the majority.
 
-use super::super::summary::{Difference, Group, MethodSummary, Summary};
-use super::{Against, COSTS, UNCORRECTED, costs, grouped, notes, spread};
+use super::super::summary::{Group, MethodSummary, Summary};
+use super::{Against, COSTS, costs, grouped, interval, legend, notes, spread};
 use std::fmt::Write;
 
 /// What [`row`] gives, as the head of a table.
@@ -13,17 +13,17 @@ pub fn markdown(summary: &Summary) -> String {
     let mut text = format!(
         "# Summary\n\n{} records. Mean ± standard deviation over the seeds; the difference to the best method is over the \
          same episodes, with its {:.0} % interval (Student's t); wins and losses are counted in episodes against the best. \
-         An interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and at inference \
-         beside the PLM's, the median step of training, the whole run, and the most memory in use during it.\n",
+         {}\n",
         summary.records,
-        summary.confidence * 100.0
+        summary.confidence * 100.0,
+        legend(),
     );
     for note in notes(summary) {
         text += &format!("\n**{note}**\n");
     }
     for group in &summary.groups {
         // Writing to a string does not fail.
-        let _ = write!(text, "\n## {}\n\n", grouped(summary, group));
+        let _ = write!(text, "\n## {}\n\n", escaped(&grouped(summary, group)));
         table(&mut text, group);
     }
     text
@@ -46,20 +46,30 @@ fn row(method: &MethodSummary, against: &Against) -> [String; 6] {
     let (difference, wins) = match against {
         Against::Best => ("best".to_owned(), String::new()),
         Against::Apart => ("no episode in common".to_owned(), String::new()),
-        Against::Difference { accuracy, wins, losses } => (shown(accuracy), format!("{wins}–{losses}")),
+        Against::Difference { accuracy, wins, losses } => (interval(accuracy, ["**"; 2]), format!("{wins}–{losses}")),
     };
-    [method.name.clone(), method.runs.to_string(), spread(&method.accuracy), spread(&method.macro_f1), difference, wins]
+    [
+        escaped(&method.name),
+        method.runs.to_string(),
+        spread(&method.accuracy),
+        spread(&method.macro_f1),
+        difference,
+        wins,
+    ]
 }
 
-fn shown(difference: &Difference) -> String {
-    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
-    match (difference.low, difference.high) {
-        (Some(low), Some(high)) => {
-            let text = format!("{} [{}, {}]", signed(difference.mean), signed(low), signed(high));
-            if difference.is_sure() { format!("**{text}**") } else { text }
+/// Text that Markdown takes for text: a name neither ends its line or cell nor begins a tag, and says nothing to a
+/// terminal.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '|' | '<' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
         }
-        _ => signed(difference.mean),
     }
+    out
 }
 
 #[cfg(test)]
@@ -93,5 +103,17 @@ mod tests {
         | head | 3 | 0.658 ± 0.038 | 0.329 ± 0.019 | **−0.123 [−0.225, −0.020]** | 0–3 | 100 | 200 |  | 1.5 s |  |
         | majority | 3 | 0.640 ± 0.000 | 0.320 ± 0.000 | **−0.141 [−0.218, −0.063]** | 0–3 | 100 | 200 |  | 1.5 s |  |
         ");
+    }
+
+    #[test]
+    fn a_name_stays_in_its_cell() {
+        let evil = record("cr\n# mine\u{1b}[2J", "sum | 1.000\r\n| <b>a\\|\u{9b}", 4, 13, 0.5);
+        let text = markdown(&summarize(&[evil]));
+        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("##") || line.contains("0.500")).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        ## cr # mine [2J, k = 4
+        | sum \| 1.000  \| \<b>a\\\|  | 1 | 0.500 | 0.250 | best |  | 100 | 200 |  | 1.5 s |  |
+        ");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 }

@@ -44,6 +44,26 @@ pub fn notes(summary: &Summary) -> Vec<String> {
 pub const UNCORRECTED: &str =
     "Each interval is for one difference alone: of twenty without any, one has no 0 in it by chance.";
 
+/// Sentences for every report: which intervals are in bold and what they are not, and what [`costs`] are.
+#[must_use]
+pub fn legend() -> String {
+    format!(
+        "An interval without 0 stands in bold. {UNCORRECTED} Parameters, times and memory are means: parameters trained and \
+         at inference beside the PLM's, the median step of training, the whole run, and the most memory in use during it."
+    )
+}
+
+/// A difference in accuracy with its interval, as tables show it, between `bold`'s two marks where the interval is
+/// without 0.
+#[must_use]
+pub fn interval(difference: &Difference, bold: [&str; 2]) -> String {
+    let signed = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "+" }, value.abs());
+    let mean = signed(difference.mean);
+    let Some((low, high)) = difference.low.zip(difference.high) else { return mean };
+    let [opened, closed] = if difference.is_sure() { bold } else { [""; 2] };
+    format!("{opened}{mean} [{}, {}]{closed}", signed(low), signed(high))
+}
+
 /// How a method of a group stands to the best one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Against {

@@ -180,6 +180,30 @@ proptest! {
         }
     }
 
+    /// With ReLU the sum is N² times the average, but for the bias of the up projection, which is N times that: with the
+    /// amplitude kept an N-th of it is left.
+    #[test]
+    fn a_sum_with_its_amplitude_kept_is_the_average_but_for_the_last_bias(case in case()) {
+        let (features, count) = (features(40, case.hidden), case.adapters.len() as f32);
+        let inputs = inputs(&case.adapters, &features);
+        let [sum, mut average] = ["sum", "average"].map(|id| merge_with(id, &inputs, &[]).unwrap());
+        for name in LOCATIONS.map(|location| location.param(Part::UpBias)) {
+            let bias = average.params.get(&name).unwrap();
+            let left = bias.values().iter().map(|value| value / count).collect();
+            let left = Tensor::new(bias.shape(), left).unwrap();
+            average.params.insert(name, left);
+        }
+        let scaled = |merged: &Merged, scale| {
+            let mut merged = merged.clone();
+            scale_output(&mut merged, &inputs, scale).unwrap();
+            merged.params
+        };
+        let [sum, average, nothing] =
+            [(&sum, Scale::Keep), (&average, Scale::Keep), (&sum, Scale::Factor(0.0))].map(|(merged, scale)| scaled(merged, scale));
+        let (differ, amplitude) = (functions_differ(&sum, &average), functions_differ(&sum, &nothing));
+        prop_assert!(differ < ROUNDING * amplitude.max(1.0), "{differ} of {amplitude}");
+    }
+
     #[test]
     fn merging_twice_gives_the_same_to_the_last_digit(case in case()) {
         let features = features(40, case.hidden);

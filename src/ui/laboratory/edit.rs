@@ -142,25 +142,27 @@ impl Laboratory {
     }
 
     /// Takes in what was dropped or picked: an experiment here, everything else in the Lab.
-    pub async fn take_files(self, files: Vec<FileBytes>, problems: Vec<Problem>) {
-        match self.open_files(files).await {
+    pub async fn take_files(self, files: Vec<FileBytes>, mut problems: Vec<Problem>) {
+        match self.open_files(files, &mut problems).await {
             Ok(()) => problems.into_iter().for_each(|problem| self.lab.problem(problem.path, problem.message)),
             Err(files) => self.lab.open_files(files, problems).await,
         }
     }
 
-    /// Opens an experiment out of what was dropped or picked; gives the files back where there is none among them.
+    /// Opens an experiment out of what was dropped or picked; gives the files back where there is none among them. What of
+    /// its archive can't be unpacked comes to the problems.
     ///
     /// # Errors
     /// The files, where none of them is an experiment.
-    async fn open_files(self, files: Vec<FileBytes>) -> Result<(), Vec<FileBytes>> {
+    async fn open_files(self, files: Vec<FileBytes>, problems: &mut Vec<Problem>) -> Result<(), Vec<FileBytes>> {
         let files = match files.as_slice() {
             [archive] if archive.path.ends_with(".zip") => match self.ask(Unpack(archive.clone())).await {
-                Ok(mut inside) if inside.iter().any(|file| file.path.ends_with(".toml")) => {
+                Ok(mut inside) if inside.files.iter().any(|file| file.path.ends_with(".toml")) => {
                     // As if a folder of the archive's name had been dropped.
                     let folder = archive.path.trim_end_matches(".zip");
-                    inside.iter_mut().for_each(|file| file.path = format!("{folder}/{}", file.path));
-                    inside
+                    inside.files.iter_mut().for_each(|file| file.path = format!("{folder}/{}", file.path));
+                    problems.append(&mut inside.problems);
+                    inside.files
                 }
                 _ => return Err(files),
             },

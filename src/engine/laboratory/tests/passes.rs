@@ -93,8 +93,9 @@ fn passes_hold_what_is_alike() {
 fn a_pass_has_room_for_the_longest_batch_of_any_episode() {
     let (mut engine, mut plan) = loaded(EXPERIMENT);
     let lanes = |engine: &mut Engine, plan: &PlanExperiment| {
-        ask(engine, plan.clone());
-        engine.laboratory.as_ref().unwrap().lanes
+        let card = ask(engine, plan.clone());
+        assert_eq!(card.lanes, engine.laboratory.as_ref().unwrap().lanes);
+        card.lanes
     };
     assert_eq!(lanes(&mut engine, &plan), 1, "on the CPU every run goes alone");
     engine.kind = crate::protocol::DeviceKind::WebGpu;

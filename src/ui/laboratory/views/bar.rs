@@ -41,10 +41,15 @@ pub fn Bar() -> impl IntoView {
         laboratory.crew.with(|crew| !crew.experiment.is_empty() && Some(&crew.experiment) == name().as_ref())
     });
     let share = move || if all.get() == 0 { 0.0 } else { done.get() as f64 / all.get() as f64 };
+    // Of the PLM that was planned last.
+    let pass = move || {
+        let told = laboratory.shown.with(|shown| shown.as_ref()?.cards.last()?.in_a_pass());
+        told.map_or(String::new(), |told| format!(", {told}"))
+    };
     let counted = move || match (all.get(), failed.get()) {
         (0, _) => String::new(),
-        (all, 0) => format!("{} of {all} runs", done.get()),
-        (all, failed) => format!("{} of {all} runs, {failed} failed", done.get()),
+        (all, 0) => format!("{} of {all} runs{}", done.get(), pass()),
+        (all, failed) => format!("{} of {all} runs, {failed} failed{}", done.get(), pass()),
     };
     let left = move || match (status.get(), laboratory.crew.with(|crew| crew.left)) {
         (Status::Running | Status::Pausing, Some(seconds)) if is_here.get() => words::time_left(seconds),

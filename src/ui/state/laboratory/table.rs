@@ -276,7 +276,7 @@ pub(crate) mod tests {
             }
         }
         runs.push(planned("head-16", "head", 16, 13));
-        ExperimentCard { plm: "tiny".into(), runs, passes: vec![] }
+        ExperimentCard { plm: "tiny".into(), runs, ..ExperimentCard::default() }
     }
 
     fn summary() -> SummaryCard {
