@@ -120,6 +120,7 @@ mod tests {
             paper: String::new(),
             needs,
             parameters: vec![],
+            presets: vec![],
             laws: vec![],
         };
         let mut spec = MergeSpec {
