@@ -418,7 +418,15 @@ pub(super) mod tests {
     }
 
     pub(crate) fn data(id: u32, name: &str) -> DataCard {
-        DataCard { id: DataId(id), name: name.into(), rows: 10, labels: vec![], pairs: false, track: String::new() }
+        DataCard {
+            id: DataId(id),
+            name: name.into(),
+            path: format!("{name}.tsv"),
+            rows: 10,
+            labels: vec![],
+            pairs: false,
+            track: String::new(),
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
 
-use crate::protocol::{FileBytes, FileSource, PLM_FILES, Problem};
+use super::laboratory::bundle::path_of;
+use crate::protocol::{DataCard, FileBytes, FileSource, PLM_FILES, Problem};
 
 /// Dropped files, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,19 +53,12 @@ pub fn sort(files: Vec<FileBytes>) -> Intake {
     intake
 }
 
-/// The data file among `files` that a data set of this name was read from.
+/// The file among `files` that a data set was read from; `None` where that was an archive or a repository, or several
+/// files are called so.
 #[must_use]
-pub fn data_file<'a>(files: &'a [FileSource], name: &str) -> Option<&'a FileSource> {
-    let path = |file: &'a FileSource| match file {
-        FileSource::Bytes(file) => file.path.as_str(),
-        FileSource::Url { path, .. } => path.as_str(),
-        FileSource::Hub { .. } => "",
-    };
-    // A later file of the same name is the one that was meant.
-    files.iter().rev().find(|file| {
-        let (stem, end) = split(path(file)).1.rsplit_once('.').unwrap_or_default();
-        stem == name && ["tsv", "csv", "jsonl"].contains(&end)
-    })
+pub fn data_file<'a>(files: &'a [FileSource], card: &DataCard) -> Option<&'a FileSource> {
+    let mut found = files.iter().filter(|file| path_of(file) == card.path);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Beside a model lie files that nobody needs here; an adapter or a data set among them is wanted.
@@ -131,6 +125,19 @@ mod tests {
             sort(files(&["a/tokenizer.json", "a/model.safetensors", "b/tokenizer.json", "b/model.safetensors"]));
         insta::assert_snapshot!(intake.problems[0].message, @"a second model; `a` was taken, so drop this one by itself");
         assert!(intake.rest.is_empty());
+    }
+
+    #[test]
+    fn a_data_set_is_of_the_file_that_it_was_read_from() {
+        use super::super::choices::tests::data;
+        let files = ["cr/train.tsv", "mr/train.tsv", "twice.tsv", "twice.tsv"]
+            .map(|path| FileSource::Url { path: path.into(), url: String::new() });
+        let file = |name: &str, path: &str| {
+            let found = data_file(&files, &DataCard { path: path.into(), ..data(0, name) })?;
+            files.iter().position(|file| std::ptr::eq(file, found))
+        };
+        assert_eq!([file("train", "cr/train.tsv"), file("train_2", "mr/train.tsv")], [Some(0), Some(1)]);
+        assert_eq!([file("train", "all.zip/cr/train.tsv"), file("twice", "twice.tsv")], [None; 2]);
     }
 
     #[test]
