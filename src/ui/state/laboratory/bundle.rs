@@ -50,10 +50,10 @@ impl Bundle {
                     Err(_) => return Some(Err(format!("{path}: it is not UTF-8"))),
                 }
             } else if inside.rsplit('/').next() == Some("records.jsonl") {
+                // Whether a last line without its end was cut off or is whole, the engine finds out.
                 let text = String::from_utf8_lossy(&file.bytes);
-                // A last line that was cut off is no record.
-                let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-                bundle.records.extend(lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()));
+                let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+                bundle.records.extend(lines.map(str::to_owned));
             } else {
                 beside.push(FileSource::Bytes(FileBytes { path: inside, bytes: file.bytes }));
             }
@@ -420,11 +420,15 @@ mod tests {
     }
 
     #[test]
-    fn records_come_along_but_for_a_line_that_was_cut() {
-        let records =
-            FileBytes { path: "e-results/records.jsonl".into(), bytes: b"{\"a\":1}\n{\"b\":2}\n{\"c\"".to_vec() };
-        let bundle = Bundle::from_files(vec![file("e.toml"), records]).unwrap().unwrap();
-        assert_eq!(bundle.records, ["{\"a\":1}", "{\"b\":2}"]);
+    fn records_come_along_whether_the_last_line_has_its_end_or_not() {
+        let records = |end: &str| {
+            let bytes = format!("{{\"a\":1}}\r\n\n{{\"b\":2}}{end}").into_bytes();
+            let records = FileBytes { path: "e-results/records.jsonl".into(), bytes };
+            Bundle::from_files(vec![file("e.toml"), records]).unwrap().unwrap().records
+        };
+        for end in ["", "\n"] {
+            assert_eq!(records(end), ["{\"a\":1}", "{\"b\":2}"]);
+        }
         let not_text = FileBytes { path: "e.toml".into(), bytes: vec![255] };
         assert_eq!(Bundle::from_files(vec![not_text]), Some(Err("e.toml: it is not UTF-8".into())));
     }
