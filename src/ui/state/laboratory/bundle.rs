@@ -260,17 +260,16 @@ fn renamed(file: &FileSource, path: &str) -> FileSource {
     }
 }
 
-/// The last part of a path.
+/// The last part of a path that is a name: of a PLM's folder, what the engine calls the PLM.
 #[must_use]
 pub fn last(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
-    path.rsplit('/').next().unwrap_or(path)
+    path.rsplit(['/', '\\']).find(|part| !matches!(*part, "" | "." | "..")).unwrap_or(path)
 }
 
 /// Without `.`, and with `..` taken back where something stands before it.
 fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+    for part in path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".") {
         match part {
             ".." if parts.last().is_some_and(|last| *last != "..") => {
                 parts.pop();
@@ -396,6 +395,25 @@ mod tests {
         let some = self::bundle(&["experiment.toml", own[0], own[1], "models/tiny/pytorch_model.bin"]);
         let error = some.open_plm(&sheet, 0, &["tiny".to_owned()]).unwrap_err();
         assert_eq!(error, "models/tiny: model.safetensors is missing", "the served one does not take its place");
+    }
+
+    #[cfg(feature = "engine")]
+    #[test]
+    fn a_plm_is_called_as_the_engine_calls_it() {
+        for path in ["models/six", "models/six/", "models/six/.", "models\\six", "six", "..", "owner/six@main"] {
+            let spec = format!(
+                "plm = '{path}'\nshots = [4]\nseeds = [1]\nmethods = [\"head\"]\n\
+                 [[targets]]\nname = \"cr\"\ntrain = \"cr.tsv\"\n"
+            );
+            let experiment = crate::experiment::Experiment::parse(&spec).unwrap();
+            assert_eq!(last(path), experiment.plm_name(0));
+        }
+        let files = ["e.toml", "models/six/config.json", "zoo/six/b/adapter_config.json"];
+        for path in ["models/six/.", "models\\six"] {
+            let sheet = ExperimentSheet { plms: vec![path.into()], ..sheet() };
+            assert_eq!(names(bundle(&files).adapter(&sheet, 1, 0).unwrap()), files[2..]);
+            assert_eq!(bundle(&files).plm_files(path).len(), 1);
+        }
     }
 
     #[test]

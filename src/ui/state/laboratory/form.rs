@@ -28,7 +28,7 @@ pub fn toggle(list: &mut Vec<String>, item: &str) {
 #[must_use]
 pub fn plms(sheet: &ExperimentSheet, served: &[String]) -> Vec<String> {
     let named = |name: &String| sheet.plms.iter().find(|plm| last(plm) == name);
-    let place = served.iter().find_map(named).map_or("models/", |plm| plm.strip_suffix(last(plm)).unwrap_or_default());
+    let place = served.iter().find_map(named).and_then(|plm| plm.strip_suffix(last(plm))).unwrap_or("models/");
     let each = |name: &String| named(name).cloned().unwrap_or_else(|| format!("{place}{name}"));
     let mut all: Vec<String> = served.iter().map(each).collect();
     let others = sheet.plms.iter().filter(|plm| !all.contains(plm)).cloned();
