@@ -6,7 +6,7 @@ use super::{Step, names};
 use crate::protocol::*;
 use vecmap::{VecMap, VecSet};
 
-/// What a person has chosen.
+/// What a person has chosen; by default, as the page opens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choices {
     /// The step in sight.
@@ -29,8 +29,8 @@ pub struct Choices {
     pub train: TrainSettings,
     /// What to start from.
     pub start: Start,
-    /// Neurons of an adapter from scratch.
-    pub bottleneck: usize,
+    /// Neurons of an adapter from scratch; as the model has them, [`PlmCard::bottleneck`], where `None`.
+    pub bottleneck: Option<usize>,
 }
 
 /// How to align.
@@ -176,19 +176,10 @@ impl Start {
     }
 }
 
-/// Neurons of an adapter from scratch, unless told otherwise.
-pub const BOTTLENECK: usize = 48;
-
 /// Id of the method that [`Start::Average`] stands for.
 pub const AVERAGE: &str = "average";
 
 impl Choices {
-    /// As the page opens.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { bottleneck: BOTTLENECK, ..Self::default() }
-    }
-
     /// An adapter has a new name: whatever was chosen for it by the old one follows.
     pub fn rename(&mut self, old: &str, new: &str) {
         if self.left_out.remove(old) {
@@ -431,7 +422,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_alignment_needs_two_adapters_and_activations_need_texts() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let adapters = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
         assert!(choices.align(&adapters[..1], &[]).is_err());
         let asked = choices.align(&adapters, &[data(0, "d")]).unwrap();
@@ -451,7 +442,7 @@ pub(super) mod tests {
 
     #[test]
     fn choices_follow_a_new_name() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.left_out.insert("a".into());
         choices.merge.weights.insert("a".into(), 0.5);
         choices.reference = Some("a".into());
@@ -467,8 +458,7 @@ pub(super) mod tests {
 
     #[test]
     fn whoever_is_left_out_is_neither_reference_nor_other() {
-        let mut choices = Choices::new();
-        choices.reference = Some("a".into());
+        let mut choices = Choices { reference: Some("a".into()), ..Choices::default() };
         choices.left_out.insert("a".into());
         let asked = choices.align(&[adapter(1, "a"), adapter(2, "b"), adapter(3, "c")], &[]).unwrap();
         assert_eq!((asked.reference, asked.others), (AdapterId(2), vec![AdapterId(3)]));
@@ -476,7 +466,7 @@ pub(super) mod tests {
 
     #[test]
     fn equal_weights_are_none_and_settings_belong_to_their_method() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
         choices.merge.settings.insert("mera_wts.solver".into(), "sinkhorn".into());
         choices.merge.settings.insert("ties.density".into(), "0.2".into());
@@ -587,7 +577,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_data_set_is_not_judged_on_itself_as_another() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let both = [data(1, "train"), data(2, "dev")];
         choices.episode.data = Some("dev".into());
         choices.episode.test = Some("dev".into());
