@@ -9,9 +9,8 @@ use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slide
 use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
-use crate::ui::state::choices::AVERAGE;
 use crate::ui::state::{Choices, Standing, Step, names, number, words};
-use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
+use crate::viz::{Bars, Dim, Hit, Series, Unit};
 use leptos::prelude::*;
 
 /// Gallery, form, weights, scale.
@@ -189,7 +188,6 @@ pub fn Picture() -> impl IntoView {
             let merges = lab.merges.get();
             let names: Vec<String> =
                 merges.first().map(|m| m.locations.iter().map(|l| l.name.clone()).collect()).unwrap_or_default();
-            let many = merges.iter().filter(|m| m.spec.method != AVERAGE).count() > 1;
             Bars {
                 title: title.into(),
                 quantity: quantity.into(),
@@ -200,14 +198,9 @@ pub fn Picture() -> impl IntoView {
                 dim: Dim::Layer,
                 series: merges
                     .iter()
-                    .enumerate()
-                    .map(|(place, merge)| Series {
+                    .map(|merge| Series {
                         name: merge.adapter.name.clone(),
-                        // Several merges beside one another need telling apart, so only the newest has the merge's colour.
-                        role: match pictures::role(lab, merge.adapter.id) {
-                            Role::Merged if many && place + 1 < merges.len() => Role::Adapter(3 + place % 3),
-                            role => role,
-                        },
+                        role: pictures::role(lab, merge.adapter.id),
                         values: names
                             .iter()
                             .map(|name| {
