@@ -14,12 +14,12 @@ use std::rc::Rc;
 use vecmap::VecMap;
 
 /// Losses on WebGPU, with no call answered between them, after which the CPU is used.
-const GPU_LOSSES: u32 = 2;
+pub(super) const GPU_LOSSES: u32 = 2;
 /// Losses in a row, with no call answered between them and no training that came further, after which no further
 /// worker is started by itself.
 const LOSSES_IN_A_ROW: u32 = 4;
-/// Times that a training run which never came to a checkpoint is begun again: by then it has been tried on the CPU.
-const ATTEMPTS: u32 = 2;
+/// Times that a training run which never came to a checkpoint is begun again: the last time on the CPU.
+const ATTEMPTS: u32 = GPU_LOSSES;
 
 /// How the worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]

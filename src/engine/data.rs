@@ -87,6 +87,7 @@ impl DataSets {
         let card = DataCard {
             id,
             name: name.clone(),
+            path: path.to_owned(),
             rows: dataset.rows.len(),
             labels: dataset.labels.iter().cloned().zip(dataset.counts()).collect(),
             pairs: dataset.is_pair(),

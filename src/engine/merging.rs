@@ -7,7 +7,7 @@ use crate::format::AdapterFile;
 use crate::merge::{self, Input, Inputs, LocationParams, METHODS, Range, Scale, Settings, Value};
 use crate::protocol::{
     AdapterId, EnsembleDistance, Interference, Merge, MergeLocation, MergeReport, MergeSpec, MethodCard, OutputScale,
-    ParameterCard, ParameterRange, Phase, Texts,
+    ParameterCard, ParameterRange, Phase, PresetCard, Texts,
 };
 use crate::tensors::TensorSet;
 use crate::tensors::adapter::Location;
@@ -219,6 +219,35 @@ fn method_card(card: &merge::Card) -> MethodCard {
                 },
             })
             .collect(),
+        presets: card
+            .presets
+            .iter()
+            .map(|preset| PresetCard {
+                id: preset.id.to_owned(),
+                set: preset.set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            })
+            .collect(),
         laws: card.laws.iter().map(word).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_shown_as_it_is_computed() {
+        let mut presets = 0;
+        for (method, shown) in METHODS.iter().zip(method_cards()) {
+            for preset in &shown.presets {
+                presets += 1;
+                let settings = Settings::parse(method.card(), [(merge::settings::PRESET, preset.id.as_str())]).unwrap();
+                for parameter in shown.parameters.iter().filter(|parameter| parameter.name != merge::settings::PRESET) {
+                    let computed = settings.get(&parameter.name).unwrap().to_string();
+                    assert_eq!(shown.unset(parameter, &preset.id), computed, "{} {}", preset.id, parameter.name);
+                }
+            }
+        }
+        assert_eq!(presets, 3);
     }
 }

@@ -122,8 +122,10 @@ pub struct RemoveAdapter {
 pub struct DataCard {
     /// Its handle.
     pub id: DataId,
-    /// File name without extension.
+    /// File name without extension, with a number behind it where another data set is called so.
     pub name: String,
+    /// The path that it was read under; inside an archive, the archive's comes first.
+    pub path: String,
     /// Rows.
     pub rows: usize,
     /// Rows by label, in the order of the labels.

@@ -19,8 +19,28 @@ pub struct MethodCard {
     pub needs: Vec<String>,
     /// Its settings.
     pub parameters: Vec<ParameterCard>,
+    /// Published recipes for its settings.
+    pub presets: Vec<PresetCard>,
     /// The laws it keeps.
     pub laws: Vec<String>,
+}
+
+impl MethodCard {
+    /// What `parameter` is where it is not set: what the recipe called `preset` says, else its default.
+    #[must_use]
+    pub fn unset<'a>(&'a self, parameter: &'a ParameterCard, preset: &str) -> &'a str {
+        let recipe = self.presets.iter().find(|known| known.id == preset);
+        recipe.and_then(|recipe| recipe.set.get(&parameter.name)).unwrap_or(&parameter.default)
+    }
+}
+
+/// Settings of a published recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PresetCard {
+    /// As in `--set preset=ID`.
+    pub id: String,
+    /// By name, as text; the others stay at their defaults.
+    pub set: VecMap<String, String>,
 }
 
 /// One setting of a method.

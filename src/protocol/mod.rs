@@ -156,8 +156,6 @@ pub enum Phase {
     Train,
     /// Units are batches.
     Evaluate,
-    /// A file is being written.
-    Write,
 }
 
 impl Phase {
@@ -175,7 +173,6 @@ impl Phase {
             Phase::Merge => "Merging",
             Phase::Train => "Training",
             Phase::Evaluate => "Evaluating",
-            Phase::Write => "Writing",
         }
     }
 }

@@ -45,6 +45,14 @@ pub struct PlmCard {
     pub misfits: Vec<Problem>,
 }
 
+impl PlmCard {
+    /// Neurons a location of a new adapter, unless told otherwise: a sixteenth of the width, as AdapterHub's `seq_bn` has.
+    #[must_use]
+    pub fn bottleneck(&self) -> usize {
+        (self.hidden / 16).max(1)
+    }
+}
+
 /// Look at what the tokenizer makes of a text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tokenize {

@@ -33,7 +33,7 @@ pub struct Bars {
 pub struct Series {
     /// What it is called.
     pub name: String,
-    /// Its colour.
+    /// Its colour; series of one are drawn from faint to strong, in their order.
     pub role: Role,
     /// One a group; NaN where there is none.
     pub values: Vec<f32>,
@@ -49,6 +49,7 @@ impl Picture for Bars {
         let ticks = Ticks::around(values().fold(0.0, f64::min), values().fold(0.0, f64::max), 4);
         let left = chrome::room_left(&ticks, self.unit).ceil();
         let entries: Vec<_> = self.series.iter().map(|s| (Swatch::Square, s.role, s.name.clone())).collect();
+        let strengths = chrome::strengths(&entries);
         let entries = if entries.len() > 1 { entries } else { Vec::new() };
         let (legend, legend_height) = chrome::swatches(left, width - left, &entries);
         let frame = Frame::new(left, legend_height + 24.0, width - left - 6.0, 160.0);
@@ -72,7 +73,8 @@ impl Picture for Bars {
                     let (top, bottom) = (at(value.max(0.0)), at(value.min(0.0)));
                     let gap = if thick > 4.0 { 1.0 } else { 0.0 };
                     let bar = Mark::rect(start + thick * number as f64, top, thick - gap, bottom - top);
-                    marks.push(bar.fill(self.roles.get(index).copied().unwrap_or(series.role)));
+                    let role = self.roles.get(index).copied().unwrap_or(series.role);
+                    marks.push(bar.fill(role).opacity(strengths[number]));
                 }
             }
             let hit = Hit::one(self.dim, index);

@@ -89,7 +89,7 @@ pub(super) fn color_bar(
 }
 
 /// What an entry of a legend looks like.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swatch {
     Square,
     Line,
@@ -98,27 +98,40 @@ pub(super) enum Swatch {
     Dash,
 }
 
+/// What a legend names: how it looks, and what it is called.
+pub(super) type Entry = (Swatch, Role, String);
+
+/// How strongly each entry of a legend is drawn, above 0 to 1: those of one look from faint to strong, in their order.
+pub(super) fn strengths(entries: &[Entry]) -> Vec<f64> {
+    let alike = |entries: &[Entry], (swatch, role, _): &Entry| {
+        entries.iter().filter(|other| (other.0, other.1) == (*swatch, *role)).count() as f64
+    };
+    let strength = |(place, entry)| 0.25 + 0.75 * alike(&entries[..=place], entry) / alike(entries, entry);
+    entries.iter().enumerate().map(strength).collect()
+}
+
 /// A legend that wraps, from the top at `x`; and its height.
-pub(super) fn swatches(x: f64, width: f64, entries: &[(Swatch, Role, String)]) -> (Vec<Mark>, f64) {
+pub(super) fn swatches(x: f64, width: f64, entries: &[Entry]) -> (Vec<Mark>, f64) {
     const ROW: f64 = 18.0;
     if entries.is_empty() {
         return (Vec::new(), 0.0);
     }
     let (mut left, mut top, mut marks) = (x, 0.0, Vec::new());
-    for (swatch, role, text) in entries {
+    for ((swatch, role, text), strength) in entries.iter().zip(strengths(entries)) {
         let text = fitted(text, TICK, width - 24.0);
         let wide = 24.0 + text_width(&text, TICK);
         if left > x && left + wide > x + width {
             (left, top) = (x, top + ROW);
         }
         let middle = top + 7.5;
-        marks.push(match swatch {
+        let swatch = match swatch {
             Swatch::Square => Mark::rect(left, top + 2.5, 10.0, 10.0).corner(2.0).fill(*role),
             Swatch::Line => Mark::line(left, middle, left + 14.0, middle).stroke(*role, 2.0),
             Swatch::Dash => Mark::line(left, middle, left + 14.0, middle).stroke(*role, 1.5).dashed(),
             Swatch::Dot => Mark::circle(left + 6.0, middle, 4.0).fill(*role),
             Swatch::Ring => Mark::circle(left + 6.0, middle, 3.5).fill(Role::Ground).stroke(*role, 1.5),
-        });
+        };
+        marks.push(swatch.opacity(strength));
         marks.push(Mark::text(left + 20.0, top + 11.5, text));
         left += wide + 18.0;
     }

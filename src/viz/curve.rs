@@ -38,7 +38,7 @@ pub struct Panel {
 pub struct Run {
     /// What it is called.
     pub name: String,
-    /// Its colour.
+    /// Its colour; runs of one are drawn from faint to strong, in their order.
     pub role: Role,
     /// Whether each point is marked, as where there are few.
     pub dots: bool,
@@ -59,13 +59,17 @@ impl Picture for Curves {
         let last = points().map(|p| p.0).fold(self.end.unwrap_or(0.0), f64::max);
         let first = points().map(|p| p.0).fold(0.0, f64::min);
 
-        let mut names: Vec<(Swatch, Role, String)> = Vec::new();
+        let mut names: Vec<chrome::Entry> = Vec::new();
+        let named = |names: &[chrome::Entry], run: &Run| {
+            names.iter().position(|(_, role, name)| *name == run.name && *role == run.role)
+        };
         for run in self.panels.iter().flat_map(|p| &p.runs) {
-            if !names.iter().any(|(_, role, name)| *name == run.name && *role == run.role) {
+            if named(&names, run).is_none() {
                 names.push((Swatch::Line, run.role, run.name.clone()));
             }
         }
         let (legend, legend_height) = chrome::swatches(0.0, width, &names);
+        let strengths = chrome::strengths(&names);
         let beside = width >= 640.0 && self.panels.len() > 1;
         let columns = if beside { self.panels.len().min(3) } else { 1 };
         let slot = width / columns as f64;
@@ -96,13 +100,14 @@ impl Picture for Curves {
             };
             for (number, run) in panel.runs.iter().enumerate() {
                 let line = Hit::one(Dim::Run, number);
+                let strength = named(&names, run).map_or(1.0, |place| strengths[place]);
                 for piece in run.points.split(|p| !known(p)).filter(|piece| !piece.is_empty()) {
                     let path: Vec<(f64, f64)> = piece.iter().map(|p| at(*p)).collect();
                     if path.len() > 1 {
-                        marks.push(Mark::path(path.clone()).stroke(run.role, 1.75).hit(line));
+                        marks.push(Mark::path(path.clone()).stroke(run.role, 1.75).opacity(strength).hit(line));
                     }
                     if run.dots || path.len() == 1 {
-                        let dot = |(x, y): &(f64, f64)| Mark::circle(*x, *y, 3.0).fill(run.role);
+                        let dot = |(x, y): &(f64, f64)| Mark::circle(*x, *y, 3.0).fill(run.role).opacity(strength);
                         marks.extend(path.iter().map(dot));
                     }
                 }
@@ -231,6 +236,22 @@ mod tests {
         assert_eq!(lines.count(), 2);
         assert_eq!(scene.regions.len(), 4);
         assert_eq!(scene.summary, "Loss of merged from 0.9 to 0.4.");
+    }
+
+    #[test]
+    fn runs_of_one_colour_are_told_apart_by_their_strength() {
+        let mut picture = curves(vec![(1.0, 0.9), (2.0, 0.8)]);
+        let first = picture.panels[0].runs[0].clone();
+        let other = |name: &str, role| Run { name: name.into(), role, ..first.clone() };
+        picture.panels[0].runs.extend([other("older", Role::Adapter(0)), other("newer", Role::Merged)]);
+        let scene = picture.scene(500.0);
+        let drawn = |of: fn(&Mark) -> bool| {
+            let lines = scene.marks.iter().filter(|mark| matches!(mark.shape, Shape::Line(_)) && of(mark));
+            lines.map(|mark| (mark.stroke.unwrap().role, mark.opacity)).collect::<Vec<_>>()
+        };
+        let runs = drawn(|mark| mark.hit.is_some());
+        assert_eq!(runs, [(Role::Merged, 0.625), (Role::Adapter(0), 1.0), (Role::Merged, 1.0)]);
+        assert_eq!(drawn(|mark| mark.hit.is_none())[..3], runs, "the legend looks the same");
     }
 
     #[test]

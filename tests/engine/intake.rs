@@ -67,8 +67,9 @@ fn data_of_one_name_are_told_apart() {
     let cr = ask(&mut engine, Open { files: vec![file("cr/train.tsv", "0\tThe camera broke.\n")] }).unwrap().data;
     let mr = [file("mr/train.tsv", "0\tA dull film.\n1\tA fine film.\n"), file("sst2/train.tsv", "1\tSplendid.\n")];
     let mr = ask(&mut engine, Open { files: mr.to_vec() }).unwrap().data;
-    let cards: Vec<_> = cr.iter().chain(&mr).map(|card| (card.name.as_str(), card.rows)).collect();
-    assert_eq!(cards, [("train", 1), ("train_2", 2), ("train_3", 1)]);
+    let cards: Vec<_> = cr.iter().chain(&mr).map(|card| (&*card.name, &*card.path, card.rows)).collect();
+    let expected = [("train", "cr/train.tsv", 1), ("train_2", "mr/train.tsv", 2), ("train_3", "sst2/train.tsv", 1)];
+    assert_eq!(cards, expected);
     assert_eq!(engine.data().get(mr[0].id).unwrap().rows[1].text1, "A fine film.");
 }
 

@@ -27,8 +27,15 @@ fn open() -> Command {
 
 /// A data set came of it.
 fn opened() -> Opened {
-    let data =
-        DataCard { id: DataId(0), name: "task".into(), rows: 8, labels: vec![], pairs: false, track: String::new() };
+    let data = DataCard {
+        id: DataId(0),
+        name: "task".into(),
+        path: String::new(),
+        rows: 8,
+        labels: vec![],
+        pairs: false,
+        track: String::new(),
+    };
     Opened { data: vec![data], ..Opened::default() }
 }
 

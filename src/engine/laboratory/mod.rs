@@ -53,8 +53,10 @@ struct Finished {
 
 impl Laboratory {
     fn run(&self, hash: &str) -> Result<PlannedRun, EngineError> {
-        let found = self.plan.runs().iter().find(|run| run.hash == hash);
-        found.cloned().ok_or_else(|| EngineError::NoPlannedRun(hash.to_owned()))
+        let of = |plan: &Plan| plan.runs().iter().find(|run| run.hash == hash).cloned();
+        // What a GPU has planned that can't train the tables of embeddings, the CPU can do in its place.
+        let found = of(&self.plan).or_else(|| of(&self.plan.clone().with_embeddings_frozen()));
+        found.ok_or_else(|| EngineError::NoPlannedRun(hash.to_owned()))
     }
 
     /// Takes in a record that was made before: its run is not run again.

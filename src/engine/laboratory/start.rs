@@ -107,8 +107,8 @@ impl Engine {
 
     /// Neurons a location of an adapter from scratch.
     pub(super) fn new_bottleneck(&self, laboratory: &Laboratory) -> Result<usize, EngineError> {
-        let width = self.plm()?.card.hidden / 16;
-        Ok(laboratory.plan.experiment().training.bottleneck.unwrap_or(width).max(1))
+        let own = laboratory.plan.experiment().training.bottleneck;
+        Ok(own.unwrap_or(self.plm()?.card.bottleneck()))
     }
 
     /// The loaded adapters as they are, for what combines them.

@@ -118,8 +118,10 @@ impl Lab {
                 (RunStart::Adapter(id), name.clone())
             }
             Start::Scratch => {
-                let bottleneck = self.choices.with_untracked(|choices| choices.bottleneck);
-                (RunStart::Scratch { bottleneck }, names::of_scratch(bottleneck))
+                let own = self.choices.with_untracked(|choices| choices.bottleneck);
+                let usual = || self.plm.with_untracked(|plm| plm.as_ref().map(PlmCard::bottleneck));
+                let bottleneck = own.or_else(usual).ok_or_else(|| input("There is no model: choose one."))?;
+                (RunStart::Scratch { bottleneck }, names::of_scratch(own))
             }
             Start::HeadOnly => (RunStart::HeadOnly, start.label()),
         };

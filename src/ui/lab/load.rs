@@ -164,8 +164,7 @@ impl Lab {
 
     /// Remembers which file each data set came from.
     fn remember(self, opened: &Opened, files: &[FileSource]) {
-        let found =
-            opened.data.iter().filter_map(|card| Some((card.id, intake::data_file(files, &card.name)?.clone())));
+        let found = opened.data.iter().filter_map(|card| Some((card.id, intake::data_file(files, card)?.clone())));
         self.sources.update_value(|sources| sources.data.extend(found));
     }
 
@@ -175,7 +174,7 @@ impl Lab {
         loaded.or_else(|| self.chosen_plm().ok())
     }
 
-    /// The file that a data set came from; `None` where that was an archive.
+    /// The file that a data set came from; `None` where [`intake::data_file`] knows of none.
     pub(crate) fn data_source(self, id: DataId) -> Option<FileSource> {
         self.sources.with_value(|sources| {
             let found = sources.data.iter().find(|(of, _)| *of == id);

@@ -302,7 +302,10 @@ impl Lab {
 
     /// The choices begin as the sample's alignment was made, unless a link says otherwise.
     fn take_sample_alignment(self, report: AlignmentReport) {
-        if self.choices.with_untracked(|choices| choices.align == Choices::new().align && choices.reference.is_none()) {
+        if self
+            .choices
+            .with_untracked(|choices| choices.align == Choices::default().align && choices.reference.is_none())
+        {
             let place = self.sample.with_untracked(|sample| {
                 let sample = sample.as_ref()?;
                 let place = sample.handles(&report)?.iter().position(|&id| id == report.asked.reference)?;
@@ -408,6 +411,13 @@ impl Lab {
             running: self.activity.with(|activity| activity.as_ref().and_then(|activity| activity.step)),
         };
         self.choices.with(|choices| read(&held, choices))
+    }
+
+    /// The loaded model, or what the sample tells of its own before it is loaded, where no other is chosen.
+    #[must_use]
+    pub fn plm_in_sight(self) -> Option<PlmCard> {
+        let sample = || self.sample.with(|sample| sample.as_ref().and_then(|sample| sample.plm.card.clone()));
+        self.plm.get().or_else(|| sample().filter(|_| self.choices.with(|choices| choices.model.is_none())))
     }
 
     /// Place of an adapter among those in sight, which is its colour; `None` for a merge.

@@ -89,7 +89,14 @@ const FIELDS: &[Field] = &[
             Some(())
         },
     },
-    plain!("bottleneck", bottleneck),
+    Field {
+        key: "bottleneck",
+        write: |c| c.bottleneck.map(|neurons| neurons.to_string()).unwrap_or_default(),
+        read: |c, value| {
+            c.bottleneck = Some(value.parse().ok()?);
+            Some(())
+        },
+    },
     plain!("epochs", train.epochs),
     plain!("batch", train.batch_size),
     number!("lr", train.learning_rate),
@@ -105,7 +112,7 @@ const FIELDS: &[Field] = &[
 /// The part of a link behind `#`.
 #[must_use]
 pub fn write(choices: &Choices) -> String {
-    let defaults = Choices::new();
+    let defaults = Choices::default();
     let mut pairs: Vec<(String, String)> = Vec::new();
     for field in FIELDS {
         let value = (field.write)(choices);
@@ -129,7 +136,7 @@ pub fn write(choices: &Choices) -> String {
 /// Reads what [`write()`] writes, and one line for whatever in it can't be read.
 #[must_use]
 pub fn read(hash: &str) -> (Choices, Vec<String>) {
-    let mut choices = Choices::new();
+    let mut choices = Choices::default();
     let mut problems = Vec::new();
     let (path, query) = hash.split_once('?').unwrap_or((hash, ""));
     let step = path.strip_prefix("#/lab/").unwrap_or("");
@@ -215,13 +222,12 @@ mod tests {
 
     #[test]
     fn defaults_leave_no_trace() {
-        assert_eq!(write(&Choices::new()), "#/lab/align");
+        assert_eq!(write(&Choices::default()), "#/lab/align");
     }
 
     #[test]
     fn every_choice_comes_back() {
-        let mut choices = Choices::new();
-        choices.step = Step::Merge;
+        let mut choices = Choices { step: Step::Merge, ..Choices::default() };
         choices.device = DeviceChoice::Cpu;
         choices.model = Some("owner/name@v1".into());
         choices.left_out.insert("a & b".into());
@@ -243,7 +249,7 @@ mod tests {
         choices.episode.max_length = 32;
         choices.episode.test_rows = 0;
         choices.start = Start::Single("x:y".into());
-        choices.bottleneck = 12;
+        choices.bottleneck = Some(12);
         choices.train = TrainSettings {
             epochs: 3,
             batch_size: 4,
@@ -267,7 +273,7 @@ mod tests {
             choices,
             Choices {
                 episode: super::super::choices::EpisodeChoices { seed: 5, ..Default::default() },
-                ..Choices::new()
+                ..Choices::default()
             }
         );
         insta::assert_snapshot!(problems.join("\n"), @r"

@@ -6,7 +6,7 @@ use super::{Step, names};
 use crate::protocol::*;
 use vecmap::{VecMap, VecSet};
 
-/// What a person has chosen.
+/// What a person has chosen; by default, as the page opens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choices {
     /// The step in sight.
@@ -29,8 +29,8 @@ pub struct Choices {
     pub train: TrainSettings,
     /// What to start from.
     pub start: Start,
-    /// Neurons of an adapter from scratch.
-    pub bottleneck: usize,
+    /// Neurons of an adapter from scratch; as the model has them, [`PlmCard::bottleneck`], where `None`.
+    pub bottleneck: Option<usize>,
 }
 
 /// How to align.
@@ -176,19 +176,10 @@ impl Start {
     }
 }
 
-/// Neurons of an adapter from scratch, unless told otherwise.
-pub const BOTTLENECK: usize = 48;
-
 /// Id of the method that [`Start::Average`] stands for.
 pub const AVERAGE: &str = "average";
 
 impl Choices {
-    /// As the page opens.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { bottleneck: BOTTLENECK, ..Self::default() }
-    }
-
     /// An adapter has a new name: whatever was chosen for it by the old one follows.
     pub fn rename(&mut self, old: &str, new: &str) {
         if self.left_out.remove(old) {
@@ -276,10 +267,12 @@ impl Choices {
         let own = self.merge.settings.iter();
         let mut settings: VecMap<String, String> =
             own.filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()))).collect();
-        for parameter in method.into_iter().flat_map(|card| &card.parameters) {
-            let default = self.setting(&self.merge.method, parameter);
-            if default != parameter.default {
-                settings.entry(parameter.name.clone()).or_insert(default);
+        if let Some(card) = method {
+            for parameter in &card.parameters {
+                let unset = self.unset(card, parameter);
+                if unset != card.unset(parameter, self.preset(card)) {
+                    settings.entry(parameter.name.clone()).or_insert(unset);
+                }
             }
         }
         let weight = |card: &&AdapterCard| self.merge.weights.get(&card.name).copied().unwrap_or(1.0);
@@ -303,19 +296,41 @@ impl Choices {
         Ok(spec)
     }
 
-    /// What a setting of a merge method is where the person has not set it: a method that solves for a plan does so as
-    /// *Align* does, unless a preset says how.
+    /// What a setting of a merge method is.
     #[must_use]
-    pub fn setting(&self, method: &str, parameter: &ParameterCard) -> String {
+    pub fn setting(&self, card: &MethodCard, parameter: &ParameterCard) -> String {
+        let own = self.merge.settings.get(&key(card, &parameter.name));
+        own.cloned().unwrap_or_else(|| self.unset(card, parameter))
+    }
+
+    /// Sets it; what it would be anyway is not kept.
+    pub fn set(&mut self, card: &MethodCard, parameter: &ParameterCard, value: String) {
+        let key = key(card, &parameter.name);
+        if value == self.unset(card, parameter) {
+            self.merge.settings.remove(&key);
+        } else {
+            self.merge.settings.insert(key, value);
+        }
+    }
+
+    /// What a setting of a merge method is where the person has not set it: as the chosen preset says; without one, a
+    /// method that solves for a plan does so as *Align* does.
+    fn unset(&self, card: &MethodCard, parameter: &ParameterCard) -> String {
         let AlignChoices { sinkhorn, epsilon, iterations, tolerance, .. } = self.align;
-        let as_aligned = sinkhorn && !self.merge.settings.contains_key(&format!("{method}.preset"));
+        let preset = self.preset(card);
+        let as_aligned = sinkhorn && preset.is_empty();
         match parameter.name.as_str() {
             "solver" if as_aligned => "sinkhorn".into(),
             "epsilon" if as_aligned => epsilon.to_string(),
             "iterations" if as_aligned => iterations.to_string(),
             "tolerance" if as_aligned => tolerance.to_string(),
-            _ => parameter.default.clone(),
+            _ => card.unset(parameter, preset).to_owned(),
         }
+    }
+
+    /// The preset that is chosen for a merge method; empty where none is.
+    fn preset(&self, card: &MethodCard) -> &str {
+        self.merge.settings.get(&key(card, "preset")).map_or("", String::as_str)
     }
 
     /// Where the chosen method compares neurons by something else than what *Align* shows: in one line.
@@ -365,6 +380,11 @@ impl Choices {
     }
 }
 
+/// Under which a setting of a merge method is kept.
+fn key(card: &MethodCard, name: &str) -> String {
+    format!("{}.{name}", card.id)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -389,12 +409,20 @@ pub(super) mod tests {
     }
 
     pub(crate) fn data(id: u32, name: &str) -> DataCard {
-        DataCard { id: DataId(id), name: name.into(), rows: 10, labels: vec![], pairs: false, track: String::new() }
+        DataCard {
+            id: DataId(id),
+            name: name.into(),
+            path: format!("{name}.tsv"),
+            rows: 10,
+            labels: vec![],
+            pairs: false,
+            track: String::new(),
+        }
     }
 
     #[test]
     fn an_alignment_needs_two_adapters_and_activations_need_texts() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let adapters = [adapter(1, "a"), adapter(2, "b"), adapter(3, "c")];
         assert!(choices.align(&adapters[..1], &[]).is_err());
         let asked = choices.align(&adapters, &[data(0, "d")]).unwrap();
@@ -414,7 +442,7 @@ pub(super) mod tests {
 
     #[test]
     fn choices_follow_a_new_name() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.left_out.insert("a".into());
         choices.merge.weights.insert("a".into(), 0.5);
         choices.reference = Some("a".into());
@@ -430,8 +458,7 @@ pub(super) mod tests {
 
     #[test]
     fn whoever_is_left_out_is_neither_reference_nor_other() {
-        let mut choices = Choices::new();
-        choices.reference = Some("a".into());
+        let mut choices = Choices { reference: Some("a".into()), ..Choices::default() };
         choices.left_out.insert("a".into());
         let asked = choices.align(&[adapter(1, "a"), adapter(2, "b"), adapter(3, "c")], &[]).unwrap();
         assert_eq!((asked.reference, asked.others), (AdapterId(2), vec![AdapterId(3)]));
@@ -439,7 +466,7 @@ pub(super) mod tests {
 
     #[test]
     fn equal_weights_are_none_and_settings_belong_to_their_method() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
         choices.merge.settings.insert("mera_wts.solver".into(), "sinkhorn".into());
         choices.merge.settings.insert("ties.density".into(), "0.2".into());
@@ -454,30 +481,86 @@ pub(super) mod tests {
         assert!(choices.merge(&adapters, &[], &[]).is_err());
     }
 
-    #[test]
-    fn a_merge_solves_for_its_plans_as_align_does_unless_told_otherwise() {
+    /// A method that solves for a plan, with two published recipes.
+    pub(crate) fn mera_wts() -> MethodCard {
         let parameter = |name: &str, default: &str| ParameterCard {
             name: name.into(),
             meaning: String::new(),
             range: ParameterRange::Flag,
             default: default.into(),
         };
-        let card = MethodCard {
+        let preset = |id: &str, set: &[(&str, &str)]| PresetCard {
+            id: id.into(),
+            set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        MethodCard {
             id: "mera_wts".into(),
             title: String::new(),
             description: String::new(),
             paper: String::new(),
             needs: vec![],
-            parameters: vec![parameter("solver", "exact"), parameter("epsilon", "0.01"), parameter("fit", "false")],
+            parameters: vec![
+                parameter("preset", "none"),
+                parameter("cost", "euclidean"),
+                parameter("normalize_rows", "false"),
+                parameter("solver", "exact"),
+                parameter("epsilon", "0.01"),
+                parameter("fit", "false"),
+            ],
+            presets: vec![
+                preset(
+                    "transformer_fusion",
+                    &[("solver", "sinkhorn"), ("epsilon", "0.06"), ("normalize_rows", "true")],
+                ),
+                preset("git_re_basin", &[("cost", "inner_product")]),
+            ],
             laws: vec![],
+        }
+    }
+
+    /// Name and value of what a merge by `card` is asked to be set to.
+    fn asked(choices: &Choices, card: &MethodCard) -> Vec<String> {
+        let adapters = [adapter(1, "a"), adapter(2, "b")];
+        let spec = choices.merge(&adapters, &[], std::slice::from_ref(card)).unwrap();
+        spec.settings.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn a_preset_is_shown_and_each_of_its_settings_can_be_set_otherwise() {
+        let card = mera_wts();
+        let mut choices = Choices::default();
+        choices.merge.method = card.id.clone();
+        let named = |name: &str| card.parameters.iter().find(|parameter| parameter.name == name).unwrap();
+        let set = |choices: &mut Choices, name, value: &str| choices.set(&card, named(name), value.into());
+        let shown = |choices: &Choices| {
+            let names = ["cost", "normalize_rows", "solver", "epsilon"];
+            names.map(|name| choices.setting(&card, named(name))).join(" ")
         };
-        let mut choices = Choices::new();
+        assert_eq!(shown(&choices), "euclidean false exact 0.01");
+        set(&mut choices, "preset", "transformer_fusion");
+        assert_eq!(shown(&choices), "euclidean true sinkhorn 0.06");
+        assert_eq!(asked(&choices, &card), ["preset=transformer_fusion"], "the engine knows what that says");
+        set(&mut choices, "normalize_rows", "false");
+        set(&mut choices, "epsilon", "0.01");
+        assert_eq!(shown(&choices), "euclidean false sinkhorn 0.01");
+        assert_eq!(asked(&choices, &card), ["preset=transformer_fusion", "normalize_rows=false", "epsilon=0.01"]);
+        set(&mut choices, "normalize_rows", "true");
+        set(&mut choices, "epsilon", "0.06");
+        assert_eq!(asked(&choices, &card), ["preset=transformer_fusion"]);
+        set(&mut choices, "preset", "git_re_basin");
+        assert_eq!(shown(&choices), "inner_product false exact 0.01");
+        set(&mut choices, "cost", "euclidean");
+        assert_eq!(asked(&choices, &card), ["preset=git_re_basin", "cost=euclidean"]);
+        set(&mut choices, "preset", "none");
+        assert_eq!(shown(&choices), "euclidean false exact 0.01");
+    }
+
+    #[test]
+    fn a_merge_solves_for_its_plans_as_align_does_unless_told_otherwise() {
+        let card = mera_wts();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
-        let settings = |choices: &Choices| {
-            let adapters = [adapter(1, "a"), adapter(2, "b")];
-            let spec = choices.merge(&adapters, &[], std::slice::from_ref(&card)).unwrap();
-            spec.settings.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
-        };
+        let settings = |choices: &Choices| asked(choices, &card);
         assert_eq!(settings(&choices), Vec::<String>::new());
         choices.align.sinkhorn = true;
         assert_eq!(settings(&choices), ["solver=sinkhorn"]);
@@ -494,7 +577,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_data_set_is_not_judged_on_itself_as_another() {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let both = [data(1, "train"), data(2, "dev")];
         choices.episode.data = Some("dev".into());
         choices.episode.test = Some("dev".into());

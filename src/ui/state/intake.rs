@@ -1,6 +1,7 @@
 //! Sorts dropped files: a pretrained model among them is opened as such, everything else goes to the engine as it is.
 
-use crate::protocol::{DATA_ENDINGS, FileBytes, FileSource, PLM_FILES, Problem};
+use super::laboratory::bundle::path_of;
+use crate::protocol::{DATA_ENDINGS, DataCard, FileBytes, FileSource, PLM_FILES, Problem};
 
 /// Dropped files, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,19 +53,12 @@ pub fn sort(files: Vec<FileBytes>) -> Intake {
     intake
 }
 
-/// The data file among `files` that a data set of this name was read from.
+/// The file among `files` that a data set was read from; `None` where that was an archive or a repository, or several
+/// files are called so.
 #[must_use]
-pub fn data_file<'a>(files: &'a [FileSource], name: &str) -> Option<&'a FileSource> {
-    let path = |file: &'a FileSource| match file {
-        FileSource::Bytes(file) => file.path.as_str(),
-        FileSource::Url { path, .. } => path.as_str(),
-        FileSource::Hub { .. } => "",
-    };
-    // A later file of the same name is the one that was meant.
-    files.iter().rev().find(|file| {
-        let name_of = split(path(file)).1;
-        is_data(name_of) && name_of.rsplit_once('.').is_some_and(|(stem, _)| stem == name)
-    })
+pub fn data_file<'a>(files: &'a [FileSource], card: &DataCard) -> Option<&'a FileSource> {
+    let mut found = files.iter().filter(|file| path_of(file) == card.path);
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn is_data(name: &str) -> bool {
@@ -141,9 +135,19 @@ mod tests {
     fn data_are_known_by_their_ending() {
         let beside = ["m/tokenizer.json", "m/model.safetensors", "m/vocab.txt", "m/rows.ndjson", "m/ROWS.TSV"];
         assert_eq!(paths(&sort(files(&beside)).rest), ["m/rows.ndjson", "m/ROWS.TSV"]);
-        let sources: Vec<FileSource> = files(&beside).into_iter().map(FileSource::Bytes).collect();
-        let found = |name| data_file(&sources, name).is_some();
-        assert_eq!(["rows", "ROWS", "vocab"].map(found), [true, true, false]);
+    }
+
+    #[test]
+    fn a_data_set_is_of_the_file_that_it_was_read_from() {
+        use super::super::choices::tests::data;
+        let files = ["cr/train.tsv", "mr/train.tsv", "twice.tsv", "twice.tsv"]
+            .map(|path| FileSource::Url { path: path.into(), url: String::new() });
+        let file = |name: &str, path: &str| {
+            let found = data_file(&files, &DataCard { path: path.into(), ..data(0, name) })?;
+            files.iter().position(|file| std::ptr::eq(file, found))
+        };
+        assert_eq!([file("train", "cr/train.tsv"), file("train_2", "mr/train.tsv")], [Some(0), Some(1)]);
+        assert_eq!([file("train", "all.zip/cr/train.tsv"), file("twice", "twice.tsv")], [None; 2]);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What merges and runs are called, so that two that differ are told apart.
 
-use super::choices::BOTTLENECK;
 use crate::protocol::*;
 
 /// A merge in words: its method, what about it is not the default, and its inputs, for later merges may have others.
@@ -44,12 +43,12 @@ pub fn looks_at_texts(spec: &MergeSpec, methods: &[MethodCard]) -> bool {
         || ["fit", "repair"].iter().any(|step| spec.settings.get(*step).is_some_and(|on| on == "true"))
 }
 
-/// A new adapter in words.
+/// A new adapter in words, and how many neurons it has where the person has chosen that.
 #[must_use]
-pub fn of_scratch(bottleneck: usize) -> String {
+pub fn of_scratch(bottleneck: Option<usize>) -> String {
     match bottleneck {
-        BOTTLENECK => "from scratch".into(),
-        neurons => format!("from scratch, {neurons} neurons"),
+        None => "from scratch".into(),
+        Some(neurons) => format!("from scratch, {neurons} neurons"),
     }
 }
 
@@ -120,6 +119,7 @@ mod tests {
             paper: String::new(),
             needs,
             parameters: vec![],
+            presets: vec![],
             laws: vec![],
         };
         let mut spec = MergeSpec {
@@ -141,6 +141,6 @@ mod tests {
 
     #[test]
     fn new_adapters_say_their_neurons_where_they_are_not_the_default() {
-        assert_eq!([48, 24].map(of_scratch), ["from scratch", "from scratch, 24 neurons"]);
+        assert_eq!([None, Some(48)].map(of_scratch), ["from scratch", "from scratch, 48 neurons"]);
     }
 }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn choices() -> Choices {
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
         choices
     }

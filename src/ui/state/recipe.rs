@@ -281,7 +281,10 @@ fn start(held: &Held<'_>, choices: &Choices) -> Option<RunStart> {
             made(held.merges, &wanted, held.plm)?.adapter.id
         }
         Start::Single(name) => held.adapters.iter().find(|card| card.name == *name)?.id,
-        Start::Scratch => return Some(RunStart::Scratch { bottleneck: choices.bottleneck }),
+        Start::Scratch => {
+            let bottleneck = choices.bottleneck.or(held.plm.map(PlmCard::bottleneck))?;
+            return Some(RunStart::Scratch { bottleneck });
+        }
         Start::HeadOnly => return Some(RunStart::HeadOnly),
     };
     Some(RunStart::Adapter(adapter))
@@ -363,6 +366,7 @@ fn results(held: &Held<'_>, choices: &Choices) -> Line {
 mod tests {
     use super::super::choices::tests::{adapter, data};
     use super::super::results::tests::run;
+    use super::super::sample::Sample;
     use super::*;
 
     fn alignment(asked: Align) -> AlignmentReport {
@@ -383,7 +387,7 @@ mod tests {
     #[test]
     fn an_alignment_is_stale_once_other_choices_are_made() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let report = alignment(choices.align(&adapters, &[]).unwrap());
         let held = Held { adapters: &adapters, alignment: Some(&report), ..Held::default() };
         let now = line(Step::Align, &held, &choices);
@@ -399,7 +403,7 @@ mod tests {
     #[test]
     fn by_weights_texts_do_not_make_it_stale() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let report = alignment(choices.align(&adapters, &[]).unwrap());
         let sets = [data(0, "d")];
         choices.align.own_texts = "a text".into();
@@ -411,7 +415,7 @@ mod tests {
     fn the_sample_says_that_it_is_the_sample() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
         let held = Held { sample_plm: Some("tiny"), adapters: &adapters, adapters_are_sample: true, ..Held::default() };
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "tiny · not loaded yet"));
         choices.model = Some("owner/name".into());
         assert_eq!(line(Step::Model, &held, &choices), Line::new(Standing::Sample, "owner/name · not loaded yet"));
@@ -424,7 +428,7 @@ mod tests {
     #[test]
     fn the_sample_alignment_is_the_samples_until_other_choices_are_made() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.align.by = AlignBy::Activations;
         let asked = Align {
             reference: AdapterId(1),
@@ -443,7 +447,7 @@ mod tests {
     #[test]
     fn a_merge_goes_stale_with_its_weights() {
         let adapters = [adapter(1, "a"), adapter(2, "b")];
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
         let spec = choices.merge(&adapters, &[], &[]).unwrap();
         let merges = [MergeReport { adapter: adapter(3, "merged"), spec, plm: None, locations: vec![] }];
@@ -456,7 +460,7 @@ mod tests {
     #[test]
     fn runs_and_results_go_stale_with_what_they_start_from() {
         let (adapters, sets) = ([adapter(1, "a"), adapter(2, "b")], [data(0, "d")]);
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         choices.merge.method = "mera_wts".into();
         let spec = choices.merge(&adapters, &sets, &[]).unwrap();
         let merges = [MergeReport { adapter: adapter(3, "merged"), spec, plm: None, locations: vec![] }];
@@ -483,7 +487,7 @@ mod tests {
     #[test]
     fn a_paused_run_is_not_done_and_says_how_far_it_is() {
         let sets = [data(0, "d")];
-        let choices = Choices { start: Start::HeadOnly, ..Choices::new() };
+        let choices = Choices { start: Start::HeadOnly, ..Choices::default() };
         let asked = choices.train("head only", RunStart::HeadOnly, &sets).unwrap();
         let point = TrainPoint { step: 1, epoch: 0.5, loss: 1.0, learning_rate: 0.1, dev: None };
         let stopped = RunReport {
@@ -510,16 +514,30 @@ mod tests {
         assert_eq!(now.text, "d · 8 a class · seed 13 · paused at step 3 of 60");
         assert_eq!((now.standing, now.paused), (Standing::Open, Some(RunId(7))));
         assert_eq!(line(Step::Results, &held, &choices).standing, Standing::Stale);
-        let other = Choices { bottleneck: 3, start: Start::Scratch, ..choices };
+        let other = Choices { bottleneck: Some(3), start: Start::Scratch, ..choices };
         let now = line(Step::FewShot, &held, &other);
         assert_eq!((now.standing, now.paused), (Standing::Stale, None));
+    }
+
+    #[test]
+    fn a_new_adapter_has_as_many_neurons_as_the_samples_unless_told_otherwise() {
+        let sample: Sample = serde_json::from_str(include_str!("../../../www/samples/index.json")).unwrap();
+        let plm = sample.plm.card.unwrap();
+        let others = sample.adapters.into_iter().map(|adapter| adapter.card.unwrap().bottleneck[0]);
+        assert_eq!(others.collect::<Vec<_>>(), [24; 3]);
+        let mut choices = Choices { start: Start::Scratch, ..Choices::default() };
+        let held = Held { plm: Some(&plm), ..Held::default() };
+        assert_eq!(start(&held, &choices), Some(RunStart::Scratch { bottleneck: 24 }));
+        assert_eq!(start(&Held::default(), &choices), None, "before there is a model nobody knows");
+        choices.bottleneck = Some(48);
+        assert_eq!(start(&held, &choices), Some(RunStart::Scratch { bottleneck: 48 }));
     }
 
     #[test]
     fn results_are_of_the_chosen_data() {
         let sets = [data(0, "old"), data(1, "new")];
         let runs = [run("a", RunStart::HeadOnly, 8, 13, Some(0.75)), run("b", RunStart::HeadOnly, 8, 13, Some(0.5))];
-        let mut choices = Choices::new();
+        let mut choices = Choices::default();
         let held = Held { data: &sets, runs: &runs, ..Held::default() };
         let of = |choices: &Choices| line(Step::Results, &held, choices);
         assert_eq!(of(&choices), Line::new(Standing::Stale, "2 runs · best a, 75.0 %"));
@@ -532,6 +550,6 @@ mod tests {
     #[test]
     fn a_step_at_work_says_so() {
         let held = Held { running: Some(Step::Merge), ..Held::default() };
-        assert_eq!(line(Step::Merge, &held, &Choices::new()).standing, Standing::Running);
+        assert_eq!(line(Step::Merge, &held, &Choices::default()).standing, Standing::Running);
     }
 }

@@ -94,7 +94,7 @@ pub fn bytes(n: f64) -> String {
     }
 }
 
-/// `one adapter`, `3 adapters`.
+/// `1 adapter`, `3 adapters`.
 #[must_use]
 pub fn plural(n: usize, noun: &str) -> String {
     match n {

@@ -6,7 +6,7 @@ use super::{Choice, Download, Stale};
 use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
-use crate::ui::components::fields::{Item, Segments};
+use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::components::show::Show;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
@@ -51,6 +51,9 @@ pub fn Controls() -> impl IntoView {
 #[component]
 fn Starts() -> impl IntoView {
     let lab = expect_context::<Lab>();
+    // How many neurons a new adapter may have depends on the model.
+    let model =
+        Memo::new(move |_| lab.choices.with(|c| c.start == Start::Scratch).then(|| lab.plm_in_sight()).flatten());
     let starts = Memo::new(move |_| {
         let adapters = lab.adapters.get();
         lab.choices.with(|c| Start::contenders(&c.inputs(&adapters).into_iter().cloned().collect::<Vec<_>>()))
@@ -69,10 +72,14 @@ fn Starts() -> impl IntoView {
                 }
             }).collect_view()}
         </fieldset>
-        <Show when=move || lab.choices.with(|c| c.start == Start::Scratch)>
-            <Choice label="bottleneck" testid="bottleneck" min=1.0 max=lab.plm.get_untracked().map_or(4096.0, |plm| plm.hidden as f64) whole=true hint="Neurons a layer, as many as the model is wide at most"
-                read=|c| c.bottleneck as f64 write=|c, x| c.bottleneck = x as usize/>
-        </Show>
+        {move || model.get().map(|plm| {
+            let usual = plm.bottleneck();
+            view! {
+                <Number label="bottleneck" testid="bottleneck" min=1.0 max=plm.hidden as f64 whole=true hint="Neurons a layer, as many as the model is wide at most"
+                    value=Signal::derive(move || lab.choices.with(|c| c.bottleneck).unwrap_or(usual) as f64)
+                    on_change=move |x| lab.choices.update(|c| c.bottleneck = Some(x as usize).filter(|own| *own != usual))/>
+            }
+        })}
     }
 }
 

@@ -9,9 +9,8 @@ use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slide
 use crate::ui::components::show::Show;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
-use crate::ui::state::choices::AVERAGE;
 use crate::ui::state::{Choices, Standing, Step, names, number, words};
-use crate::viz::{Bars, Dim, Hit, Role, Series, Unit};
+use crate::viz::{Bars, Dim, Hit, Series, Unit};
 use leptos::prelude::*;
 
 /// Gallery, form, weights, scale.
@@ -59,7 +58,9 @@ pub fn Controls() -> impl IntoView {
             card.map(|card| {
                 let prefix = format!("{id}.");
                 let open = lab.choices.with_untracked(|c| c.merge.settings.keys().any(|key| key.starts_with(&prefix)));
-                let settings = card.parameters.into_iter().map(|parameter| view! { <Setting method=id.clone() parameter/> });
+                let parameters = card.parameters.clone();
+                let card = StoredValue::new(card);
+                let settings = parameters.into_iter().map(|parameter| view! { <Setting card parameter/> });
                 view! {
                     <details class="more" open=open data-testid="settings">
                         <summary>"Settings of the method"</summary>
@@ -104,23 +105,14 @@ fn Weight(card: AdapterCard) -> impl IntoView {
 
 /// One setting of a method, as its card describes it.
 #[component]
-fn Setting(method: String, parameter: ParameterCard) -> impl IntoView {
+fn Setting(card: StoredValue<MethodCard>, parameter: ParameterCard) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let key = StoredValue::new(format!("{method}.{}", parameter.name));
-    let card = StoredValue::new(parameter.clone());
-    let method = StoredValue::new(method);
-    let default = move |c: &Choices| method.with_value(|method| card.with_value(|card| c.setting(method, card)));
+    let own = StoredValue::new(parameter.clone());
     let text = Signal::derive(move || {
-        lab.choices.with(|c| c.merge.settings.get(&key.get_value()).cloned().unwrap_or_else(|| default(c)))
+        lab.choices.with(|c| card.with_value(|card| own.with_value(|own| c.setting(card, own))))
     });
     let set = move |value: String| {
-        lab.choices.update(|c| {
-            if value == default(c) {
-                c.merge.settings.remove(&key.get_value());
-            } else {
-                c.merge.settings.insert(key.get_value(), value);
-            }
-        });
+        lab.choices.update(|c| card.with_value(|card| own.with_value(|own| c.set(card, own, value))));
     };
     let number = Signal::derive(move || number::read(&text.get()).unwrap_or(f64::NAN));
     let testid = format!("setting-{}", parameter.name);
@@ -196,7 +188,6 @@ pub fn Picture() -> impl IntoView {
             let merges = lab.merges.get();
             let names: Vec<String> =
                 merges.first().map(|m| m.locations.iter().map(|l| l.name.clone()).collect()).unwrap_or_default();
-            let many = merges.iter().filter(|m| m.spec.method != AVERAGE).count() > 1;
             Bars {
                 title: title.into(),
                 quantity: quantity.into(),
@@ -207,14 +198,9 @@ pub fn Picture() -> impl IntoView {
                 dim: Dim::Layer,
                 series: merges
                     .iter()
-                    .enumerate()
-                    .map(|(place, merge)| Series {
+                    .map(|merge| Series {
                         name: merge.adapter.name.clone(),
-                        // Several merges beside one another need telling apart, so only the newest has the merge's colour.
-                        role: match pictures::role(lab, merge.adapter.id) {
-                            Role::Merged if many && place + 1 < merges.len() => Role::Adapter(3 + place % 3),
-                            role => role,
-                        },
+                        role: pictures::role(lab, merge.adapter.id),
                         values: names
                             .iter()
                             .map(|name| {

@@ -44,10 +44,7 @@ pub fn Controls() -> impl IntoView {
 #[component]
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let card = Memo::new(move |_| {
-        let sample = || lab.sample.with(|sample| sample.as_ref().and_then(|sample| sample.plm.card.clone()));
-        lab.plm.get().or_else(|| sample().filter(|_| lab.choices.with(|choices| choices.model.is_none())))
-    });
+    let card = Memo::new(move |_| lab.plm_in_sight());
     let picture = move || {
         card.get().map(|card| {
             let adapter = lab.adapters.with(|cards| cards.first().cloned());

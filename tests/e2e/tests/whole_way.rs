@@ -348,7 +348,7 @@ async fn compare(lab: &Lab, adapters: &[String]) -> Result<()> {
     ensure!(column("name")? == [&expected[..1], &expected[..]].concat(), "the exported table is\n{table}");
     let epochs = column("epochs")?;
     ensure!(epochs[0] == "12" && epochs[1..].iter().all(|epochs| epochs == "1"), "the exported table is\n{table}");
-    let starts = "mera_wts mera_wts adapter adapter adapter average scratch:48 head mera_wts average";
+    let starts = "mera_wts mera_wts adapter adapter adapter average scratch:24 head mera_wts average";
     ensure!(column("start")?.join(" ") == starts, "the exported table is\n{table}");
     let inputs = column("inputs")?;
     ensure!((&inputs[1], &inputs[8]) == (&all, &two), "the exported table is\n{table}");

@@ -1,6 +1,7 @@
 //! What is kept, given up and told when one worker after the other is lost.
 
 use super::*;
+use crate::client::pool::{GaveBack, Next, Pool, tests::run};
 
 /// Another worker comes, and what the desk asks of it by itself is answered.
 fn next_worker(desk: &mut Desk) -> Vec<Effect> {
@@ -30,6 +31,24 @@ fn training_that_never_comes_to_a_checkpoint_is_given_up() {
     let effects = next_worker(&mut desk);
     assert_eq!(statuses(&effects).last(), Some(&Status::Ready));
     assert!(sent(&desk, &effects).is_empty());
+}
+
+#[test]
+fn a_run_of_an_experiment_that_loses_the_gpu_is_tried_on_the_cpu() {
+    let mut desk = ready(DeviceKind::WebGpu);
+    let mut pool = Pool::new(&[run("a", &[])], &[], |_| false);
+    let (mut tried, mut failed) = (vec![], vec![]);
+    while let Next::Pass(hashes) = pool.take(0, 0.0) {
+        tried.push(desk.device);
+        let (call, _) = desk.ask(RunExperiment { hashes, records: vec![] }.into());
+        assert_eq!(answers(&desk.lose("gone")), [(call, Err(FailureKind::WorkerLost))]);
+        failed = pool.give_back(0, GaveBack::Lost("gone".into()));
+        let device = if desk.device == DeviceChoice::Cpu { DeviceKind::Cpu } else { DeviceKind::WebGpu };
+        let effects = desk.hear(Message::Ready { version: VERSION });
+        settle(&mut desk, effects, device);
+    }
+    assert_eq!(tried, [DeviceChoice::Auto, DeviceChoice::Auto, DeviceChoice::Cpu]);
+    assert_eq!(failed, [("a".to_owned(), "gone".to_owned())]);
 }
 
 #[test]

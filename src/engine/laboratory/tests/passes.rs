@@ -147,6 +147,8 @@ fn embeddings_stay_frozen_where_the_device_can_not_bind_their_table() {
     assert_eq!((record.trainable_parameters, record.inference_parameters), (all - tables, all - tables));
     let unknown = try_ask(&mut engine, RunExperiment { hashes: vec![frozen(&whole).hash], records: Vec::new() });
     assert!(matches!(unknown, Err(EngineError::NoPlannedRun(_))), "whole it can't be done here");
+    let (mut other, _) = planned(EXPERIMENT);
+    assert!(run(&mut other, &frozen(&card).hash).agrees(&record), "a device that could train them does it as well");
 }
 
 #[test]

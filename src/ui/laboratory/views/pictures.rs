@@ -7,7 +7,7 @@ use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::table::{Line, Table};
-use crate::viz::{Comparison, Curves, Method, Panel, Run, Unit};
+use crate::viz::{Comparison, Curves, Method, Panel, Role, Run, Unit};
 use leptos::prelude::*;
 
 /// Curves in one figure: more can't be told apart.
@@ -104,17 +104,14 @@ pub fn LiveCurves() -> impl IntoView {
                 let mut dev = panel("accuracy on dev", Unit::Percent, Some((0.0, 1.0)));
                 let going =
                     live.iter().flat_map(|(hash, live)| live.curves.iter().map(move |curve| (hash, live, curve)));
-                for (place, (hash, live, curve)) in going.take(MOST_CURVES).enumerate() {
+                for (hash, live, curve) in going.take(MOST_CURVES) {
                     let planned = runs.iter().find(|run| run.hash == *hash);
                     let mut name =
                         planned.map_or_else(String::new, |run| format!("{} · seed {}", run.method, run.seed));
                     if live.curves.len() > 1 {
                         name.push_str(&format!(" · rate {}", curve.learning_rate));
                     }
-                    let own = planned.and_then(|run| Some(role(&run.method, sheet?)));
-                    // Runs of one colour could not be told apart.
-                    let role = own.filter(|own| !loss.runs.iter().any(|run| run.role == *own));
-                    let role = role.unwrap_or(crate::viz::Role::Adapter(place));
+                    let role = planned.and_then(|run| Some(role(&run.method, sheet?))).unwrap_or(Role::Ink2);
                     let at = |value: fn(&crate::protocol::TrainPoint) -> Option<f64>| {
                         curve.points.iter().filter_map(|point| Some((point.step as f64, value(point)?))).collect()
                     };

@@ -69,10 +69,6 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
     let (compared, merges) = (laboratory.lab.compared, laboratory.lab.methods);
     let find = move |id: &str| compared.with(|all| all.iter().find(|method| method.id == id).cloned());
     let method = Memo::new(move |_| own.with(|own| find(&own.method)).unwrap_or_default());
-    let parameters = move || {
-        let id = method.with(|method| method.id.clone());
-        merges.with(|all| all.iter().find(|card| card.id == id).map(|card| card.parameters.clone())).unwrap_or_default()
-    };
     let methods = Signal::derive(move || {
         let ids = compared.get().into_iter().map(|method| method.id);
         ids.map(|id| (id.clone(), id)).collect::<Vec<_>>()
@@ -98,6 +94,13 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
             let word = own.with(|own| variant::word(&own.settings, key));
             if word.is_empty() { default.to_owned() } else { word }
         })
+    };
+    let settings = move || {
+        let id = method.with(|method| method.id.clone());
+        let card = merges.with(|all| all.iter().find(|card| card.id == id).cloned())?;
+        let parameters = card.parameters.clone();
+        let card = StoredValue::new(card);
+        Some(parameters.into_iter().map(|parameter| view! { <Setting card parameter own edit/> }).collect_view())
     };
     // A choice at its default needs no line in the file.
     let choice = move |label: &'static str, hint: &'static str, key: &'static str, words: &'static [&'static str]| {
@@ -143,35 +146,33 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
                 </Show>
             </div>
             <div class="field-row">
-                {move || parameters().into_iter().map(|card| view! { <Setting card own edit/> }).collect_view()}
+                {settings}
             </div>
         </div>
     }
 }
 
-/// A setting of the method; at its default it has no line in the file.
+/// A setting of the method.
 #[component]
 fn Setting(
-    card: ParameterCard,
+    card: StoredValue<MethodCard>,
+    parameter: ParameterCard,
     own: Memo<SheetVariant>,
     edit: impl Fn(Box<dyn FnOnce(&mut SheetVariant)>) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
-    let (name, default) = (card.name.clone(), card.default.clone());
-    let value = Signal::derive({
-        let (name, default) = (name.clone(), default.clone());
-        move || {
-            let word = own.with(|own| variant::word(&own.set, &name));
-            if word.is_empty() { default.clone() } else { word }
-        }
+    let testid = format!("variant-set-{}", parameter.name);
+    let label = parameter.name.replace('_', " ");
+    let (hint, range) = (parameter.meaning.clone(), parameter.range.clone());
+    let parameter = StoredValue::new(parameter);
+    let value = Signal::derive(move || {
+        own.with(|own| card.with_value(|card| parameter.with_value(|parameter| variant::setting(own, card, parameter))))
     });
-    let testid = format!("variant-set-{name}");
-    let label = name.replace('_', " ");
     let put = move |word: String| {
-        let word = if word.trim() == default { String::new() } else { word };
-        let name = name.clone();
-        edit(Box::new(move |own| variant::put(&mut own.set, &name, &word)));
+        edit(Box::new(move |own| {
+            card.with_value(|card| parameter.with_value(|parameter| variant::set(own, card, parameter, &word)));
+        }));
     };
-    let words = match card.range {
+    let words = match range {
         ParameterRange::Choice(words) => words,
         ParameterRange::Flag => vec!["true".to_owned(), "false".to_owned()],
         ParameterRange::Number { .. } | ParameterRange::Integer { .. } => {
@@ -179,9 +180,9 @@ fn Setting(
                 put(text);
                 Ok(())
             };
-            return view! { <Words label testid hint=card.meaning value on_change/> }.into_any();
+            return view! { <Words label testid hint value on_change/> }.into_any();
         }
     };
     let options = Signal::stored(words.into_iter().map(|word| (word.clone(), word)).collect());
-    view! { <Select label options value testid hint=card.meaning on_change=put/> }.into_any()
+    view! { <Select label options value testid hint on_change=put/> }.into_any()
 }

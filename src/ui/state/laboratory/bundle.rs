@@ -50,10 +50,10 @@ impl Bundle {
                     Err(_) => return Some(Err(format!("{path}: it is not UTF-8"))),
                 }
             } else if inside.rsplit('/').next() == Some("records.jsonl") {
+                // Whether a last line without its end was cut off or is whole, the engine finds out.
                 let text = String::from_utf8_lossy(&file.bytes);
-                // A last line that was cut off is no record.
-                let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-                bundle.records.extend(lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()));
+                let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+                bundle.records.extend(lines.map(str::to_owned));
             } else {
                 beside.push(FileSource::Bytes(FileBytes { path: inside, bytes: file.bytes }));
             }
@@ -260,17 +260,16 @@ fn renamed(file: &FileSource, path: &str) -> FileSource {
     }
 }
 
-/// The last part of a path.
+/// The last part of a path that is a name: of a PLM's folder, what the engine calls the PLM.
 #[must_use]
 pub fn last(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
-    path.rsplit('/').next().unwrap_or(path)
+    path.rsplit(['/', '\\']).find(|part| !matches!(*part, "" | "." | "..")).unwrap_or(path)
 }
 
 /// Without `.`, and with `..` taken back where something stands before it.
 fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+    for part in path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".") {
         match part {
             ".." if parts.last().is_some_and(|last| *last != "..") => {
                 parts.pop();
@@ -398,6 +397,25 @@ mod tests {
         assert_eq!(error, "models/tiny: model.safetensors is missing", "the served one does not take its place");
     }
 
+    #[cfg(feature = "engine")]
+    #[test]
+    fn a_plm_is_called_as_the_engine_calls_it() {
+        for path in ["models/six", "models/six/", "models/six/.", "models\\six", "six", "..", "owner/six@main"] {
+            let spec = format!(
+                "plm = '{path}'\nshots = [4]\nseeds = [1]\nmethods = [\"head\"]\n\
+                 [[targets]]\nname = \"cr\"\ntrain = \"cr.tsv\"\n"
+            );
+            let experiment = crate::experiment::Experiment::parse(&spec).unwrap();
+            assert_eq!(last(path), experiment.plm_name(0));
+        }
+        let files = ["e.toml", "models/six/config.json", "zoo/six/b/adapter_config.json"];
+        for path in ["models/six/.", "models\\six"] {
+            let sheet = ExperimentSheet { plms: vec![path.into()], ..sheet() };
+            assert_eq!(names(bundle(&files).adapter(&sheet, 1, 0).unwrap()), files[2..]);
+            assert_eq!(bundle(&files).plm_files(path).len(), 1);
+        }
+    }
+
     #[test]
     fn a_plm_may_be_named_by_its_repository() {
         let served = ["tiny".to_owned()];
@@ -420,11 +438,15 @@ mod tests {
     }
 
     #[test]
-    fn records_come_along_but_for_a_line_that_was_cut() {
-        let records =
-            FileBytes { path: "e-results/records.jsonl".into(), bytes: b"{\"a\":1}\n{\"b\":2}\n{\"c\"".to_vec() };
-        let bundle = Bundle::from_files(vec![file("e.toml"), records]).unwrap().unwrap();
-        assert_eq!(bundle.records, ["{\"a\":1}", "{\"b\":2}"]);
+    fn records_come_along_whether_the_last_line_has_its_end_or_not() {
+        let records = |end: &str| {
+            let bytes = format!("{{\"a\":1}}\r\n\n{{\"b\":2}}{end}").into_bytes();
+            let records = FileBytes { path: "e-results/records.jsonl".into(), bytes };
+            Bundle::from_files(vec![file("e.toml"), records]).unwrap().unwrap().records
+        };
+        for end in ["", "\n"] {
+            assert_eq!(records(end), ["{\"a\":1}", "{\"b\":2}"]);
+        }
         let not_text = FileBytes { path: "e.toml".into(), bytes: vec![255] };
         assert_eq!(Bundle::from_files(vec![not_text]), Some(Err("e.toml: it is not UTF-8".into())));
     }

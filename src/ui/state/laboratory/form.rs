@@ -28,7 +28,7 @@ pub fn toggle(list: &mut Vec<String>, item: &str) {
 #[must_use]
 pub fn plms(sheet: &ExperimentSheet, served: &[String]) -> Vec<String> {
     let named = |name: &String| sheet.plms.iter().find(|plm| last(plm) == name);
-    let place = served.iter().find_map(named).map_or("models/", |plm| plm.strip_suffix(last(plm)).unwrap_or_default());
+    let place = served.iter().find_map(named).and_then(|plm| plm.strip_suffix(last(plm))).unwrap_or("models/");
     let each = |name: &String| named(name).cloned().unwrap_or_else(|| format!("{place}{name}"));
     let mut all: Vec<String> = served.iter().map(each).collect();
     let others = sheet.plms.iter().filter(|plm| !all.contains(plm)).cloned();
@@ -149,7 +149,7 @@ pub fn from_lab(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::state::choices::tests::adapter;
+    use crate::ui::state::choices::tests::{adapter, data};
 
     #[test]
     fn numbers_are_read_and_named_where_they_are_none() {
@@ -204,14 +204,7 @@ mod tests {
             name: "tiny".into(),
             files: vec![FileSource::Url { path: "config.json".into(), url: "models/x/config.json".into() }],
         };
-        let data = DataCard {
-            id: DataId(0),
-            name: "own task".into(),
-            rows: 9,
-            labels: vec![],
-            pairs: false,
-            track: "NLI".into(),
-        };
+        let data = DataCard { track: "NLI".into(), ..data(0, "own task") };
         let file = FileSource::Bytes(FileBytes { path: "where/own task.csv".into(), bytes: vec![1] });
         let adapters = ["own task", "snli"]
             .map(|name| (adapter(1, name), FileBytes { path: format!("{name}/adapter.safetensors"), bytes: vec![] }));

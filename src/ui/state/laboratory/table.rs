@@ -93,7 +93,7 @@ pub struct Gap {
 }
 
 impl Table {
-    /// What it is about: `cr · k 16 · all-minilm-l6-v2`.
+    /// What it is about: `cr · 16 a class · all-minilm-l6-v2`.
     #[must_use]
     pub fn title(&self) -> String {
         format!("{} · {} a class · {}", self.target, self.k, self.plm)

@@ -53,6 +53,21 @@ pub fn put(values: &mut VecMap<String, String>, key: &str, word: &str) {
     };
 }
 
+/// What a setting of a variant's method is, as its preset says where the variant does not set it.
+#[must_use]
+pub fn setting(own: &SheetVariant, card: &MethodCard, parameter: &ParameterCard) -> String {
+    match word(&own.set, &parameter.name) {
+        unset if unset.is_empty() => card.unset(parameter, &word(&own.set, "preset")).to_owned(),
+        word => word,
+    }
+}
+
+/// Sets it; what it would be anyway has no line in the file.
+pub fn set(own: &mut SheetVariant, card: &MethodCard, parameter: &ParameterCard, value: &str) {
+    let is_unset = value.trim() == card.unset(parameter, &word(&own.set, "preset"));
+    put(&mut own.set, &parameter.name, if is_unset { "" } else { value });
+}
+
 /// Writes `name` under `key`, a text even where it looks like a number; an empty one takes the key out.
 pub fn name(values: &mut VecMap<String, String>, key: &str, name: &str) {
     match name {
@@ -87,6 +102,7 @@ fn unquoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::state::choices::tests::mera_wts;
 
     #[test]
     fn a_variant_is_added_under_a_name_of_its_own() {
@@ -121,6 +137,29 @@ mod tests {
         assert_eq!(words(&sheet.variants[0]), "head · rate 0.001");
         change_method(&mut sheet, 0, &ComparedMethod { trains: false, ..method("majority") });
         assert_eq!(words(&sheet.variants[0]), "majority");
+    }
+
+    #[test]
+    fn a_preset_is_shown_and_each_of_its_settings_can_be_set_otherwise() {
+        let card = mera_wts();
+        let mut own = SheetVariant { method: card.id.clone(), ..SheetVariant::default() };
+        let named = |name: &str| card.parameters.iter().find(|parameter| parameter.name == name).unwrap();
+        let shown = |own: &SheetVariant| {
+            ["cost", "normalize_rows", "solver", "epsilon"].map(|name| setting(own, &card, named(name))).join(" ")
+        };
+        assert_eq!(shown(&own), "euclidean false exact 0.01");
+        set(&mut own, &card, named("preset"), "transformer_fusion");
+        assert_eq!(shown(&own), "euclidean true sinkhorn 0.06");
+        set(&mut own, &card, named("epsilon"), "0.01");
+        set(&mut own, &card, named("normalize_rows"), "false");
+        assert_eq!(shown(&own), "euclidean false sinkhorn 0.01");
+        assert_eq!(words(&own), "mera_wts · preset transformer_fusion · epsilon 0.01 · normalize_rows false");
+        set(&mut own, &card, named("epsilon"), " 0.06");
+        set(&mut own, &card, named("normalize_rows"), "true");
+        assert_eq!(words(&own), "mera_wts · preset transformer_fusion");
+        set(&mut own, &card, named("preset"), "git_re_basin");
+        set(&mut own, &card, named("cost"), "euclidean");
+        assert_eq!((shown(&own), own.set["cost"].as_str()), ("euclidean false exact 0.01".into(), "\"euclidean\""));
     }
 
     #[test]
