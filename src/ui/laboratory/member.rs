@@ -76,7 +76,7 @@ impl Laboratory {
             let opened = self.asked(member, Open { files }).await?;
             let name = &sheet.adapters[number].name;
             match (opened.adapters.as_slice(), opened.problems.first()) {
-                ([card], _) => adapters.push(card.id),
+                ([card], None) => adapters.push(card.id),
                 (_, Some(problem)) => {
                     return Err(line(format!("adapter {name}: {}: {}", problem.path, problem.message)));
                 }
@@ -108,7 +108,7 @@ impl Laboratory {
     async fn data(self, member: &Member, file: FileSource, target: &str) -> Result<DataId, Failure> {
         let opened = self.asked(member, Open { files: vec![file] }).await?;
         match (opened.data.as_slice(), opened.problems.first()) {
-            ([card], _) => Ok(card.id),
+            ([card], None) => Ok(card.id),
             (_, Some(problem)) => {
                 let message = format!("target {target}: {}: {}", problem.path, problem.message);
                 Err(Failure { kind: FailureKind::Input, message })
