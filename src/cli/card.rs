@@ -1,10 +1,11 @@
 //! `README.md` of an adapter that was trained here: what it does, what it learned from, how to make it again.
 
-use super::files;
+use super::files::{self, WeightFiles};
 use super::run::is_hub_id;
 use super::train::Train;
 use crate::engine::{Diverged, VERSION, WholeReport};
 use crate::protocol::{DataCard, PlmCard};
+use clap::ValueEnum;
 use std::path::Path;
 
 /// The card.
@@ -48,13 +49,14 @@ pub(super) fn of(
     rows.push(("kept", format!("epoch {} of {}{ended}", report.best_epoch, train.epochs)));
     rows.push(("made by", VERSION.to_owned()));
     let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {} |\n", cell(value))).collect();
+    let how = if train.weight_files == WeightFiles::Safetensors { "use_safetensors=True, " } else { "" };
     format!(
         "# {name}\n\n| | |\n|---|---|\n{rows}\n\
          Made by\n\n    {}\n\n\
          and loaded by\n\n```python\n\
          from adapters import AutoAdapterModel\n\n\
          model = AutoAdapterModel.from_pretrained(\"{}\")\n\
-         model.load_adapter(\"{name}\", set_active=True)\n```\n",
+         model.load_adapter(\"{name}\", {how}set_active=True)\n```\n",
         command(train, name),
         place(report.file.plm.model_name.as_deref(), &plm.name),
     )
@@ -90,6 +92,7 @@ fn command(train: &Train, name: &str) -> String {
     words.push(format!("--weight-decay {} --clip {} --dropout {}", train.weight_decay, train.clip, train.dropout));
     words.push(format!("--patience {} --max-length {} --seed {}", train.patience, train.max_length, train.seed));
     words.extend(train.limit.map(|rows| format!("--limit {rows}")));
+    words.extend(train.weight_files.to_possible_value().map(|files| format!("--weight-files {}", files.get_name())));
     words.push(format!("-o {name}"));
     words.join(" \\\n        ")
 }

@@ -1,0 +1,38 @@
+//! Which files the command writes.
+
+use super::refused::notes;
+use super::*;
+use std::fs;
+
+#[test]
+fn the_weights_are_in_the_files_that_were_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let (plm, data) = (path(PLM), sentences(&folder, "train.tsv", 8));
+    let texts = write(&folder, "texts.tsv", "text1\nThey love it\n");
+    let output = folder.path().join("out");
+    let target = output.to_str().unwrap();
+    let bin = ["pytorch_adapter.bin", "pytorch_model_head.bin"];
+    let safetensors = ["adapter.safetensors", "model_head.safetensors"];
+    let with_weights = || {
+        let mut found = names(&output);
+        found.retain(|name| name.ends_with(".bin") || name.ends_with(".safetensors"));
+        found
+    };
+    let predicted = || document(&["predict", "--plm", &plm, "--adapter", target, "--data", &texts, "--json"]);
+    let adapter = path(ADAPTER);
+    let merge = ["merge", "--method", "sum", "-o", target, &adapter, "--force", "--weight-files"];
+    let train = ["train", "--plm", &plm, "--data", &data, "--epochs", "1", "-o", target, "--force", "--weight-files"];
+    for call in [&merge[..], &train] {
+        notes(&[call, &["both"]].concat(), &folder);
+        assert_eq!(with_weights(), [safetensors[0], safetensors[1], bin[0], bin[1]]);
+        let expected = predicted();
+        for (files, there) in [("bin", bin), ("safetensors", safetensors)] {
+            notes(&[call, &[files]].concat(), &folder);
+            assert_eq!(with_weights(), there, "those that stood there are gone");
+            assert_eq!(predicted(), expected, "what is left holds all");
+        }
+    }
+    let card = fs::read_to_string(output.join("README.md")).unwrap();
+    assert!(card.contains("use_safetensors=True") && card.contains("--weight-files safetensors"), "{card}");
+    assert!(card.contains("from_pretrained(\"path/to/tiny\")"), "{card}");
+}
