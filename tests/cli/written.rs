@@ -1,7 +1,8 @@
-//! Which files the command writes.
+//! What the command writes: which files, and that they are those that Python takes.
 
 use super::refused::notes;
 use super::*;
+use mera_lab::format::sha256_hex;
 use std::fs;
 
 #[test]
@@ -35,4 +36,21 @@ fn the_weights_are_in_the_files_that_were_asked_for() {
     let card = fs::read_to_string(output.join("README.md")).unwrap();
     assert!(card.contains("use_safetensors=True") && card.contains("--weight-files safetensors"), "{card}");
     assert!(card.contains("from_pretrained(\"path/to/tiny\")"), "{card}");
+}
+
+#[test]
+fn what_is_written_is_what_python_took() {
+    let accepted = support::json(&fixture("interop/accepted.json"));
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("out");
+    let adapter = path("adapterhub/two_layer_bin");
+    let call = ["merge", "--method", "sum", "--name", "two_layer", "-o", output.to_str().unwrap(), &adapter];
+    notes(&call, &folder);
+    fs::remove_file(output.join("recipe.json")).unwrap();
+    let hash = |name: String| (name.clone(), json!(sha256_hex(&fs::read(output.join(name)).unwrap())));
+    let written: Value = names(&output).into_iter().map(hash).collect();
+    assert_eq!(
+        written, accepted["sha256"],
+        "these are not the bytes that `adapters` loaded last: run `cargo xtask oracle`, which tries these and notes them"
+    );
 }
