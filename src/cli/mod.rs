@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod files;
 mod inspect;
+mod memory;
 mod merge;
 mod methods;
 mod predict;
