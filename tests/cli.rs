@@ -10,6 +10,8 @@ mod refused;
 mod support;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/written.rs"]
+mod written;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

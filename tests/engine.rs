@@ -12,7 +12,7 @@ mod recipes;
 mod support;
 
 use mera_lab::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};
-use mera_lab::format::{AdapterFile, Head, HeadConfig, PlmSignature};
+use mera_lab::format::{AdapterFile, Head, HeadConfig, PlmSignature, Weights};
 use mera_lab::protocol::*;
 use mera_lab::tensors::Tensor;
 use support::fixture;
@@ -199,7 +199,7 @@ fn alike_and_along_the_line() {
         turned.insert(name, mera_lab::tensors::Tensor::new(tensor.shape().to_vec(), values).unwrap());
     }
     let file = mera_lab::format::AdapterFile { name: "turned".into(), params: turned, ..copy };
-    let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+    let files = mera_lab::engine::folder(&file, &serde_json::json!({}), Weights::Both).unwrap().into_iter();
     let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("turned/{name}"), bytes });
     let opened = ask(&mut engine, Open { files: files.map(source).collect() }).unwrap();
     assert_eq!(opened.problems, []);
@@ -339,7 +339,8 @@ fn a_merge_has_the_mean_of_heads_that_answer_the_same() {
         let head = Head::new(config, 32, head.params.iter().map(scaled).collect()).unwrap();
         let file =
             AdapterFile::new("other", file.plm.clone(), file.config.form.clone(), file.params.clone(), Some(head));
-        let files = mera_lab::engine::folder(&file.unwrap(), &serde_json::json!({})).unwrap().into_iter();
+        let files =
+            mera_lab::engine::folder(&file.unwrap(), &serde_json::json!({}), Weights::Both).unwrap().into_iter();
         let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("other/{name}"), bytes });
         ask(engine, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0)
     };

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::error::CliError;
 use super::session::Session;
-use super::{say, say_json};
+use super::{memory, say, say_json};
 use crate::protocol::{self, BenchReport, Timing};
 use clap::Args;
 use serde_json::json;
@@ -51,7 +51,7 @@ impl Bench {
             runs: self.runs.iter().map(|&runs| runs.into()).collect(),
             repeats: self.repeats.into(),
         })?;
-        report.peak_memory_bytes = peak_memory();
+        report.peak_memory_bytes = memory::peak();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if self.json {
             let mut document = json!(report);
@@ -72,13 +72,6 @@ impl Bench {
             None => Ok(()),
         }
     }
-}
-
-/// Most memory that this process has had, as Linux counts it.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
 fn line(what: &str, time: Timing) -> String {

@@ -1,9 +1,11 @@
 //! `README.md` of an adapter that was trained here: what it does, what it learned from, how to make it again.
 
-use super::files;
+use super::files::{self, WeightFiles};
+use super::run::is_hub_id;
 use super::train::Train;
 use crate::engine::{Diverged, VERSION, WholeReport};
 use crate::protocol::{DataCard, PlmCard};
+use clap::ValueEnum;
 use std::path::Path;
 
 /// The card.
@@ -46,17 +48,29 @@ pub(super) fn of(
     let ended = ended.unwrap_or_default();
     rows.push(("kept", format!("epoch {} of {}{ended}", report.best_epoch, train.epochs)));
     rows.push(("made by", VERSION.to_owned()));
-    let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {value} |\n")).collect();
+    let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {} |\n", cell(value))).collect();
+    let how = if train.weight_files == WeightFiles::Safetensors { "use_safetensors=True, " } else { "" };
     format!(
         "# {name}\n\n| | |\n|---|---|\n{rows}\n\
          Made by\n\n    {}\n\n\
          and loaded by\n\n```python\n\
          from adapters import AutoAdapterModel\n\n\
          model = AutoAdapterModel.from_pretrained(\"{}\")\n\
-         model.load_adapter(\"{name}\", set_active=True)\n```\n",
+         model.load_adapter(\"{name}\", {how}set_active=True)\n```\n",
         command(train, name),
-        plm.name,
+        place(report.file.plm.model_name.as_deref(), &plm.name),
     )
+}
+
+/// Where Python finds the PLM: on the hub, where the adapter's configuration has an id of it, else in a folder.
+fn place(model_name: Option<&str>, plm: &str) -> String {
+    let id = model_name.filter(|name| is_hub_id(name) && !name.contains('@'));
+    id.map_or_else(|| format!("path/to/{plm}"), str::to_owned)
+}
+
+/// What stands in a table's cell, which a bar would end, and a line end the row.
+fn cell(text: &str) -> String {
+    text.replace(['\r', '\n'], " ").replace('|', "\\|")
 }
 
 /// The command with every setting; of paths only the end, for the rest is one machine's.
@@ -78,6 +92,7 @@ fn command(train: &Train, name: &str) -> String {
     words.push(format!("--weight-decay {} --clip {} --dropout {}", train.weight_decay, train.clip, train.dropout));
     words.push(format!("--patience {} --max-length {} --seed {}", train.patience, train.max_length, train.seed));
     words.extend(train.limit.map(|rows| format!("--limit {rows}")));
+    words.extend(train.weight_files.to_possible_value().map(|files| format!("--weight-files {}", files.get_name())));
     words.push(format!("-o {name}"));
     words.join(" \\\n        ")
 }
@@ -92,4 +107,23 @@ fn tail(path: &Path) -> String {
         })
         .collect();
     parts[parts.len().saturating_sub(2)..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_is_sent_to_the_hub_or_to_a_folder() {
+        let hub = "sentence-transformers/all-MiniLM-L6-v2";
+        assert_eq!(place(Some(hub), "all-minilm-l6-v2"), hub);
+        for elsewhere in [None, Some("all-minilm-l6-v2"), Some("../all-minilm-l6-v2"), Some("owner/name@v1")] {
+            assert_eq!(place(elsewhere, "all-minilm-l6-v2"), "path/to/all-minilm-l6-v2");
+        }
+    }
+
+    #[test]
+    fn a_cell_ends_neither_itself_nor_its_row() {
+        assert_eq!(cell("classification of single texts: a|b, c\r\nd"), "classification of single texts: a\\|b, c  d");
+    }
 }

@@ -1,8 +1,9 @@
 //! Folders in and out. What is written appears whole or not at all.
 
 use super::error::CliError;
-use crate::format::ADAPTER_FILES;
+use crate::format::{ADAPTER_FILES, Weights};
 use crate::protocol::FileBytes;
+use clap::ValueEnum;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,28 @@ const MAX_DEPTH: usize = 8;
 
 /// Files that stand beside [`ADAPTER_FILES`] in a folder written here; a new adapter there replaces both.
 const COMPANIONS: [&str; 2] = ["recipe.json", "README.md"];
+
+/// Which files hold an adapter's weights, and its head's, as on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum WeightFiles {
+    /// Pickle and safetensors: every way of loading works
+    #[default]
+    Both,
+    /// pytorch_adapter.bin alone, the pickle that load_adapter takes
+    Bin,
+    /// adapter.safetensors alone, which load_adapter takes with use_safetensors=True
+    Safetensors,
+}
+
+impl From<WeightFiles> for Weights {
+    fn from(files: WeightFiles) -> Self {
+        match files {
+            WeightFiles::Both => Self::Both,
+            WeightFiles::Bin => Self::Pickle,
+            WeightFiles::Safetensors => Self::Safetensors,
+        }
+    }
+}
 
 /// The bytes of one file, under the path as given.
 pub(super) fn read_file(path: &Path) -> Result<FileBytes, CliError> {

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::error::CliError;
-use super::files::{self, OutputFolder};
+use super::files::{self, OutputFolder, WeightFiles};
 use super::session::{Session, with_places};
 use super::{say, texts};
 use crate::engine::{EngineError, MAX_TEXTS, adapter_name, folder};
@@ -40,6 +40,9 @@ pub(super) struct Merge {
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Which files hold the weights
+    #[arg(long, value_enum, default_value_t)]
+    weight_files: WeightFiles,
     /// Of the result [default: the name of the output folder]
     #[arg(long)]
     name: Option<String>,
@@ -127,7 +130,7 @@ impl Merge {
         let id = report.adapter.id;
         report.adapter.name = session.ask(EditAdapter { id, name: Some(name), track: None })?.name;
         let (file, recipe) = (&session.engine.adapters().get(id)?.file, session.engine.recipe(id)?);
-        output.write(&folder(file, &recipe)?)?;
+        output.write(&folder(file, &recipe, self.weight_files.into())?)?;
         if let Some(path) = &self.report {
             let reference = reference.or(inputs.first()).map(|card| card.name.clone());
             let document = document(&report, &inputs, reference);

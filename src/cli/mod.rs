@@ -1,9 +1,9 @@
 //! The native command `mera`: the engine's [`Command`](crate::protocol::Command)s from a shell.
 //!
-//! One file a subcommand, each with its arguments and what it prints; `session` holds the engine and asks it,
-//! `files` reads and writes folders (the only place in the house that does), `watch` shows progress and hears
-//! Ctrl-C. Results go to standard output, everything else to standard error. The exit code is 0, or 1 with one line on
-//! standard error, or 2 for a wrong call.
+//! One file a subcommand, each with its arguments and what it prints; `session` holds the engine and asks it, `files`
+//! reads what is given and writes what is made, whole or not at all, `records` keeps an experiment's records a line at a
+//! time, `watch` shows progress and hears Ctrl-C. Results go to standard output, everything else to standard error. The
+//! exit code is 0, or 1 with one line on standard error, or 2 for a wrong call.
 
 mod align;
 mod bench;
@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod files;
 mod inspect;
+mod memory;
 mod merge;
 mod methods;
 mod predict;

@@ -132,8 +132,8 @@ pub(super) fn join(folder: &Path, records: &[Record]) -> Result<Joined, CliError
     Ok(Joined { added: missing.len(), there: count })
 }
 
-/// Writes the table that `records` (lines of `records.jsonl`) make into `folder`, in each of `forms`; what stood there
-/// under its name goes. Of records there is [`join`].
+/// Writes the table that `records` (lines of `records.jsonl`) make into `folder`, in each of `forms`, over what stood there
+/// under its name. Records themselves are added by [`join`].
 ///
 /// # Errors
 /// When the disk says no.

@@ -337,7 +337,7 @@ impl<'a> Grid<'a> {
 }
 
 /// Whether `plm` may be an id of the Hugging Face hub, `owner/name` or `owner/name@revision`.
-fn is_hub_id(plm: &str) -> bool {
+pub(super) fn is_hub_id(plm: &str) -> bool {
     let (id, revision) = plm.split_once('@').unwrap_or((plm, "main"));
     let is_part = |part: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);

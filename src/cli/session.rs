@@ -60,11 +60,13 @@ impl Session {
         Ok(opened)
     }
 
-    /// Loads the one adapter at `path`: a folder, an archive.
+    /// Loads the one adapter at `path`, a folder or an archive, and says what beside it could not be used.
     pub(super) fn open_adapter(&mut self, path: &Path) -> Result<AdapterCard, CliError> {
         let Opened { mut adapters, problems, .. } = self.open(path)?;
-        match (adapters.len(), problems.into_iter().next()) {
-            (0, Some(Problem { path, message })) => Err(CliError::File { path, message }),
+        match (adapters.len(), problems.first()) {
+            (0, Some(Problem { path, message })) => {
+                Err(CliError::File { path: path.clone(), message: message.clone() })
+            }
             (0, None) => Err(CliError::NoAdapter(path.to_owned())),
             (1, _) => {
                 let card = adapters.remove(0);
@@ -74,6 +76,9 @@ impl Session {
                     path: as_given(path, &adapter.file.path),
                     message: error.to_string(),
                 })?;
+                for Problem { path, message } in &problems {
+                    super::warn(&format!("note: {path}: {message}"));
+                }
                 for remark in &card.remarks {
                     super::warn(&format!("note: {}", as_given(path, remark)));
                 }

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::error::CliError;
-use super::files::{self, OutputFolder};
+use super::files::{self, OutputFolder, WeightFiles};
 use super::session::Session;
 use super::{card, say};
 use crate::engine::{Diverged, WholeReport, WholeRun, folder};
@@ -68,6 +68,9 @@ pub(super) struct Train {
     /// Learn from the first so many rows only
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: Option<u32>,
+    /// Which files hold the weights
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) weight_files: WeightFiles,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: Device,
@@ -110,7 +113,7 @@ impl Train {
                  learning rate may help"
             ));
         }
-        let mut files = folder(&report.file, &report.recipe)?;
+        let mut files = folder(&report.file, &report.recipe, self.weight_files.into())?;
         files.push(("README.md".to_owned(), card::of(self, &plm, &data, dev.as_ref(), &report).into_bytes()));
         output.write(&files)?;
         say(&self.summary(&report))

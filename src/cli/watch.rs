@@ -1,6 +1,6 @@
 //! Progress on a terminal, and Ctrl-C.
 
-use super::{CliError, say};
+use super::{CliError, memory, say};
 use crate::engine::{Cancelled, Observer, Ready};
 use crate::protocol::{Checkpoint, Phase, Progress, TrainPoint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -83,13 +83,8 @@ impl Observer for Watch {
         self.began.elapsed().as_secs_f64()
     }
 
-    #[cfg(target_os = "linux")]
     fn peak_memory(&mut self) -> Option<u64> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        // The mark goes down to what is in use now.
-        std::fs::write("/proc/self/clear_refs", "5").ok()?;
-        Some(kibibytes * 1024)
+        let peak = memory::peak()?;
+        memory::forget_peak().then_some(peak)
     }
 }

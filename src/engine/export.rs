@@ -64,12 +64,16 @@ impl Engine {
     }
 }
 
-/// The files of an adapter's folder in AdapterHub's layout, with its recipe.
+/// The files of an adapter's folder in AdapterHub's layout, with its recipe; `weights` says which of them hold weights.
 ///
 /// # Errors
 /// When the adapter can't be written.
-pub fn folder(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<Vec<NamedBytes>, EngineError> {
-    let mut files = format::write_adapterhub(adapter, Weights::Both)?;
+pub fn folder(
+    adapter: &AdapterFile,
+    recipe: &serde_json::Value,
+    weights: Weights,
+) -> Result<Vec<NamedBytes>, EngineError> {
+    let mut files = format::write_adapterhub(adapter, weights)?;
     files.push(("recipe.json".to_owned(), recipe::print(recipe)));
     Ok(files)
 }
@@ -96,7 +100,7 @@ fn jsonl(data: &Dataset) -> Result<FileBytes, EngineError> {
 
 fn zipped(adapter: &AdapterFile, recipe: &serde_json::Value) -> Result<FileBytes, EngineError> {
     let name = &adapter.name;
-    let files = folder(adapter, recipe)?;
+    let files = folder(adapter, recipe, Weights::Both)?;
     let files: Vec<_> = files.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)).collect();
     Ok(FileBytes { path: format!("{name}.zip"), bytes: archive::pack(&files)? })
 }

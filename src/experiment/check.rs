@@ -3,7 +3,7 @@
 use super::method::{self, Kind};
 use super::spec::{Experiment, ScaleSetting, Tracks, TrainedPart, Variant, WeightsSetting};
 use crate::merge::error::did_you_mean;
-use crate::merge::settings::{Idle, nearest};
+use crate::merge::settings::{Idle, Needed, nearest};
 use crate::merge::{Settings, SettingsError, Value};
 use crate::train::TrainError;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ pub enum SpecError {
         error: Box<SettingsError>,
     },
     /// A setting of a merge that changes nothing: the run would be one without it, under another name.
-    #[error("variant {name}: {} is for {} = {}, and its {} is {}", .idle.name, .idle.other, written(.idle.needed), .idle.other, written(.idle.found))]
+    #[error("variant {name}: {} is for {}, and its {} is {}", .idle.name, wanted(.idle), .idle.other, written(.idle.found))]
     Idle {
         /// The variant.
         name: String,
@@ -356,6 +356,14 @@ pub(super) fn settings(
     match settings.idle(variant.set.keys().map(String::as_str)) {
         Some(idle) => Err(SpecError::Idle { name: variant.name.clone(), idle: Box::new(idle) }),
         None => Ok(settings),
+    }
+}
+
+/// What would make a setting count, as the file has it.
+fn wanted(idle: &Idle) -> String {
+    match idle.needed {
+        Needed::Is(value) => format!("{} = {}", idle.other, written(value)),
+        Needed::IsNot(value) => format!("any {} but {}", idle.other, written(value)),
     }
 }
 

@@ -612,6 +612,7 @@ train = "up"
         insta::assert_snapshot!(replaced("epsilon = 0.01", "epsilo = 0.01"), @r#"variant mera_acts_soft: mera_acts has no setting "epsilo": did you mean "epsilon"?"#);
         insta::assert_snapshot!(replaced("solver = \"sinkhorn\", ", ""), @r#"variant mera_acts_soft: epsilon is for solver = "sinkhorn", and its solver is "exact""#);
         insta::assert_snapshot!(replaced("solver = \"sinkhorn\", epsilon = 0.01", "fit = false, ridge = 0.1"), @"variant mera_acts_soft: ridge is for fit = true, and its fit is false");
+        insta::assert_snapshot!(replaced("solver = \"sinkhorn\", epsilon = 0.01", "cost = \"cosine\", normalize_rows = true"), @r#"variant mera_acts_soft: normalize_rows is for any cost but "cosine", and its cost is "cosine""#);
         insta::assert_snapshot!(replaced("train = \"up\"", "learning_rates = [-1.0]"), @"training: learning_rate is -1; it must be above 0 and at most 1");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"", "method = \"concat_gated\""), @"variant mera_acts_keep: train is for methods that train an adapter, which concat_gated is not");
         insta::assert_snapshot!(replaced("method = \"mera_acts\"\nscale = \"keep\"\ntrain = \"up\"", "method = \"majority\"\nlearning_rates = [1e-3]"), @"variant mera_acts_keep: learning_rates is for methods that train, which majority is not");

@@ -149,7 +149,7 @@ pub fn concatenate(adapters: &[(f64, LocationParams)]) -> LocationParams {
 }
 
 /// The `keep` neurons that carry most on inputs `tokens × d`, in the order in which they stand: mean square of the
-/// activation times squared norm of the column of `W_up`. Of equals, the first.
+/// activation times squared norm of the column of `W_up`. Ties go to the first.
 #[must_use]
 pub fn carrying_most(params: &LocationParams, seen: &DMatrix<f64>, activation: Activation, keep: usize) -> Vec<usize> {
     let activations = params.pre_activations(seen).map(activation);

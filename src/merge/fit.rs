@@ -22,12 +22,15 @@ pub const FIT: Parameter = Parameter {
     default: Value::Flag(false),
 };
 
+/// The penalty where settings give no other, in units of [`RIDGE`].
+pub const DEFAULT_RIDGE: f64 = 1e-3;
+
 /// Its penalty.
 pub const RIDGE: Parameter = Parameter {
     name: "ridge",
     meaning: "Penalty of the fit, as a share of the mean square of a neuron's activation about its mean",
     range: Range::Number { min: 1e-9, max: 1e3 },
-    default: Value::Number(1e-3),
+    default: Value::Number(DEFAULT_RIDGE),
 };
 
 /// Fits the up side of `params` at every location if `settings` ask for it.

@@ -14,7 +14,7 @@ use super::inputs::Inputs;
 use super::method::{Card, Combines, Law, MergeMethod, Merged, Need};
 use super::repair::{Matched, REPAIR, mean_of_matched};
 use super::settings::{PRESET, Parameter, Preset, Range, Settings, Value};
-use crate::ot::{CostOptions, Metric, Normalisation, SinkhornOptions, Solver};
+use crate::ot::{CostOptions, Metric, SinkhornOptions, Solver};
 use crate::tensors::TensorSet;
 
 /// Aligned by weights.
@@ -215,7 +215,7 @@ fn options(settings: &Settings) -> Result<AlignOptions, MergeError> {
         }),
         _ => Solver::Exact,
     };
-    Ok(AlignOptions { cost: CostOptions { metric, unit_rows, normalisation: Normalisation::None }, solver })
+    Ok(AlignOptions { cost: CostOptions { metric, unit_rows }, solver })
 }
 
 fn mera(method: &dyn MergeMethod, inputs: &Inputs, settings: &Settings) -> Result<Merged, MergeError> {

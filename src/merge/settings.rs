@@ -15,12 +15,14 @@ use super::repair::REPAIR;
 /// Name of the parameter that chooses among a card's presets.
 pub const PRESET: &str = "preset";
 
-/// Settings that change nothing unless another has this value, whatever the method.
-const ONLY_WITH: &[(&str, &str, Value)] = &[
-    ("epsilon", "solver", Value::Choice("sinkhorn")),
-    ("iterations", "solver", Value::Choice("sinkhorn")),
-    ("tolerance", "solver", Value::Choice("sinkhorn")),
-    ("ridge", "fit", Value::Flag(true)),
+/// Settings that change nothing unless another is as stated, whatever the method.
+const ONLY_WITH: &[(&str, &str, Needed)] = &[
+    ("epsilon", "solver", Needed::Is(Value::Choice("sinkhorn"))),
+    ("iterations", "solver", Needed::Is(Value::Choice("sinkhorn"))),
+    ("tolerance", "solver", Needed::Is(Value::Choice("sinkhorn"))),
+    ("ridge", "fit", Needed::Is(Value::Flag(true))),
+    // A cosine has the lengths divided out.
+    ("normalize_rows", "cost", Needed::IsNot(Value::Choice("cosine"))),
 ];
 
 /// One setting that a method takes.
@@ -72,6 +74,15 @@ pub enum Value {
     Integer(u64),
     /// Of a [`Range::Flag`].
     Flag(bool),
+}
+
+/// What a setting must be for another to change anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Needed {
+    /// This value.
+    Is(Value),
+    /// Any other.
+    IsNot(Value),
 }
 
 /// Settings of a published recipe.
@@ -126,7 +137,7 @@ pub struct Idle {
     /// What decides about it.
     pub other: &'static str,
     /// What that would have to be.
-    pub needed: Value,
+    pub needed: Needed,
     /// What that is.
     pub found: Value,
 }
@@ -198,7 +209,7 @@ impl Settings {
         given.into_iter().find_map(|given| {
             let &(name, other, needed) = ONLY_WITH.iter().find(|(name, ..)| *name == given)?;
             let found = self.get(other).ok()?;
-            (found != needed).then_some(Idle { name, other, needed, found })
+            (!needed.holds(found)).then_some(Idle { name, other, needed, found })
         })
     }
 
@@ -249,6 +260,15 @@ impl Settings {
     /// When it is not on the card.
     pub fn flag(&self, name: &str) -> Result<bool, SettingsError> {
         Ok(self.get(name)? == Value::Flag(true))
+    }
+}
+
+impl Needed {
+    fn holds(self, found: Value) -> bool {
+        match self {
+            Self::Is(value) => found == value,
+            Self::IsNot(value) => found != value,
+        }
     }
 }
 
@@ -345,23 +365,28 @@ mod tests {
         let idle = |id, pairs: &[&str]| {
             let given = pairs.iter().filter_map(|pair| pair.split('=').next());
             let idle = parse(id, pairs).unwrap().idle(given)?;
-            Some(format!("{}: {} is {}, not {}", idle.name, idle.other, idle.found, idle.needed))
+            Some(format!("{}: {} is {}", idle.name, idle.other, idle.found))
         };
         for name in ["epsilon", "iterations", "tolerance"] {
             let pair = format!("{name}=1");
-            let expected = Some(format!("{name}: solver is exact, not sinkhorn"));
+            let expected = Some(format!("{name}: solver is exact"));
             assert_eq!(idle("mera_acts", &[&pair]), expected);
             assert_eq!(idle("mera_wts", &["preset=git_re_basin", &pair]), expected);
             assert_eq!(idle("mera_acts", &["preset=transformer_fusion", &pair, "solver=exact"]), expected);
             assert_eq!(idle("mera_acts", &[&pair, "solver=sinkhorn"]), None);
             assert_eq!(idle("mera_acts", &["preset=transformer_fusion", &pair]), None);
         }
-        let ridge = Some("ridge: fit is false, not true".to_owned());
+        let ridge = Some("ridge: fit is false".to_owned());
         assert_eq!(idle("average", &["ridge=1"]), ridge);
         assert_eq!(idle("concat_reduced", &["ridge=1", "fit=false"]), ridge);
         assert_eq!(idle("concat_reduced", &["ridge=1"]), None, "there the fit is the default");
         assert_eq!(idle("average", &["ridge=1", "fit=true"]), None);
         assert_eq!(idle("mera_acts", &["cost=cosine", "activation=post"]), None);
+        let cosine = Some("normalize_rows: cost is cosine".to_owned());
+        assert_eq!(idle("mera_wts", &["normalize_rows=true", "cost=cosine"]), cosine);
+        assert_eq!(idle("mera_acts", &["cost=cosine", "normalize_rows=false"]), cosine);
+        assert_eq!(idle("mera_wts", &["preset=transformer_fusion", "cost=cosine"]), None, "the preset has it");
+        assert_eq!(idle("mera_wts", &["normalize_rows=true", "cost=inner_product"]), None);
     }
 
     #[test]
@@ -371,7 +396,8 @@ mod tests {
             let with: Vec<_> = cards.filter(|card| card.parameters.iter().any(|known| known.name == *name)).collect();
             assert!(!with.is_empty(), "{name}");
             for card in with {
-                assert!(Settings::parse(card, [(*other, needed.to_string().as_str())]).is_ok(), "{} {name}", card.id);
+                let (Needed::Is(value) | Needed::IsNot(value)) = needed;
+                assert!(Settings::parse(card, [(*other, value.to_string().as_str())]).is_ok(), "{} {name}", card.id);
             }
         }
     }

@@ -20,20 +20,6 @@ pub enum Metric {
     InnerProduct,
 }
 
-/// What the whole cost matrix is divided by at the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Normalisation {
-    /// Nothing.
-    #[default]
-    None,
-    /// Its largest absolute value.
-    Max,
-    /// The median of its absolute values.
-    Median,
-    /// The mean of its absolute values.
-    Mean,
-}
-
 /// How a cost matrix is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CostOptions {
@@ -41,8 +27,6 @@ pub struct CostOptions {
     pub metric: Metric,
     /// Whether every row is scaled to length 1 first (rows of zeros stay).
     pub unit_rows: bool,
-    /// What the matrix is divided by at the end; nothing where that is 0.
-    pub normalisation: Normalisation,
 }
 
 /// Two matrices whose rows can't be compared.
@@ -77,7 +61,7 @@ pub fn cost_matrix(
         unit_columns(&mut source);
         unit_columns(&mut target);
     }
-    let mut cost = DMatrix::from_fn(source.ncols(), target.ncols(), |i, j| {
+    Ok(DMatrix::from_fn(source.ncols(), target.ncols(), |i, j| {
         let (a, b) = (source.column(i), target.column(j));
         match options.metric {
             Metric::Euclidean => squared_distance(a.iter(), b.iter()).sqrt(),
@@ -85,17 +69,7 @@ pub fn cost_matrix(
             Metric::Cosine => 1.0 - a.dot(&b),
             Metric::InnerProduct => -a.dot(&b),
         }
-    });
-    let divisor = match options.normalisation {
-        Normalisation::None => 1.0,
-        Normalisation::Max => cost.amax(),
-        Normalisation::Median => median_abs(&cost),
-        Normalisation::Mean => cost.abs().mean(),
-    };
-    if divisor > 0.0 {
-        cost /= divisor;
-    }
-    Ok(cost)
+    }))
 }
 
 fn unit_columns(matrix: &mut DMatrix<f64>) {
@@ -111,16 +85,6 @@ fn squared_distance<'a>(a: impl Iterator<Item = &'a f64>, b: impl Iterator<Item 
     a.zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
-fn median_abs(matrix: &DMatrix<f64>) -> f64 {
-    let mut values: Vec<f64> = matrix.iter().map(|value| value.abs()).collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[n / 2],
-        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,30 +97,12 @@ mod tests {
     fn metrics_are_what_they_say() {
         let source = matrix([[3.0, 0.0], [0.0, 0.0]]);
         let target = matrix([[0.0, 4.0], [6.0, 0.0], [-1.0, 0.0]]);
-        let cost = |metric, unit_rows| {
-            cost_matrix(&source, &target, CostOptions { metric, unit_rows, ..Default::default() }).unwrap()
-        };
+        let cost = |metric, unit_rows| cost_matrix(&source, &target, CostOptions { metric, unit_rows }).unwrap();
         assert_eq!(cost(Metric::Euclidean, false), matrix([[5.0, 3.0, 4.0], [4.0, 6.0, 1.0]]));
         assert_eq!(cost(Metric::SquaredEuclidean, false), matrix([[25.0, 9.0, 16.0], [16.0, 36.0, 1.0]]));
         assert_eq!(cost(Metric::Cosine, false), matrix([[1.0, 0.0, 2.0], [1.0, 1.0, 1.0]]));
         assert_eq!(cost(Metric::InnerProduct, false), matrix([[0.0, -18.0, 3.0], [0.0, 0.0, 0.0]]));
         assert_eq!(cost(Metric::SquaredEuclidean, true), matrix([[2.0, 0.0, 4.0], [1.0, 1.0, 1.0]]));
-    }
-
-    #[test]
-    fn normalisation_divides_by_what_it_names() {
-        let (source, target) = (matrix([[0.0], [1.0]]), matrix([[1.0], [3.0]]));
-        let cost =
-            |normalisation| cost_matrix(&source, &target, CostOptions { normalisation, ..Default::default() }).unwrap();
-        assert_eq!(cost(Normalisation::None), matrix([[1.0, 3.0], [0.0, 2.0]]));
-        assert_eq!(cost(Normalisation::Max)[(0, 1)], 1.0);
-        assert_eq!(cost(Normalisation::Median)[(0, 1)], 2.0);
-        assert_eq!(cost(Normalisation::Mean)[(0, 1)], 2.0);
-        let zero = matrix([[0.0], [0.0]]);
-        for normalisation in [Normalisation::Max, Normalisation::Median, Normalisation::Mean] {
-            let options = CostOptions { normalisation, ..Default::default() };
-            assert_eq!(cost_matrix(&zero, &zero, options).unwrap(), DMatrix::zeros(2, 2));
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod problem;
 pub mod sinkhorn;
 pub mod solution;
 
-pub use cost::{CostOptions, Metric, Normalisation, cost_matrix};
+pub use cost::{CostOptions, Metric, cost_matrix};
 pub use problem::{Problem, ProblemError};
 pub use sinkhorn::{SinkhornError, SinkhornOptions};
 pub use solution::{Potentials, Share, Status, TransportSolution};

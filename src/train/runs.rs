@@ -195,8 +195,8 @@ impl FewShotRuns {
         self.trainer.trainable_parameters()
     }
 
-    /// One optimiser step of every run that is not over or a part of it, or one batch of dev of each; the runs whose curves changed, each
-    /// with its newest point.
+    /// Each run that is not over takes one optimiser step, a part of one, or one batch of dev. Returns the runs whose curves
+    /// changed, each with its newest point.
     ///
     /// # Errors
     /// When the device fails.

@@ -41,6 +41,19 @@ fn a_dev_set_without_labels_is_no_dev_set() {
 }
 
 #[test]
+fn what_can_not_be_used_beside_an_adapter_is_told() {
+    let folder = TempDir::new().unwrap();
+    let both = folder.path().join("adapters");
+    copy(ADAPTER, &both.join("good"));
+    copy(A, &both.join("bad"));
+    fs::remove_file(both.join("bad/pytorch_adapter.bin")).unwrap();
+    fs::write(both.join("bad/adapter.safetensors"), "damaged!").unwrap();
+    let data = write(&folder, "rows.tsv", "text1\nWhy?\n");
+    let call = ["predict", "--plm", &path(PLM), "--adapter", both.to_str().unwrap(), "--data", &data];
+    insta::assert_snapshot!(notes(&call, &folder), @"note: adapters/bad/adapter.safetensors: the safetensors header claims 2406159595613282660 bytes, at most 16777216 are read");
+}
+
+#[test]
 fn the_result_has_the_name_that_was_asked_for() {
     let folder = TempDir::new().unwrap();
     let report = folder.path().join("report.json");

@@ -91,7 +91,7 @@ fn an_adapter_for_another_plm_is_told() {
         let mut plm = a.plm.clone();
         change(&mut plm);
         let file = AdapterFile::new("a", plm, a.config.form.clone(), a.params.clone(), None).unwrap();
-        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+        let files = mera_lab::engine::folder(&file, &serde_json::json!({}), Weights::Both).unwrap().into_iter();
         let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
         files.map(source).collect::<Vec<_>>()
     };
@@ -125,7 +125,7 @@ fn adapters_of_different_models_are_told_before_there_is_a_model() {
     let mut open = |folder: &str, model: Option<&str>| {
         let plm = PlmSignature { model_name: model.map(str::to_owned), ..a.plm.clone() };
         let file = AdapterFile::new(folder, plm, a.config.form.clone(), a.params.clone(), None).unwrap();
-        let files = mera_lab::engine::folder(&file, &serde_json::json!({})).unwrap().into_iter();
+        let files = mera_lab::engine::folder(&file, &serde_json::json!({}), Weights::Both).unwrap().into_iter();
         let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("{folder}/{name}"), bytes });
         ask(&mut empty, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0)
     };

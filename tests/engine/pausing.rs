@@ -111,7 +111,7 @@ fn a_run_that_failed_leaves_nothing() {
     let file = engine.adapters().get(adapters[0].id).unwrap().file.clone();
     let params = scaled(&file.params, 1e30);
     let huge = AdapterFile::new("huge", file.plm.clone(), file.config.form.clone(), params, None).unwrap();
-    let files = mera_lab::engine::folder(&huge, &serde_json::json!({})).unwrap().into_iter();
+    let files = mera_lab::engine::folder(&huge, &serde_json::json!({}), Weights::Both).unwrap().into_iter();
     let source = |(name, bytes)| FileSource::Bytes(FileBytes { path: format!("huge/{name}"), bytes });
     let huge = ask(&mut engine, Open { files: files.map(source).collect() }).unwrap().adapters.remove(0);
     let error = ask(&mut engine, train(&data, RunStart::Adapter(huge.id))).unwrap_err();

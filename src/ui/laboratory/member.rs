@@ -76,7 +76,7 @@ impl Laboratory {
             let opened = self.asked(member, Open { files }).await?;
             let name = &sheet.adapters[number].name;
             match (opened.adapters.as_slice(), opened.problems.first()) {
-                ([card], _) => adapters.push(card.id),
+                ([card], None) => adapters.push(card.id),
                 (_, Some(problem)) => {
                     return Err(line(format!("adapter {name}: {}: {}", problem.path, problem.message)));
                 }

@@ -36,10 +36,15 @@ pub(super) fn clippy_wasm(project: &Project, _: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The two promises of the house that features make: the engine compiles without a browser, and the page links no
-/// burn.
+/// The promises of the house that features make: the engine compiles without a browser, the command for a GPU too, and
+/// the page links no burn.
 pub(super) fn features(project: &Project, _: &mut Tally) -> Result<()> {
     run(&mut cargo_command(project, &["check", "--lib", "--tests", "--no-default-features", "--features", "engine"]))?;
+    // Without cuda, whose build downloads LLVM.
+    run(&mut cargo_command(
+        project,
+        &["clippy", "--lib", "--bin", "mera", "--features", "wgpu", "--", "-D", "warnings"],
+    ))?;
     let engine = tree(project, "engine", "x86_64-unknown-linux-gnu")?;
     let page = tree(project, "ui", WASM_TARGET)?;
     for (what, tree, forbidden) in [

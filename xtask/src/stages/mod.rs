@@ -21,7 +21,11 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", shows: "the code is formatted", run: checks::fmt },
     Stage { name: "clippy", shows: "no lint fires in what runs natively", run: checks::clippy },
-    Stage { name: "features", shows: "the engine needs no browser, the page no burn", run: checks::features },
+    Stage {
+        name: "features",
+        shows: "the engine needs no browser, the page no burn; the command compiles for a GPU",
+        run: checks::features,
+    },
     Stage { name: "deny", shows: "licences, sources and advisories of what we depend on", run: checks::deny },
     Stage { name: "native", shows: "unit, property, golden and tidy tests", run: checks::native },
     Stage {
