@@ -78,7 +78,7 @@ impl Engine {
     /// # Errors
     /// When it is cancelled, one of them diverges with every learning rate, or the device fails.
     pub(super) async fn fit(
-        &mut self,
+        &self,
         laboratory: &Laboratory,
         candidates: &[Candidate],
         observer: &mut dyn Observer,
@@ -177,7 +177,7 @@ impl Engine {
 
     /// Judges `candidates` on test, each with the weights of its chosen lane, in one pass.
     async fn judge(
-        &mut self,
+        &self,
         laboratory: &Laboratory,
         candidates: &[Candidate],
         chosen: &[(&Lane, &Best)],
@@ -187,7 +187,7 @@ impl Engine {
         let mut weights: Vec<(Architecture, TensorSet)> = Vec::new();
         for (ready, (_, best)) in candidates.iter().zip(chosen) {
             weights.push(match &ready.run.work {
-                Work::GatedReduced(set) => self.reduced(laboratory, &ready.run, set, &best.params, observer).await?,
+                Work::GatedReduced(set) => self.reduced(laboratory, ready, set, &best.params, observer).await?,
                 _ => (ready.start.architecture.clone(), best.params.clone()),
             });
         }

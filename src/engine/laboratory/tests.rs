@@ -1,6 +1,7 @@
 //! A grid on the tiny model, asked for as the page and the command ask.
 
 mod passes;
+mod reduced;
 
 use crate::engine::{Cancelled, Engine, EngineError, NoGpu, Observer, Quiet, Ready};
 use crate::experiment::Record;
