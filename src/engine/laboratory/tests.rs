@@ -1,5 +1,6 @@
 //! A grid on the tiny model, asked for as the page and the command ask.
 
+mod merges;
 mod passes;
 mod reduced;
 
