@@ -95,7 +95,9 @@ fn planned(experiment: &str) -> (Engine, ExperimentCard) {
 }
 
 fn finish(engine: &mut Engine, hashes: &[String], records: &[String]) -> Vec<FinishedRun> {
-    ask(engine, RunExperiment { hashes: hashes.to_vec(), records: records.to_vec() })
+    let runs = ask(engine, RunExperiment { hashes: hashes.to_vec(), records: records.to_vec() });
+    assert_eq!(runs.failed, []);
+    runs.finished
 }
 
 fn run(engine: &mut Engine, hash: &str) -> Record {
