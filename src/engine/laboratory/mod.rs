@@ -196,8 +196,14 @@ impl Engine {
                 outcomes[index] = Some((place, Ok(laboratory.finish(&run, judged, None, memory))));
                 continue;
             }
-            let start = self.start_run(laboratory, &run, &episode, observer).await?;
-            let ready = Candidate { run, place, episode, start, seconds: observer.seconds() - began };
+            let mut start = self.start_run(laboratory, &run, &episode, observer).await?;
+            let seconds = observer.seconds() - began;
+            // Told beside what it comes to, it is no part of the run and of what that took.
+            if let Work::Single(index) = run.work {
+                let found = self.scores_of(laboratory, &run, &[index], observer).await?;
+                start.scores = Some(laboratory.by_name(&[index], found));
+            }
+            let ready = Candidate { run, place, episode, start, seconds };
             let alike =
                 |pass: &&mut Vec<(usize, Candidate)>| pass.first().is_some_and(|(_, first)| first.goes_with(&ready));
             match passes.iter_mut().find(alike) {

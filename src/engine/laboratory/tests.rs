@@ -10,6 +10,7 @@ use crate::protocol::{
     Ask, EpisodeSpec, ExperimentCard, ExportRecords, FileBytes, FileSource, FinishedRun, Open, OpenPlm, PlanExperiment,
     Progress, RunExperiment, ScoreAdapters, ShowTestRows, SummarizeRecords, TableForm,
 };
+use std::collections::BTreeMap;
 
 const EXPERIMENT: &str = r#"
 plm = "tiny"
@@ -185,6 +186,10 @@ fn a_grid_is_run() {
     let scores = by_score.scores.as_ref().unwrap();
     assert_eq!(scores.keys().collect::<Vec<_>>(), ["a", "b", "none"]);
     assert_eq!(of("average_by_score").scores.as_ref(), Some(scores));
+    for (single, name) in [(a, "a"), (b, "b")] {
+        let of_single = BTreeMap::from([name, "none"].map(|name| (name.to_owned(), scores[name])));
+        assert_eq!(single.scores.as_ref(), Some(&of_single));
+    }
     let (chosen, other) = if scores["b"] > scores["a"] { (b, "b") } else { (a, "a") };
     assert_eq!((by_score.accuracy, by_score.chosen.as_deref()), (chosen.accuracy, Some(other)));
     // Shares of the 24 examples of support and dev; the three forward passes see different features.
