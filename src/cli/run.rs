@@ -7,7 +7,9 @@ use super::session::Session;
 use super::{files, say, say_json};
 use crate::engine::EngineError;
 use crate::experiment::{Experiment, Record};
-use crate::protocol::{ExperimentCard, FinishedRun, Outcome, PlanExperiment, PlannedCard, RunExperiment, TableForm};
+use crate::protocol::{
+    ExperimentCard, ExperimentRuns, FinishedRun, Outcome, PlanExperiment, PlannedCard, RunExperiment, TableForm,
+};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -238,8 +240,8 @@ impl<'a> Grid<'a> {
             let question = RunExperiment { hashes: hashes.clone(), records: looked_at.collect() };
             let result = pollster::block_on(session.engine.handle(question.into(), &mut session.watch));
             session.watch.finish();
-            let finished = match result {
-                Ok(Outcome::RunExperiment(finished)) => finished,
+            let ExperimentRuns { finished, failed } = match result {
+                Ok(Outcome::RunExperiment(runs)) => runs,
                 Ok(_) => return Err(CliError::Answer),
                 Err(error) if error.stops_all() => return Err(self.failed(first, &error)),
                 // By halves it shows which of them it is, or how many the device takes.
@@ -249,13 +251,13 @@ impl<'a> Grid<'a> {
                     continue;
                 }
                 Err(error) => {
-                    self.failures.push(format!("{}: {error}", self.described(first)));
-                    self.work_left -= first.work;
-                    self.tell(&format!("     {}  failed: {error}", self.described(first)))?;
-                    continue;
+                    ExperimentRuns { failed: vec![(first.hash.clone(), error.to_string())], ..Default::default() }
                 }
             };
-            let together = finished.len();
+            let together = hashes.len();
+            for (hash, reason) in failed {
+                self.fail(&card.runs, &hash, &reason)?;
+            }
             for run in finished {
                 self.add(&card.runs, &run, together)?;
             }
@@ -286,6 +288,14 @@ impl<'a> Grid<'a> {
             self.left(),
         );
         self.tell(&line)
+    }
+
+    /// Says why a run can't be done.
+    fn fail(&mut self, runs: &[PlannedCard], hash: &str, reason: &str) -> Result<(), CliError> {
+        let Some(run) = runs.iter().find(|run| run.hash == hash) else { return Ok(()) };
+        self.failures.push(format!("{}: {reason}", self.described(run)));
+        self.work_left -= run.work;
+        self.tell(&format!("     {}  failed: {reason}", self.described(run)))
     }
 
     fn tell(&self, line: &str) -> Result<(), CliError> {

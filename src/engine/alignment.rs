@@ -1,6 +1,6 @@
 //! How the neurons of adapters correspond: aligning, and looking at what was aligned.
 
-use super::texts::{Observed, stride};
+use super::texts::{Observed, Seen, stride};
 use super::{Engine, EngineError, Observer};
 use crate::format::AdapterFile;
 use crate::merge::align::Aligning;
@@ -105,27 +105,7 @@ impl Engine {
         for &id in ids {
             observed.push(self.observe(id, texts, what, observer).await?);
         }
-        let tokens: usize = observed.iter().map(|observed| observed.places.len()).sum();
-        let every = stride(tokens, MAX_POOLED);
-        let mut features = Features::new();
-        let locations: Vec<_> =
-            observed.first().map(|first| first.inputs.keys().copied().collect()).unwrap_or_default();
-        for location in locations {
-            let mut values = Vec::new();
-            let mut rows = 0;
-            for observed in &observed {
-                let seen = observed.inputs.get(&location).map(Vec::as_slice).unwrap_or_default();
-                for row in seen.chunks_exact(observed.hidden).step_by(every) {
-                    values.extend_from_slice(row);
-                    rows += 1;
-                }
-            }
-            let hidden = values.len() / rows.max(1);
-            let tensor = Tensor::new([rows, hidden], values)
-                .map_err(|_| MergeError::FeatureShape { location, shape: vec![rows, hidden] })?;
-            features.insert(location, tensor)?;
-        }
-        Ok(features)
+        Ok(pooled(&observed.iter().map(|observed| &observed.seen).collect::<Vec<_>>())?)
     }
 
     pub(super) async fn show_weights(
@@ -236,14 +216,15 @@ impl Engine {
             return Ok(NeuronReport { norm_in, norm_out, active: None, top: Vec::new() });
         }
         let observed = self.observe(ask.adapter, &ask.texts, "what a neuron responds to", observer).await?;
-        let inputs = observed.inputs.get(&location).ok_or_else(missing)?;
+        let seen = &observed.seen;
+        let inputs = seen.inputs.get(&location).ok_or_else(missing)?;
         let weights: Vec<f32> =
             params.part(Part::DownWeight).row(ask.neuron).iter().map(|value| *value as f32).collect();
         let bias = params.part(Part::DownBias)[ask.neuron] as f32;
         let mut values: Vec<(f32, (usize, usize))> = inputs
-            .chunks_exact(observed.hidden)
+            .chunks_exact(seen.hidden)
             .map(|row| row.iter().zip(&weights).map(|(x, w)| x * w).sum::<f32>() + bias)
-            .zip(observed.places.iter().copied())
+            .zip(seen.places.iter().copied())
             .collect();
         let active = values.iter().filter(|(value, _)| *value > 0.0).count() as f32 / values.len().max(1) as f32;
         values.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -252,6 +233,29 @@ impl Engine {
         });
         Ok(NeuronReport { norm_in, norm_out, active: Some(active), top: top.collect() })
     }
+}
+
+/// What was seen in some forward passes, together.
+pub(super) fn pooled(passes: &[&Seen]) -> Result<Features, MergeError> {
+    let tokens: usize = passes.iter().map(|seen| seen.places.len()).sum();
+    let every = stride(tokens, MAX_POOLED);
+    let mut features = Features::new();
+    for &location in passes.first().iter().flat_map(|first| first.inputs.keys()) {
+        let mut values = Vec::new();
+        let mut rows = 0;
+        for seen in passes {
+            let inputs = seen.inputs.get(&location).map(Vec::as_slice).unwrap_or_default();
+            for row in inputs.chunks_exact(seen.hidden).step_by(every) {
+                values.extend_from_slice(row);
+                rows += 1;
+            }
+        }
+        let hidden = values.len() / rows.max(1);
+        let tensor = Tensor::new([rows, hidden], values)
+            .map_err(|_| MergeError::FeatureShape { location, shape: vec![rows, hidden] })?;
+        features.insert(location, tensor)?;
+    }
+    Ok(features)
 }
 
 /// One input at one location aligned in pieces, so that a cancel is heard between them; `place` is how far the work is.

@@ -2,11 +2,11 @@
 
 use super::{Engine, EngineError, Observer};
 use crate::model::params::read;
-use crate::model::{AdapterForm, BottleneckAdapters, Recorder, RunParams};
+use crate::model::{AdapterForm, BottleneckAdapters, Recorder, RunParams, Sublayer};
 use crate::protocol::{AdapterId, Phase, Texts};
-use crate::tensors::adapter::Location;
+use crate::tensors::adapter::{Location, Part};
 use crate::text::{Batch, EncodedRow, Fill, Order, Shape, batch};
-use crate::train::LabelledInput;
+use crate::train::{LabelledInput, TrainError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -36,14 +36,31 @@ pub(super) struct ObservedTexts {
 /// What one adapter saw, in its own forward pass.
 #[derive(Debug)]
 pub(super) struct Observed {
-    /// Width of the hidden states.
-    pub(super) hidden: usize,
     /// The tokens of each text.
     pub(super) tokens: Vec<Vec<String>>,
-    /// Text and token of every row of `inputs`.
+    pub(super) seen: Seen,
+}
+
+/// What went into the adapters of one forward pass.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Width of the hidden states.
+    pub(super) hidden: usize,
+    /// Row and token of every row of `inputs`.
     pub(super) places: Vec<(usize, usize)>,
     /// `[places, hidden]` by location.
     pub(super) inputs: BTreeMap<Location, Vec<f32>>,
+}
+
+/// Encoded texts to be run through the model.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) encoded: &'a [EncodedRow],
+    /// Which of them.
+    pub(super) rows: &'a [usize],
+    /// Tokens, at most.
+    pub(super) max_length: usize,
+    pub(super) pad_id: u32,
 }
 
 impl ObservedTexts {
@@ -55,7 +72,7 @@ impl ObservedTexts {
 
 impl Observed {
     fn bytes(&self) -> usize {
-        self.inputs.values().map(|values| size_of_val(values.as_slice())).sum()
+        self.seen.inputs.values().map(|values| size_of_val(values.as_slice())).sum()
     }
 }
 
@@ -126,37 +143,53 @@ impl Engine {
             tokens.push(tokenizer.tokens(text1, text2.as_deref())?.into_iter().map(|token| token.text).collect());
             encoded.push(EncodedRow { encoding, label: None });
         }
-        let all: usize = encoded.iter().map(|row: &EncodedRow| row.encoding.len()).sum();
-        let every = stride(all, MAX_TOKENS);
+        let rows: Vec<usize> = (0..encoded.len()).collect();
+        let (max_length, pad_id) = (tokenizer.max_length(), tokenizer.pad_id());
+        let rows = Rows { encoded: &encoded, rows: &rows, max_length, pad_id };
+        let sits = |location: Location| params.get(&location.param(Part::DownWeight)).is_some();
+        let name = &self.adapters.get(id)?.file.name;
+        Ok(Observed { tokens, seen: self.seen((name, &adapters), sits, rows, observer).await? })
+    }
+
+    /// What goes into the adapters called `name` where they sit, when `rows` run through the model with them in it;
+    /// dropout off.
+    ///
+    /// # Errors
+    /// When what they see is no finite number, it is cancelled or the device fails.
+    pub(super) async fn seen(
+        &self,
+        (name, adapters): (&str, &impl Sublayer),
+        sits: impl Fn(Location) -> bool,
+        Rows { encoded, rows, max_length, pad_id }: Rows<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Seen, EngineError> {
+        let plm = self.plm()?;
+        let length = |row: usize| encoded.get(row).map_or(0, |row| row.encoding.len());
+        let every = stride(rows.iter().map(|&row| length(row)).sum(), MAX_TOKENS);
         let hidden = plm.card.hidden;
-        let shape = Shape { rows: ROWS, max_len: tokenizer.max_length(), fill: Fill::Full };
-        let numbers: Vec<usize> = (0..encoded.len()).collect();
-        let plan = batch::plan(&encoded, &numbers, shape, Order::ByLength).map_err(crate::train::TrainError::from)?;
+        let shape = Shape { rows: ROWS, max_len: max_length, fill: Fill::Full };
+        let plan = batch::plan(encoded, rows, shape, Order::ByLength).map_err(TrainError::from)?;
         let mut places = Vec::new();
         let mut inputs: BTreeMap<Location, Vec<f32>> = BTreeMap::new();
-        let mut seen = 0;
+        let mut tokens = 0;
         for (done, sources) in plan.iter().enumerate() {
             observer.at(Phase::Features, done, plan.len()).await?;
-            let batch = Batch::assemble(&encoded, sources, shape, tokenizer.pad_id())
-                .map_err(crate::train::TrainError::from)?;
+            let batch = Batch::assemble(encoded, sources, shape, pad_id).map_err(TrainError::from)?;
             let len = batch.len;
-            let batch = LabelledInput::stack(&[batch], tokenizer.pad_id());
-            let recorder = Recorder::new(&adapters);
+            let batch = LabelledInput::stack(&[batch], pad_id);
+            let recorder = Recorder::new(adapters);
             plm.encoder.forward_kept(&batch.input, &recorder).await?;
             let mut kept = Vec::new();
-            for (row, &text) in sources.iter().enumerate() {
-                for index in 0..encoded[text].encoding.len() {
-                    if seen % every == 0 {
-                        kept.push(row * len + index);
-                        places.push((text, index));
+            for (place, &row) in sources.iter().enumerate() {
+                for index in 0..length(row) {
+                    if tokens % every == 0 {
+                        kept.push(place * len + index);
+                        places.push((row, index));
                     }
-                    seen += 1;
+                    tokens += 1;
                 }
             }
-            for (location, tensor) in recorder.into_seen() {
-                if params.get(&location.param(crate::tensors::adapter::Part::DownWeight)).is_none() {
-                    continue;
-                }
+            for (location, tensor) in recorder.into_seen().into_iter().filter(|(location, _)| sits(*location)) {
                 let values = read(tensor).await?;
                 let rows = kept.iter().flat_map(|&row| &values[row * hidden..(row + 1) * hidden]);
                 inputs.entry(location).or_default().extend(rows);
@@ -166,13 +199,13 @@ impl Engine {
             if let Some(index) = values.iter().position(|value| !value.is_finite()) {
                 let (text, token) = places.get(index / hidden.max(1)).copied().unwrap_or_default();
                 return Err(EngineError::NotFinite {
-                    adapter: self.adapters.get(id)?.file.name.clone(),
+                    adapter: name.to_owned(),
                     value: values[index],
                     place: format!("at {location}, token {} of text {}", token + 1, text + 1),
                 });
             }
         }
-        Ok(Observed { hidden, tokens, places, inputs })
+        Ok(Seen { hidden, places, inputs })
     }
 }
 

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Changes when the same settings come to mean another computation.
+/// Changes when the same settings come to mean another computation; where that is of one kind of work alone, its
+/// description has a version of its own.
 const VERSION: u32 = 1;
 
 /// Hashes of what an experiment names, in its order.
@@ -353,7 +354,8 @@ impl Plan {
             Work::BestSingle(set) => of_set("best_single", set),
             Work::BestSingleByScore(set) => of_set("best_single_by_score", set),
             Work::Gated(set) => of_set("gated", set),
-            Work::GatedReduced(set) => of_set("gated_reduced", set),
+            // Version 1, which had no number, was fitted to what the adapters see each in a network of its own.
+            Work::GatedReduced(set) => json!({ "kind": "gated_reduced", "version": 2, "adapters": adapters(set) }),
             Work::Fusion(set) => of_set("fusion", set),
             Work::Merge { method, settings, scale, weights, adapters: set } => json!({
                 "kind": "merge",

@@ -174,6 +174,15 @@ pub struct RunExperiment {
     pub records: Vec<String>,
 }
 
+/// Answer to [`RunExperiment`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentRuns {
+    /// Those that are done, in the order in which they were asked for.
+    pub finished: Vec<FinishedRun>,
+    /// Hashes of those that can't be done, with the reason in one line.
+    pub failed: Vec<(String, String)>,
+}
+
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FinishedRun {

@@ -375,7 +375,7 @@ commands! {
     /// Plan an experiment with what is loaded.
     PlanExperiment => ExperimentCard;
     /// Do runs of the planned experiment.
-    RunExperiment => Vec<FinishedRun>;
+    RunExperiment => ExperimentRuns;
     /// Rows that a run was judged on.
     ShowTestRows => TestRows;
     /// Which adapters are worth merging, before any training.

@@ -70,7 +70,9 @@ async fn experiment(choice: DeviceChoice) -> (ExperimentCard, BTreeMap<String, R
     let card = ask(&mut engine, plan).await;
     let mut records = BTreeMap::new();
     for hashes in card.passes.clone() {
-        for run in ask(&mut engine, RunExperiment { hashes, records: vec![] }).await {
+        let runs = ask(&mut engine, RunExperiment { hashes, records: vec![] }).await;
+        assert_eq!(runs.failed, vec![]);
+        for run in runs.finished {
             let detail = run.detail.unwrap();
             assert_eq!(detail.answers.len(), 12);
             records.insert(run.record.hash, serde_json::from_str(&run.line).unwrap());

@@ -2,8 +2,8 @@
 //!
 //! Runs that are alike go through the PLM together, as many at a time as the device takes ([`Laboratory::lanes`]).
 
-use super::Laboratory;
 use super::start::Start;
+use super::{Laboratory, of_run};
 use crate::engine::data::PreparedEpisode;
 use crate::engine::training::train_point;
 use crate::engine::{Engine, EngineError, Observer};
@@ -42,6 +42,26 @@ pub(super) struct Judged {
     pub(super) detail: RunDetail,
 }
 
+/// A run with what it is judged by.
+struct Chosen<'a> {
+    ready: &'a Candidate,
+    lane: &'a Lane,
+    best: &'a Best,
+    /// What the best weights were changed to.
+    changed: Option<(Architecture, TensorSet)>,
+    /// That the change took.
+    seconds: f64,
+}
+
+impl Chosen<'_> {
+    fn weights(&self) -> (&Architecture, &TensorSet) {
+        match &self.changed {
+            Some((architecture, params)) => (architecture, params),
+            None => (&self.ready.start.architecture, &self.best.params),
+        }
+    }
+}
+
 /// A run with one of its learning rates.
 #[derive(Clone)]
 struct Lane {
@@ -73,16 +93,17 @@ impl Candidate {
 }
 
 impl Engine {
-    /// Trains and judges `candidates`, which go with each other.
+    /// Trains and judges `candidates`, which go with each other; for each what it comes to, or why it can't be judged:
+    /// it diverges with every learning rate, or what it has learned can't be reduced.
     ///
     /// # Errors
-    /// When it is cancelled, one of them diverges with every learning rate, or the device fails.
+    /// When it is cancelled, or the device fails.
     pub(super) async fn fit(
-        &mut self,
+        &self,
         laboratory: &Laboratory,
         candidates: &[Candidate],
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Judged>, EngineError> {
+    ) -> Result<Vec<Result<Judged, EngineError>>, EngineError> {
         let training = &laboratory.plan.experiment().training;
         let rates = |(candidate, ready): (usize, &Candidate)| -> Vec<Lane> {
             let run = &ready.run;
@@ -97,21 +118,42 @@ impl Engine {
         for (pass, lanes) in lanes.chunks_mut(width).enumerate() {
             self.train_pass(candidates, lanes, (pass * width, all), observer).await?;
         }
-        let mut judged = Vec::new();
-        for (first, ready) in candidates.chunks(width).enumerate() {
-            let chosen = ready.iter().enumerate().map(|(place, _)| best_lane(&lanes, first * width + place));
-            let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
-            judged.extend(self.judge(laboratory, ready, &chosen, observer).await?);
+        let mut chosen = Vec::new();
+        for (candidate, ready) in candidates.iter().enumerate() {
+            chosen.push(of_run(self.chosen(laboratory, ready, best_lane(&lanes, candidate), observer).await)?);
         }
-        for (candidate, judged) in judged.iter_mut().enumerate() {
-            let own: Vec<&Lane> = lanes.iter().filter(|lane| lane.candidate == candidate).collect();
+        let good: Vec<&Chosen> = chosen.iter().flatten().collect();
+        let mut judged = Vec::new();
+        for good in good.chunks(width) {
+            judged.extend(self.judge(good, observer).await?);
+        }
+        for (judged, chosen) in judged.iter_mut().zip(&good) {
+            let own: Vec<&Lane> = lanes.iter().filter(|lane| lane.candidate == chosen.lane.candidate).collect();
             judged.seconds += own.iter().map(|lane| lane.seconds).sum::<f64>();
             let mut steps: Vec<f64> = own.iter().flat_map(|lane| lane.step_seconds.iter().copied()).collect();
             steps.sort_by(f64::total_cmp);
             judged.step_seconds = steps.get(steps.len() / 2).copied();
             judged.detail.curves = own.iter().map(|lane| lane.curve()).collect();
         }
-        Ok(judged)
+        let mut judged = judged.into_iter();
+        Ok(chosen.into_iter().filter_map(|chosen| chosen.map(|_| judged.next()).transpose()).collect())
+    }
+
+    /// What a run is judged by.
+    async fn chosen<'a>(
+        &self,
+        laboratory: &Laboratory,
+        ready: &'a Candidate,
+        best: Result<(&'a Lane, &'a Best), TrainError>,
+        observer: &mut dyn Observer,
+    ) -> Result<Chosen<'a>, EngineError> {
+        let began = observer.seconds();
+        let (lane, best) = best?;
+        let changed = match &ready.run.work {
+            Work::GatedReduced(set) => Some(self.reduced(laboratory, ready, set, &best.params, observer).await?),
+            _ => None,
+        };
+        Ok(Chosen { ready, lane, best, changed, seconds: observer.seconds() - began })
     }
 
     /// Trains `lanes` in one pass; `before` of `all` have been trained.
@@ -175,40 +217,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Judges `candidates` on test, each with the weights of its chosen lane, in one pass.
-    async fn judge(
-        &mut self,
-        laboratory: &Laboratory,
-        candidates: &[Candidate],
-        chosen: &[(&Lane, &Best)],
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<Judged>, EngineError> {
+    /// Judges some runs on test in one pass.
+    async fn judge(&self, chosen: &[&Chosen<'_>], observer: &mut dyn Observer) -> Result<Vec<Judged>, EngineError> {
         let began = observer.seconds();
-        let mut weights: Vec<(Architecture, TensorSet)> = Vec::new();
-        for (ready, (_, best)) in candidates.iter().zip(chosen) {
-            weights.push(match &ready.run.work {
-                Work::GatedReduced(set) => self.reduced(laboratory, &ready.run, set, &best.params, observer).await?,
-                _ => (ready.start.architecture.clone(), best.params.clone()),
-            });
-        }
-        let settings = chosen.first().map(|(lane, _)| lane.settings).ok_or(TrainError::Together)?;
-        let of_runs: Vec<_> = weights.iter().map(|(architecture, params)| (architecture, params)).collect();
+        let settings = chosen.first().map(|chosen| chosen.lane.settings).ok_or(TrainError::Together)?;
+        let of_runs: Vec<_> = chosen.iter().map(|chosen| chosen.weights()).collect();
         let trainer = Trainer::stack(&of_runs, &settings, &self.device)?;
-        let test = self.evaluated(candidates, &trainer, |episode| &episode.test, observer).await?;
+        let test = self.evaluated(chosen, &trainer, |episode| &episode.test, observer).await?;
         // What was changed after it was chosen is another thing on dev, too.
-        let is_changed = candidates.iter().any(|ready| matches!(ready.run.work, Work::GatedReduced(_)));
-        let dev = match is_changed {
-            true => self.evaluated(candidates, &trainer, |episode| &episode.run_data.dev, observer).await?,
+        let dev = match chosen.iter().any(|chosen| chosen.changed.is_some()) {
+            true => self.evaluated(chosen, &trainer, |episode| &episode.run_data.dev, observer).await?,
             false => Vec::new(),
         };
         let mut judged = Vec::new();
-        for (index, (ready, (lane, best))) in candidates.iter().zip(chosen).enumerate() {
-            let attention = match weights.get(index) {
-                Some((architecture, params)) => {
-                    self.attention((architecture, params), &lane.settings, &ready.episode).await?
-                }
-                None => None,
-            };
+        for (index, chosen) in chosen.iter().enumerate() {
+            let &&Chosen { ready, lane, best, .. } = chosen;
+            let attention = self.attention(chosen.weights(), &lane.settings, &ready.episode).await?;
             let (test, dev) = (test.get(index), dev.get(index).map_or(best.scores, Evaluation::scores));
             let answers = ready.episode.answers(test.map(Evaluation::answers).unwrap_or_default());
             judged.push(Judged {
@@ -217,36 +241,36 @@ impl Engine {
                 learning_rate: Some(lane.settings.learning_rate),
                 trainable: lane.trainable,
                 inference: trainer.inference_parameters(),
-                seconds: 0.0,
+                seconds: chosen.seconds,
                 step_seconds: None,
                 detail: RunDetail { answers, attention, ..ready.episode.detail() },
             });
         }
-        let share = (observer.seconds() - began) / candidates.len().max(1) as f64;
+        let share = (observer.seconds() - began) / chosen.len().max(1) as f64;
         judged.iter_mut().for_each(|judged| judged.seconds += share);
         Ok(judged)
     }
 
-    /// Answers of the runs of `trainer` on some rows of the candidates' episodes.
+    /// Answers of the runs of `trainer` on some rows of their episodes.
     async fn evaluated(
         &self,
-        candidates: &[Candidate],
+        chosen: &[&Chosen<'_>],
         trainer: &Trainer,
         rows: fn(&PreparedEpisode) -> &[usize],
         observer: &mut dyn Observer,
     ) -> Result<Vec<Evaluation>, EngineError> {
         let encoder = &self.plm()?.encoder;
         let mut evaluations = Vec::new();
-        for ready in candidates {
-            let data = &ready.episode.run_data;
+        for chosen in chosen {
+            let data = &chosen.ready.episode.run_data;
             let shape = Shape { rows: EVALUATION_ROWS, max_len: data.max_length, fill: Fill::Full };
-            evaluations.push(Evaluation::new(&data.encoded, rows(&ready.episode), shape, data.classes)?);
+            evaluations.push(Evaluation::new(&data.encoded, rows(&chosen.ready.episode), shape, data.classes)?);
         }
-        let pad_id = candidates.first().map_or(0, |ready| ready.episode.run_data.pad_id);
+        let pad_id = chosen.first().map_or(0, |chosen| chosen.ready.episode.run_data.pad_id);
         loop {
             let (done, batches) = evaluations.first().map_or((0, 0), Evaluation::progress);
             observer.at(Phase::Evaluate, done, batches).await?;
-            let encoded = candidates.iter().map(|ready| ready.episode.run_data.encoded.as_slice());
+            let encoded = chosen.iter().map(|chosen| chosen.ready.episode.run_data.encoded.as_slice());
             let mut of_runs: Vec<_> = evaluations.iter_mut().zip(encoded).collect();
             if !evaluate(&mut of_runs, trainer, encoder, pad_id).await? {
                 return Ok(evaluations);

@@ -22,9 +22,11 @@ mod start;
 mod tests;
 
 use super::data::PreparedEpisode;
-use super::{Engine, EngineError, Observer};
+use super::{Engine, EngineError, Observer, one_line};
 use crate::experiment::{Plan, PlannedRun, Record, Work, record};
-use crate::protocol::{AdapterId, DataId, EpisodeSpec, FinishedRun, RunDetail, RunExperiment, ShowTestRows, TestRows};
+use crate::protocol::{
+    AdapterId, DataId, EpisodeSpec, ExperimentRuns, FinishedRun, RunDetail, RunExperiment, ShowTestRows, TestRows,
+};
 use crate::train::metrics::better_on_dev;
 use fit::{Candidate, Judged};
 use start::Start;
@@ -50,6 +52,9 @@ struct Finished {
     /// None where the record was there.
     detail: Option<RunDetail>,
 }
+
+/// A run by its place among what was asked for: done, or why it can't be.
+type Outcome = (usize, Result<Finished, EngineError>);
 
 impl Laboratory {
     fn run(&self, hash: &str) -> Result<PlannedRun, EngineError> {
@@ -129,7 +134,7 @@ impl Engine {
         &mut self,
         asked: RunExperiment,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<FinishedRun>, EngineError> {
+    ) -> Result<ExperimentRuns, EngineError> {
         let mut laboratory = self.laboratory.take().ok_or(EngineError::NoExperiment)?;
         let finished = self.run_all(&mut laboratory, asked, observer).await;
         self.laboratory = Some(laboratory);
@@ -141,41 +146,47 @@ impl Engine {
         laboratory: &mut Laboratory,
         asked: RunExperiment,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<FinishedRun>, EngineError> {
+    ) -> Result<ExperimentRuns, EngineError> {
         let runs = asked.hashes.iter().map(|hash| laboratory.run(hash)).collect::<Result<Vec<_>, _>>()?;
         for record in records(&asked.records)? {
             laboratory.keep(record);
         }
-        let asked: Vec<(usize, PlannedRun)> = runs.into_iter().enumerate().collect();
+        let places: Vec<(usize, PlannedRun)> = runs.into_iter().enumerate().collect();
         let is_choice = |work: &Work| matches!(work, Work::BestSingle(_) | Work::BestSingleByScore(_));
-        let (choices, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, run)| is_choice(&run.work));
-        let mut finished = self.run_together(laboratory, others, observer).await?;
+        let (choices, others): (Vec<_>, Vec<_>) = places.into_iter().partition(|(_, run)| is_choice(&run.work));
+        let mut outcomes = self.run_together(laboratory, others, observer).await?;
         for (place, run) in choices {
-            finished.push((place, self.choose(laboratory, &run, place, observer).await?));
+            outcomes.push((place, of_run(self.choose(laboratory, &run, place, observer).await)?));
         }
-        finished.sort_by_key(|(place, _)| *place);
-        let report = |(_, Finished { record, detail }): (usize, Finished)| {
-            let line = record.to_line()?.trim_end().to_owned();
-            Ok(FinishedRun { record: cards::record(&record), line, detail })
-        };
-        finished.into_iter().map(report).collect()
+        outcomes.sort_by_key(|(place, _)| *place);
+        let mut runs = ExperimentRuns::default();
+        for (place, outcome) in outcomes {
+            match outcome {
+                Ok(Finished { record, detail }) => {
+                    let line = record.to_line()?.trim_end().to_owned();
+                    runs.finished.push(FinishedRun { record: cards::record(&record), line, detail });
+                }
+                Err(error) => runs.failed.push((asked.hashes[place].clone(), one_line(error))),
+            }
+        }
+        Ok(runs)
     }
 
     /// Does runs that are no choices, each with its place among what was asked for, or gives the records that there are.
-    /// Those that are alike are trained together.
+    /// Those that are alike are trained together; one that can't be done leaves the others what they come to.
     async fn run_together(
         &mut self,
         laboratory: &mut Laboratory,
         runs: Vec<(usize, PlannedRun)>,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<(usize, Finished)>, EngineError> {
-        let mut finished: Vec<Option<(usize, Finished)>> = Vec::new();
+    ) -> Result<Vec<Outcome>, EngineError> {
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         let mut passes: Vec<Vec<(usize, Candidate)>> = Vec::new();
         observer.peak_memory();
-        finished.resize_with(runs.len(), || None);
+        outcomes.resize_with(runs.len(), || None);
         for (index, (place, run)) in runs.into_iter().enumerate() {
             if let Some(record) = laboratory.records.get(&run.hash) {
-                finished[index] = Some((place, Finished { record: record.clone(), detail: None }));
+                outcomes[index] = Some((place, Ok(Finished { record: record.clone(), detail: None })));
                 continue;
             }
             let began = observer.seconds();
@@ -184,11 +195,17 @@ impl Engine {
                 let mut judged = fit::majority(&episode)?;
                 judged.seconds = observer.seconds() - began;
                 let memory = observer.peak_memory();
-                finished[index] = Some((place, laboratory.finish(&run, judged, None, memory)));
+                outcomes[index] = Some((place, Ok(laboratory.finish(&run, judged, None, memory))));
                 continue;
             }
-            let start = self.start_run(laboratory, &run, &episode, observer).await?;
-            let ready = Candidate { run, place, episode, start, seconds: observer.seconds() - began };
+            let mut start = self.start_run(laboratory, &run, &episode, observer).await?;
+            let seconds = observer.seconds() - began;
+            // Told beside what it comes to, it is no part of the run and of what that took.
+            if let Work::Single(index) = run.work {
+                let found = self.scores_of(laboratory, &run, &[index], observer).await?;
+                start.scores = Some(laboratory.by_name(&[index], found));
+            }
+            let ready = Candidate { run, place, episode, start, seconds };
             let alike =
                 |pass: &&mut Vec<(usize, Candidate)>| pass.first().is_some_and(|(_, first)| first.goes_with(&ready));
             match passes.iter_mut().find(alike) {
@@ -200,13 +217,15 @@ impl Engine {
             let (indices, ready): (Vec<usize>, Vec<Candidate>) = pass.into_iter().unzip();
             let judged = self.fit(laboratory, &ready, observer).await?;
             let memory = observer.peak_memory();
-            for ((index, ready), mut judged) in indices.into_iter().zip(ready).zip(judged) {
-                judged.seconds += ready.seconds;
-                let done = laboratory.finish(&ready.run, judged, Some(ready.start), memory);
-                finished[index] = Some((ready.place, done));
+            for ((index, ready), judged) in indices.into_iter().zip(ready).zip(judged) {
+                let outcome = judged.map(|judged| {
+                    let judged = Judged { seconds: judged.seconds + ready.seconds, ..judged };
+                    laboratory.finish(&ready.run, judged, Some(ready.start), memory)
+                });
+                outcomes[index] = Some((ready.place, outcome));
             }
         }
-        Ok(finished.into_iter().flatten().collect())
+        Ok(outcomes.into_iter().flatten().collect())
     }
 
     /// The best of the runs that a choice looks at, on dev or by its score before training; its test is the choice's.
@@ -235,10 +254,12 @@ impl Engine {
         let looked_at = candidates.into_iter().map(|candidate| (place, candidate)).collect();
         let of_dev = |record: &Record| (record.dev_accuracy, record.dev_loss.unwrap_or(f64::INFINITY));
         let runs = self.run_together(laboratory, looked_at, observer).await?;
-        let seconds = scored + runs.iter().map(|(_, run)| run.record.seconds).sum::<f64>();
-        let of_singles = runs.into_iter().map(|(_, finished)| finished);
+        let of_singles = runs.into_iter().map(|(_, outcome)| outcome).collect::<Result<Vec<_>, _>>()?;
+        let seconds = scored + of_singles.iter().map(|run| run.record.seconds).sum::<f64>();
         // The first of equals.
-        let best = of_singles.reduce(|a, b| if better_on_dev(of_dev(&b.record), of_dev(&a.record)) { b } else { a });
+        let best = of_singles
+            .into_iter()
+            .reduce(|a, b| if better_on_dev(of_dev(&b.record), of_dev(&a.record)) { b } else { a });
         let Finished { record, detail } = best.ok_or(crate::merge::MergeError::NoInputs)?;
         let chosen = record.method.split_once(':').map(|(_, name)| name.to_owned());
         let PlannedRun { method, tracks, hash, protocol, settings, .. } = run.clone();
@@ -301,6 +322,14 @@ pub(super) fn records(lines: &[String]) -> Result<Vec<Record>, EngineError> {
     // With its end, a line that is no record is an error and not a file's cut end.
     let text: String = lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect();
     Ok(record::read(text.as_bytes())?.records)
+}
+
+/// What went wrong with one run alone is its outcome; what concerns all that would follow is an error of all.
+fn of_run<T>(done: Result<T, EngineError>) -> Result<Result<T, EngineError>, EngineError> {
+    match done {
+        Err(error) if error.stops_all() => Err(error),
+        other => Ok(other),
+    }
 }
 
 /// The shortest decimal number that is this `f32`: 0.7 and not 0.699999988.

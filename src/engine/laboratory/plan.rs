@@ -369,7 +369,7 @@ mod tests {
     /// Seconds that runs took, each beside an adapter's, against what they are reckoned at.
     #[test]
     fn what_runs_cost_is_of_the_size_of_what_they_took() {
-        let run = |work: Work| PlannedRun {
+        let run = |work: &Work| PlannedRun {
             hash: String::new(),
             protocol: String::new(),
             settings: String::new(),
@@ -380,7 +380,7 @@ mod tests {
             tracks: Tracks::Mixed,
             trained: TrainedPart::All,
             learning_rates: vec![1e-3],
-            work,
+            work: work.clone(),
         };
         let merge = Work::Merge {
             method: "mera_acts",
@@ -389,30 +389,30 @@ mod tests {
             weights: WeightsSetting::Equal,
             adapters: vec![0, 1],
         };
-        let full = Work::Full { embeddings: true };
-        let fusion = || Work::Fusion(vec![0, 1]);
+        let (fusion, full) = (Work::Fusion(vec![0, 1]), Work::Full { embeddings: true });
         // Medians of docs/results, all in six epochs and steps of four rows: the model's weights in times those of its layers, the
-        // rows, an adapter's run, and the others'.
+        // rows, an adapter's run, a merge's, fusion's and full fine-tuning's, and how far the last may be off: what the
+        // optimiser takes is of L6.
         let (l6, l3) = (22.7 / 10.6, 17.3 / 5.3);
         let measured = [
-            (l6, Rows { support: 24, test: 192 }, 5.4, vec![(merge, 5.7), (fusion(), 8.9), (full.clone(), 20.6)]),
-            (
-                l6,
-                Rows { support: 32, test: 200 },
-                15.5,
-                vec![(Work::Head, 1.7), (fusion(), 21.5), (full.clone(), 44.4)],
-            ),
-            (l3, Rows { support: 48, test: 144 }, 3.0, vec![(fusion(), 6.2), (full, 34.7)]),
+            (l6, Rows { support: 12, test: 216 }, 4.8, [5.6, 6.9, 12.7], 1.4),
+            (l6, Rows { support: 24, test: 192 }, 5.5, [5.7, 8.9, 20.6], 1.4),
+            (l6, Rows { support: 32, test: 200 }, 15.5, [15.8, 21.5, 44.4], 1.4),
+            (l3, Rows { support: 48, test: 144 }, 3.0, [3.0, 6.2, 34.7], 2.0),
         ];
         let training = Training { epochs: 6, batch_size: 4, ..Training::default() };
-        for (weights, rows, adapter, others) in measured {
+        for (weights, rows, adapter, [merged, fused, whole], full_off) in measured {
             let cost = Cost { training: &training, weights };
-            let pace = cost.of(&run(Work::Scratch), rows) / adapter;
-            for (work, seconds) in others {
-                let reckoned = cost.of(&run(work.clone()), rows) / pace;
+            let of = |work: &Work| cost.of(&run(work), rows);
+            let pace = of(&Work::Scratch) / adapter;
+            for (work, seconds, most) in [(&merge, merged, 1.3), (&fusion, fused, 1.3), (&full, whole, full_off)] {
+                let reckoned = of(work) / pace;
                 let off: f64 = (reckoned / seconds).max(seconds / reckoned);
-                assert!(off < 2.6, "{work:?}: {reckoned} for {seconds} s");
+                assert!(off < most, "{work:?}: {reckoned} for {seconds} s");
             }
+            // A head takes next to nothing once its rows are kept; it is reckoned as the first, which sees them.
+            let order = [&Work::Majority, &Work::Head, &Work::Scratch, &merge, &fusion, &full].map(of);
+            assert!(order.is_sorted_by(|less, more| less < more), "{order:?}");
         }
         assert_eq!(encoder_weights(&l6_config()) / 1e6, 10.616832);
     }

@@ -20,7 +20,7 @@ pub(super) struct Start {
     pub(super) architecture: Architecture,
     /// Of a merge, how far it is from the mean of its inputs' functions.
     pub(super) ensemble_error: Option<f64>,
-    /// Of weights by score, the scores by name.
+    /// Of weights by score and of a single adapter, the scores by name.
     pub(super) scores: Option<BTreeMap<String, f64>>,
 }
 

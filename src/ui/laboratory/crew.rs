@@ -309,15 +309,16 @@ impl Laboratory {
         self.says(number, "has nothing left to do");
     }
 
-    /// Keeps finished runs, here and in the browser.
-    async fn take_in(self, runs: Vec<FinishedRun>) {
-        for run in &runs {
+    /// Keeps finished runs, here and in the browser, and why others have failed.
+    async fn take_in(self, runs: ExperimentRuns) {
+        self.failed.update(|failed| failed.extend(runs.failed));
+        for run in &runs.finished {
             if let Err(line) = self.keep_run(run).await {
                 self.lab.problem(STORAGE, line);
             }
         }
         self.records.update(|records| {
-            for run in runs {
+            for run in runs.finished {
                 // A record is never written over.
                 records.entry(run.record.hash.clone()).or_insert_with(|| Arc::new(run));
             }

@@ -38,6 +38,35 @@ fn runs_of_one_pass_are_what_they_are_alone() {
 }
 
 #[test]
+fn a_run_that_diverges_leaves_the_others_of_its_pass_what_they_come_to() {
+    // Its weights just fit: what they make of a text does not.
+    let huge = "[[variants]]\nname = \"huge\"\nmethod = \"average\"\nscale = 3e38\n";
+    let average = "[[variants]]\nname = \"plain\"\nmethod = \"average\"\n";
+    let file = format!("{EXPERIMENT}{huge}{average}");
+    let (mut engine, card) = planned(&file);
+    let of = |method: &str| card.runs.iter().find(|run| run.method == method).unwrap().hash.clone();
+    let alone = run(&mut engine, &of("plain"));
+    let (mut engine, _) = planned(&file);
+    engine.laboratory.as_mut().unwrap().lanes = 4;
+    let hashes = vec![of("huge"), of("plain")];
+    let passes = engine.passes(engine.laboratory.as_ref().unwrap()).unwrap();
+    assert!(passes.contains(&hashes), "they share a pass");
+    let both = RunExperiment { hashes, records: Vec::new() };
+    let runs = ask(&mut engine, both.clone());
+    let finished = record(&runs.finished[0]);
+    assert_eq!((finished.accuracy, finished.learning_rate), (alone.accuracy, alone.learning_rate));
+    assert!(near(finished.dev_loss.unwrap(), alone.dev_loss.unwrap()) && runs.finished[0].detail.is_some());
+    let (hash, reason) = &runs.failed[0];
+    assert_eq!((runs.finished.len(), runs.failed.len(), hash), (1, 1, &of("huge")));
+    insta::assert_snapshot!(reason, @"the loss of step 1 is NaN; a lower learning rate may help");
+    // What is done is not trained again; what is not done is tried again where it is asked for.
+    let mut heard = Heard(Vec::new());
+    pollster::block_on(engine.handle(both.into(), &mut heard)).unwrap();
+    let trained = heard.0.iter().filter(|told| told.rate.is_some());
+    assert!(trained.map(|told| told.run).all(|run| run == 0));
+}
+
+#[test]
 fn what_precedes_the_first_adapter_is_computed_once_a_row() {
     let (mut engine, plan) = loaded(EXPERIMENT);
     let spec = EpisodeSpec { data: plan.targets[0].0, test: None, test_rows: None, k: 4, seed: 13, max_length: 48 };
@@ -54,12 +83,15 @@ fn what_precedes_the_first_adapter_is_computed_once_a_row() {
     // With every learning rate, in every epoch, on support, dev and test.
     assert_eq!(run("scratch", 13), (rows, rows));
     // Another seed has the same rows in other places.
-    for (method, seed) in [("scratch", 21), ("single:a", 13), ("fusion", 13), ("concat_gated", 21)] {
+    for (method, seed) in [("scratch", 21), ("fusion", 13), ("concat_gated", 21)] {
         assert_eq!(run(method, seed), (rows, rows), "{method}");
     }
+    // A score looks at support and dev without any adapter too.
+    let scored = rows + 24;
+    assert_eq!(run("single:a", 13), (scored, scored));
     // These read no place's input, or all of them.
-    assert_eq!(run("lora", 13), (rows, rows));
-    assert_eq!(run("full", 13), (rows, rows));
+    assert_eq!(run("lora", 13), (scored, scored));
+    assert_eq!(run("full", 13), (scored, scored));
     assert_eq!(run("head", 13), (2 * rows, 2 * rows));
 }
 
