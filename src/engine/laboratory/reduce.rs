@@ -11,13 +11,11 @@ use crate::engine::alignment::pooled;
 use crate::engine::texts::{MAX_TEXTS, Rows, evenly};
 use crate::engine::{Engine, EngineError, Observer};
 use crate::merge::concat::{concatenate, reduce};
+use crate::merge::fit::DEFAULT_RIDGE;
 use crate::merge::{Features, Input, Inputs, MergeError};
 use crate::model::{Gated, ModelError, RunParams, gated};
 use crate::tensors::TensorSet;
 use crate::train::{Architecture, Body};
-
-/// Penalty of the fit, as `concat_reduced` has it.
-const RIDGE: f64 = 1e-3;
 
 /// What stands in errors for the adapters and their gates.
 const SUM: &str = "the gated sum";
@@ -47,7 +45,7 @@ impl Engine {
         let mut params = TensorSet::new();
         for location in whole.locations()? {
             let keep = inputs.params(0, location)?.bottleneck();
-            reduce(&whole, location, keep, Some(RIDGE))?.write(&mut params, location)?;
+            reduce(&whole, location, keep, Some(DEFAULT_RIDGE))?.write(&mut params, location)?;
         }
         for (name, tensor) in trained.iter().filter(|(name, _)| name.starts_with("head.")) {
             params.insert(name, tensor.clone());
