@@ -21,7 +21,7 @@ const ROOMS: &[Room] = &[
     Room { name: "viz", may_import: &[], core: true },
     Room { name: "format", may_import: &["tensors"], core: true },
     Room { name: "model", may_import: &["tensors"], core: true },
-    Room { name: "text", may_import: &[], core: true },
+    Room { name: "text", may_import: &["tensors"], core: true },
     Room { name: "merge", may_import: &["tensors", "ot"], core: true },
     Room { name: "train", may_import: &["tensors", "model", "text"], core: true },
     Room { name: "experiment", may_import: &["merge", "train", "text"], core: true },
