@@ -4,6 +4,7 @@ use super::files::{self, WeightFiles};
 use super::run::is_hub_id;
 use super::train::Train;
 use crate::engine::{Diverged, VERSION, WholeReport};
+use crate::experiment::report::escaped;
 use crate::protocol::{DataCard, PlmCard};
 use clap::ValueEnum;
 use std::path::Path;
@@ -48,7 +49,7 @@ pub(super) fn of(
     let ended = ended.unwrap_or_default();
     rows.push(("kept", format!("epoch {} of {}{ended}", report.best_epoch, train.epochs)));
     rows.push(("made by", VERSION.to_owned()));
-    let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {} |\n", cell(value))).collect();
+    let rows: String = rows.iter().map(|(key, value)| format!("| {key} | {} |\n", escaped(value))).collect();
     let how = if train.weight_files == WeightFiles::Safetensors { "use_safetensors=True, " } else { "" };
     format!(
         "# {name}\n\n| | |\n|---|---|\n{rows}\n\
@@ -62,15 +63,12 @@ pub(super) fn of(
     )
 }
 
-/// Where Python finds the PLM: on the hub, where the adapter's configuration has an id of it, else in a folder.
+/// Where Python finds the PLM: on the hub, where the adapter's configuration has an id that ends in its name, else in a
+/// folder.
 fn place(model_name: Option<&str>, plm: &str) -> String {
-    let id = model_name.filter(|name| is_hub_id(name) && !name.contains('@'));
+    let is_of = |id: &str| id.rsplit_once('/').is_some_and(|(_, name)| name.eq_ignore_ascii_case(plm));
+    let id = model_name.filter(|id| is_hub_id(id) && !id.contains('@') && is_of(id));
     id.map_or_else(|| format!("path/to/{plm}"), str::to_owned)
-}
-
-/// What stands in a table's cell, which a bar would end, and a line end the row.
-fn cell(text: &str) -> String {
-    text.replace(['\r', '\n'], " ").replace('|', "\\|")
 }
 
 /// The command with every setting; of paths only the end, for the rest is one machine's.
@@ -117,13 +115,10 @@ mod tests {
     fn python_is_sent_to_the_hub_or_to_a_folder() {
         let hub = "sentence-transformers/all-MiniLM-L6-v2";
         assert_eq!(place(Some(hub), "all-minilm-l6-v2"), hub);
-        for elsewhere in [None, Some("all-minilm-l6-v2"), Some("../all-minilm-l6-v2"), Some("owner/name@v1")] {
+        for elsewhere in
+            [None, Some("all-minilm-l6-v2"), Some("../all-minilm-l6-v2"), Some("owner/name@v1"), Some("owner/name")]
+        {
             assert_eq!(place(elsewhere, "all-minilm-l6-v2"), "path/to/all-minilm-l6-v2");
         }
-    }
-
-    #[test]
-    fn a_cell_ends_neither_itself_nor_its_row() {
-        assert_eq!(cell("classification of single texts: a|b, c\r\nd"), "classification of single texts: a\\|b, c  d");
     }
 }

@@ -82,7 +82,7 @@ impl Engine {
         let config = encoder.config();
         // The tables are as long as the configuration says, or they would not have been loaded.
         tokenizer.check_vocabulary(config.vocab_size)?;
-        tokenizer.check_segments(config.type_vocab_size)?;
+        let tokenizer = tokenizer.with_segments(config.type_vocab_size);
         let mut card = PlmCard {
             name: open.name.clone(),
             family: config.model_type.clone(),

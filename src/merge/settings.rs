@@ -21,7 +21,7 @@ const ONLY_WITH: &[(&str, &str, Needed)] = &[
     ("iterations", "solver", Needed::Is(Value::Choice("sinkhorn"))),
     ("tolerance", "solver", Needed::Is(Value::Choice("sinkhorn"))),
     ("ridge", "fit", Needed::Is(Value::Flag(true))),
-    // A cosine has the lengths divided out.
+    // A cosine has the lengths divided out already.
     ("normalize_rows", "cost", Needed::IsNot(Value::Choice("cosine"))),
 ];
 

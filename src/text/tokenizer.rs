@@ -21,6 +21,8 @@ pub struct Tokenizer {
     post_processor: Option<PostProcessorWrapper>,
     max_length: usize,
     pad_id: u32,
+    /// Rows of the model's table of segments.
+    segments: usize,
 }
 
 /// What a text, or a pair of texts, is to an encoder: as many ids as type ids, special tokens included, no padding.
@@ -100,7 +102,7 @@ pub enum TokenizerError {
     },
     /// The tokenizer belongs to a model that tells more segments apart.
     #[error(
-        "the tokenizer gives a pair of texts segments up to {segment}, the model's table of segments has {rows} rows"
+        "the tokenizer gives a row's texts segments up to {segment}, the model's table of segments has {rows} rows"
     )]
     Segments {
         /// The highest, from 0.
@@ -131,7 +133,7 @@ impl Tokenizer {
         let post_processor = inner.get_post_processor().cloned();
         inner.with_post_processor(None::<PostProcessorWrapper>).with_padding(None);
         inner.with_truncation(None).map_err(|e| TokenizerError::Unreadable(e.to_string()))?;
-        Self { inner, post_processor, max_length, pad_id }.with_max_length(max_length)
+        Self { inner, post_processor, max_length, pad_id, segments: usize::MAX }.with_max_length(max_length)
     }
 
     /// The same tokenizer, cutting at another length.
@@ -181,29 +183,26 @@ impl Tokenizer {
         }
     }
 
-    /// Whether every segment that this tokenizer gives a pair of texts is a row of a table of `rows` segments.
-    ///
-    /// # Errors
-    /// When the highest is beyond the table.
-    pub fn check_segments(&self, rows: usize) -> Result<(), TokenizerError> {
-        // Texts of one token, whatever the vocabulary makes tokens of.
-        let token = || tokenizers::Token::new(self.pad_id, String::new(), (0, 0));
-        let text = || tokenizers::Encoding::from_tokens(vec![token()], 0);
-        let (pair, _) = self.assemble(text(), Some(text()))?;
-        match pair.get_type_ids().iter().max() {
-            Some(&segment) if segment as usize >= rows => Err(TokenizerError::Segments { segment, rows }),
-            _ => Ok(()),
-        }
+    /// The same tokenizer, for a model whose table of segments has `rows` rows: what needs more can't be encoded.
+    #[must_use]
+    pub fn with_segments(self, rows: usize) -> Self {
+        Self { segments: rows, ..self }
     }
 
     /// The ids of a text, or of a pair of texts.
     ///
     /// # Errors
-    /// When the library fails on it, as for an unknown word where the vocabulary has no unknown token.
+    /// When the library fails on it, as for an unknown word where the vocabulary has no unknown token, or the model has no
+    /// row for a segment, as for the second text of a pair where it tells none apart.
     pub fn encode(&self, text1: &str, text2: Option<&str>) -> Result<Encoding, TokenizerError> {
         let first = self.inner.encode_fast(text1, false).map_err(text_error)?;
         let second = text2.map(|text| self.inner.encode_fast(text, false)).transpose().map_err(text_error)?;
         let (encoding, truncated) = self.assemble(first, second)?;
+        if let Some(&segment) =
+            encoding.get_type_ids().iter().max().filter(|&&segment| segment as usize >= self.segments)
+        {
+            return Err(TokenizerError::Segments { segment, rows: self.segments });
+        }
         Ok(Encoding { ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec(), truncated })
     }
 
@@ -352,8 +351,9 @@ mod tests {
         assert!(wordpiece(128).check_vocabulary(size).is_ok());
         assert!(wordpiece(128).check_vocabulary(size - 1).is_err());
         let mut file: Value = serde_json::from_slice(WORDPIECE).unwrap();
-        assert!(wordpiece(128).check_segments(2).is_ok() && bytelevel.check_segments(1).is_ok());
-        insta::assert_snapshot!(wordpiece(128).check_segments(1).unwrap_err(), @"the tokenizer gives a pair of texts segments up to 1, the model's table of segments has 1 rows");
+        let one = wordpiece(128).with_segments(1);
+        assert!(one.encode("Hello", None).is_ok() && bytelevel.with_segments(1).encode("a", Some("b")).is_ok());
+        insta::assert_snapshot!(one.encode("Hello", Some("Hello")).unwrap_err(), @"the tokenizer gives a row's texts segments up to 1, the model's table of segments has 1 rows");
         file["post_processor"]["special_tokens"]["[SEP]"]["ids"] = json!([9999]);
         let odd = Tokenizer::from_bytes(file.to_string().as_bytes(), 128).unwrap();
         insta::assert_snapshot!(odd.check_vocabulary(size).unwrap_err(), @r##"the tokenizer gives id 9999 to "#9999", the model's embedding table has 410 rows"##);

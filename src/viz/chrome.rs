@@ -1,7 +1,7 @@
 //! What surrounds the data: axes, legends, and the picture of nothing.
 
 use super::Scene;
-use super::color::{Role, Shade};
+use super::color::{ADAPTERS, Role, Shade};
 use super::mark::{Frame, Mark};
 use super::number::{NAME, TICK, Ticks, Unit, fitted, text_width};
 
@@ -101,10 +101,17 @@ pub(super) enum Swatch {
 /// What a legend names: how it looks, and what it is called.
 pub(super) type Entry = (Swatch, Role, String);
 
+fn is_one_colour(one: Role, other: Role) -> bool {
+    match (one, other) {
+        (Role::Adapter(one), Role::Adapter(other)) => one % ADAPTERS == other % ADAPTERS,
+        _ => one == other,
+    }
+}
+
 /// How strongly each entry of a legend is drawn, above 0 to 1: those of one look from faint to strong, in their order.
 pub(super) fn strengths(entries: &[Entry]) -> Vec<f64> {
     let alike = |entries: &[Entry], (swatch, role, _): &Entry| {
-        entries.iter().filter(|other| (other.0, other.1) == (*swatch, *role)).count() as f64
+        entries.iter().filter(|other| other.0 == *swatch && is_one_colour(other.1, *role)).count() as f64
     };
     let strength = |(place, entry)| 0.25 + 0.75 * alike(&entries[..=place], entry) / alike(entries, entry);
     entries.iter().enumerate().map(strength).collect()

@@ -198,14 +198,14 @@ impl Engine {
                 outcomes[index] = Some((place, Ok(laboratory.finish(&run, judged, None, memory))));
                 continue;
             }
-            let mut start = self.start_run(laboratory, &run, &episode, observer).await?;
-            let seconds = observer.seconds() - began;
-            // Told beside what it comes to, it is no part of the run and of what that took.
-            if let Work::Single(index) = run.work {
-                let found = self.scores_of(laboratory, &run, &[index], observer).await?;
-                start.scores = Some(laboratory.by_name(&[index], found));
-            }
-            let ready = Candidate { run, place, episode, start, seconds };
+            let start = match of_run(self.start_run(laboratory, &run, &episode, observer).await)? {
+                Ok(start) => start,
+                Err(error) => {
+                    outcomes[index] = Some((place, Err(error)));
+                    continue;
+                }
+            };
+            let ready = Candidate { run, place, episode, start, seconds: observer.seconds() - began };
             let alike =
                 |pass: &&mut Vec<(usize, Candidate)>| pass.first().is_some_and(|(_, first)| first.goes_with(&ready));
             match passes.iter_mut().find(alike) {
@@ -217,7 +217,14 @@ impl Engine {
             let (indices, ready): (Vec<usize>, Vec<Candidate>) = pass.into_iter().unzip();
             let judged = self.fit(laboratory, &ready, observer).await?;
             let memory = observer.peak_memory();
-            for ((index, ready), judged) in indices.into_iter().zip(ready).zip(judged) {
+            for ((index, mut ready), judged) in indices.into_iter().zip(ready).zip(judged) {
+                // Told beside what a run comes to, the score is no part of it and of what it took: it comes after the run,
+                // for both read the same rows, and a run that has none is as good.
+                if let (Work::Single(adapter), Ok(_)) = (&ready.run.work, &judged) {
+                    let set = [*adapter];
+                    let found = of_run(self.scores_of(laboratory, &ready.run, &set, observer).await)?;
+                    ready.start.scores = found.ok().map(|found| laboratory.by_name(&set, found));
+                }
                 let outcome = judged.map(|judged| {
                     let judged = Judged { seconds: judged.seconds + ready.seconds, ..judged };
                     laboratory.finish(&ready.run, judged, Some(ready.start), memory)

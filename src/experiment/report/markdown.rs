@@ -60,7 +60,8 @@ fn row(method: &MethodSummary, against: &Against) -> [String; 6] {
 
 /// Text that Markdown takes for text: a name neither ends its line or cell nor begins a tag, and says nothing to a
 /// terminal.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

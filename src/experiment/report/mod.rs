@@ -6,7 +6,7 @@ mod markdown;
 
 pub use csv::csv;
 pub use latex::latex;
-pub use markdown::markdown;
+pub use markdown::{escaped, markdown};
 
 use super::summary::{Difference, Group, MethodSummary, NOT_TOLD, Pair, Spread, Summary, shortened};
 

@@ -76,7 +76,13 @@ impl Laboratory {
             let opened = self.asked(member, Open { files }).await?;
             let name = &sheet.adapters[number].name;
             match (opened.adapters.as_slice(), opened.problems.first()) {
-                ([card], None) => adapters.push(card.id),
+                // As the command has it: what lies beside the adapter and is of no use is told, and in nobody's way.
+                ([card], beside) => {
+                    adapters.push(card.id);
+                    if let Some(problem) = beside {
+                        self.lab.inform(problem.path.clone(), problem.message.clone());
+                    }
+                }
                 (_, Some(problem)) => {
                     return Err(line(format!("adapter {name}: {}: {}", problem.path, problem.message)));
                 }
