@@ -6,6 +6,7 @@
 use super::{export, measure, motion, table::TableView, use_scheme};
 use crate::protocol::FileBytes;
 use crate::ui::browser;
+use crate::ui::effect::memo;
 use crate::viz::{Arrow, Hit, Palette, Picture, Scene, svg};
 use leptos::ev::{KeyboardEvent, MouseEvent, PointerEvent};
 use leptos::prelude::*;
@@ -62,7 +63,7 @@ pub fn Figure(
     let drawing = NodeRef::<svg_element::Svg>::new();
     let measured = measure::width_of(body);
     let scheme = use_scheme();
-    let scene = Memo::new(move |_| {
+    let scene = memo(move || {
         let width = match measured.get() {
             0.0 => FIRST_WIDTH,
             width => width,
@@ -74,7 +75,7 @@ pub fn Figure(
 
     let pointed = RwSignal::new(None::<Hit>);
     let by_key = RwSignal::new(None::<String>);
-    let current = Memo::new(move |_| pointed.get().or_else(|| highlight.and_then(|signal| signal.get())));
+    let current = memo(move || pointed.get().or_else(|| highlight.and_then(|signal| signal.get())));
     let point = move |hit: Option<Hit>| {
         if pointed.get_untracked() != hit {
             pointed.set(hit);
@@ -126,8 +127,8 @@ pub fn Figure(
     };
 
     let palette = move || Palette::Page(scheme.get());
-    let marks = Memo::new(move |_| shown.with(|scene| svg::marks(&scene.marks, palette())));
-    let overlay = Memo::new(move |_| match current.get() {
+    let marks = memo(move || shown.with(|scene| svg::marks(&scene.marks, palette())));
+    let overlay = memo(move || match current.get() {
         Some(hit) => scene.with(|scene| svg::marks(&scene.overlay(&hit), palette())),
         None => String::new(),
     });
@@ -136,7 +137,7 @@ pub fn Figure(
         let label = current.get().and_then(|hit| scene.with(|scene| scene.label(&hit)));
         label.unwrap_or_else(|| scene.with(|scene| scene.summary.clone()))
     };
-    let title = Memo::new(move |_| scene.with(|scene| scene.title.clone()));
+    let title = memo(move || scene.with(|scene| scene.title.clone()));
     let named = move || file_name.clone().unwrap_or_else(|| export::stem(&title.get_untracked()));
     let save = move |kind: Kind| {
         let (name, scene) = (named(), scene.get_untracked());

@@ -2,7 +2,7 @@
 
 use super::show::Show;
 use crate::protocol::*;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
@@ -46,7 +46,7 @@ pub fn Details() -> impl IntoView {
 #[component]
 fn Explanation() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let step = Memo::new(move |_| lab.choices.with(|choices| choices.step));
+    let step = memo(move || lab.choices.with(|choices| choices.step));
     view! {
         {move || view! {
             <h3>{step.get().title()}</h3>

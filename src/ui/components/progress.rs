@@ -3,6 +3,7 @@
 use super::show::Show;
 use crate::client::Status;
 use crate::ui::browser::now;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::activities::Activities;
@@ -15,7 +16,7 @@ use leptos::prelude::*;
 pub fn ProgressLine() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let laboratory = expect_context::<Laboratory>();
-    let share = Memo::new(move |_| lab.share());
+    let share = memo(move || lab.share());
     let step = move || {
         let at = lab.plan.with(|plan| plan.as_ref().filter(|plan| !plan.ended).and_then(|plan| plan.at()));
         at.map_or(String::new(), |(place, jobs)| format!("{place} of {jobs}"))
@@ -53,7 +54,7 @@ pub fn ProgressLine() -> impl IntoView {
         seconds.map(|seconds| of().to_owned() + &words::time_left(seconds))
     };
     // For screen readers in steps of ten, and without the times that go by, so that they are not talked over.
-    let spoken = Memo::new(move |_| {
+    let spoken = memo(move || {
         let at = lab.activity.with(|a| a.as_ref().map(|a| [a.label.as_str(), ", "].concat()));
         match at {
             Some(label) => format!("{label}{} percent", (share.get() * 10.0).floor() * 10.0),

@@ -2,6 +2,7 @@
 
 use super::fields::Fold;
 use super::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::state::{Standing, Step};
 use crate::ui::steps;
@@ -20,8 +21,8 @@ pub fn Rail() -> impl IntoView {
 #[component]
 fn RailStep(step: Step) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let line = Memo::new(move |_| lab.line(step));
-    let open = Memo::new(move |_| lab.choices.with(|choices| choices.step == step));
+    let line = memo(move || lab.line(step));
+    let open = memo(move || lab.choices.with(|choices| choices.step == step));
     // Matters on a narrow screen only, where the picture would otherwise stand below a screenful of fields. Where files are
     // chosen there are few, and they come first.
     let unfolded = RwSignal::new(matches!(step, Step::Model | Step::Adapters));

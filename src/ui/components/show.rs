@@ -1,5 +1,6 @@
 //! What is in sight only as long as something holds.
 
+use crate::ui::effect::memo;
 use leptos::prelude::*;
 
 /// Shows its children while `when` holds, else `fallback`. As leptos' own, but compiled once, not for each condition and
@@ -14,6 +15,6 @@ pub fn Show(
 }
 
 fn show(when: Box<dyn Fn() -> bool + Send + Sync>, children: ChildrenFn, fallback: ViewFn) -> AnyView {
-    let when = Memo::new(move |_| when());
+    let when = memo(move || when());
     (move || if when.get() { children() } else { fallback.run() }).into_any()
 }

@@ -18,7 +18,7 @@ use super::state::sample::Sample;
 use super::state::{Choices, Step, address};
 use crate::client::{Client, Event, Status};
 use crate::protocol::*;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use leptos::prelude::*;
 
 /// Where the manifest of the sample is, relative to the page.
@@ -202,14 +202,14 @@ impl Lab {
         let loaded = RwSignal::new(Vec::<AdapterCard>::new());
         let computed = RwSignal::new(None::<AlignmentReport>);
         let is_sample = Signal::derive(move || !touched.get());
-        let adapters = Memo::new(move |_| {
+        let adapters = memo(move || {
             if touched.get() {
                 return loaded.get();
             }
             let alignment = sample_alignment.get();
             sample.with(|sample| sample.as_ref().map_or_else(Vec::new, |sample| sample.cards(alignment.as_ref())))
         });
-        let alignment = Memo::new(move |_| {
+        let alignment = memo(move || {
             if let Some(report) = computed.get() {
                 return Some(report);
             }
@@ -219,8 +219,8 @@ impl Lab {
             }
             Some(report)
         });
-        let methods = Memo::new(move |_| device.get().map(|device: DeviceReport| device.methods).unwrap_or_default());
-        let compared = Memo::new(move |_| device.get().map(|device| device.compared).unwrap_or_default());
+        let methods = memo(move || device.get().map(|device: DeviceReport| device.methods).unwrap_or_default());
+        let compared = memo(move || device.get().map(|device| device.compared).unwrap_or_default());
         let activities = RwSignal::new(Activities::default());
         let lab = Self {
             client: StoredValue::new_local(client),
@@ -248,7 +248,7 @@ impl Lab {
             origins: RwSignal::new(vec![]),
             live: RwSignal::new(None),
             activities,
-            activity: Memo::new(move |_| activities.with(|activities| activities.current().cloned())),
+            activity: memo(move || activities.with(|activities| activities.current().cloned())),
             plan: RwSignal::new(None),
             notices: RwSignal::new(vec![]),
             detail: RwSignal::new(None),

@@ -20,7 +20,7 @@ use super::state::words;
 use crate::client::pool::{self, Pool};
 use crate::client::{Client, Event, Status as WorkerStatus};
 use crate::protocol::*;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use futures_util::lock::Mutex;
 use leptos::prelude::*;
 use reader::Reader;
@@ -97,15 +97,15 @@ impl Laboratory {
         let failed = RwSignal::new(VecMap::<String, String>::new());
         let live = RwSignal::new(VecMap::<String, LiveRun>::new());
         let summary = RwSignal::new(SummaryCard::default());
-        let shown = Memo::new(move |_| {
+        let shown = memo(move || {
             let wanted = link.with(|link| link.experiment.clone());
             experiments.with(|all| {
                 let named = wanted.and_then(|wanted| all.iter().find(|one| one.bundle.name == wanted));
                 named.or(all.first()).cloned()
             })
         });
-        let running = Memo::new(move |_| live.with(|live| live.keys().cloned().collect::<Vec<_>>()));
-        let tables = Memo::new(move |_| {
+        let running = memo(move || live.with(|live| live.keys().cloned().collect::<Vec<_>>()));
+        let tables = memo(move || {
             let tracks = link.with(|link| link.tracks.clone());
             let cards = shown.with(|shown| shown.as_ref().map(|shown| shown.cards.clone())).unwrap_or_default();
             let (records, failed, running, summary) = (records.read(), failed.read(), running.read(), summary.read());
@@ -161,8 +161,8 @@ impl Laboratory {
                 laboratory.read_again();
             }
         });
-        let name = Memo::new(move |_| shown.with(|shown| shown.as_ref().map(|shown| shown.bundle.name.clone())));
-        let planned = Memo::new(move |_| {
+        let name = memo(move || shown.with(|shown| shown.as_ref().map(|shown| shown.bundle.name.clone())));
+        let planned = memo(move || {
             shown.with(|shown| shown.as_ref().map(|shown| shown.runs().map(|run| run.hash.clone()).collect::<Vec<_>>()))
         });
         effect(move || {

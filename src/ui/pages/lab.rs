@@ -5,6 +5,7 @@ use crate::ui::components::notices::Notices;
 use crate::ui::components::plan::PlanList;
 use crate::ui::components::rail::Rail;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::state::words;
 use crate::ui::steps;
@@ -14,7 +15,7 @@ use leptos::prelude::*;
 #[component]
 pub fn LabPage() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let step = Memo::new(move |_| lab.choices.with(|choices| choices.step));
+    let step = memo(move || lab.choices.with(|choices| choices.step));
     view! {
         <main class="lab">
             <Rail/>

@@ -2,6 +2,7 @@
 
 use crate::ui::components::notices::Notices;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::laboratory::views::{bar::Bar, pictures, run::OpenedRun, sheet::Sheet, tables::Tables};
 use leptos::prelude::*;
@@ -10,7 +11,7 @@ use leptos::prelude::*;
 #[component]
 pub fn LaboratoryPage() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let planned = Memo::new(move |_| laboratory.tables.with(|tables| !tables.is_empty()));
+    let planned = memo(move || laboratory.tables.with(|tables| !tables.is_empty()));
     view! {
         <main class="lab laboratory">
             <Sheet/>

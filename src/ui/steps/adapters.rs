@@ -5,7 +5,7 @@ use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::words;
@@ -142,7 +142,7 @@ fn AdapterRow(card: AdapterCard) -> impl IntoView {
     let track =
         move || lab.adapters.with(|cards| cards.iter().find(|card| card.id == id).map(|card| card.track.clone()));
     let used = Signal::derive(move || lab.choices.with(|choices| !choices.left_out.contains(&name.get())));
-    let is_reference = Memo::new(move |_| {
+    let is_reference = memo(move || {
         lab.adapters.with(|cards| lab.choices.with(|choices| choices.reference(cards).map(|card| card.id))) == Some(id)
     });
     let facts = [

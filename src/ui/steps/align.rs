@@ -5,7 +5,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::{Item, Segments, Select};
 use crate::ui::components::show::Show;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures::{self, grid};
 use crate::ui::state::{Standing, Step, words};
@@ -39,7 +39,7 @@ pub fn Controls() -> impl IntoView {
         let (adapters, data) = (lab.adapters.get(), lab.data.get());
         lab.choices.with(|choices| choices.align(&adapters, &data)).err()
     });
-    let line = Memo::new(move |_| lab.line(Step::Align));
+    let line = memo(move || lab.line(Step::Align));
     let label = Signal::derive(move || match line.with(|line| line.standing) {
         Standing::Ready => "Aligned".to_owned(),
         Standing::Stale => "Align again".to_owned(),
@@ -107,7 +107,7 @@ pub fn Picture() -> impl IntoView {
     let shown = RwSignal::new(Shown::Maps);
     let aligned = RwSignal::new(false);
     let focus = RwSignal::new(None::<Hit>);
-    let sight = Memo::new(move |_| {
+    let sight = memo(move || {
         lab.alignment.with(|report| {
             let report = report.as_ref()?;
             let pair = report.pairs.get(lab.pair.get()).or_else(|| report.pairs.first())?;

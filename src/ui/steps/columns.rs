@@ -3,6 +3,7 @@
 use crate::protocol::*;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::Select;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::state::columns;
 use leptos::prelude::*;
@@ -35,7 +36,7 @@ fn Form(data: UnmappedData) -> impl IntoView {
     let all: Vec<(String, String)> = named.collect();
     let or_none = Signal::stored([vec![(String::new(), "none: single texts".to_owned())], all.clone()].concat());
     let all = Signal::stored(all);
-    let wrong = Memo::new(move |_| chosen.with(columns::missing));
+    let wrong = memo(move || chosen.with(columns::missing));
     view! {
         <section class="columns" data-testid="columns" data-path=data.file.path.clone()>
             <p><b>{name}</b>" does not have the columns label and text1. Which of its own are they?"</p>

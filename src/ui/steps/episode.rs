@@ -7,6 +7,7 @@ use crate::ui::browser;
 use crate::ui::components::fields::Select;
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::state::{intake, words};
 use leptos::prelude::*;
@@ -94,7 +95,7 @@ fn Own() -> impl IntoView {
 #[component]
 pub fn EpisodeTable() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let wanted = Memo::new(move |_| lab.chosen_episode());
+    let wanted = memo(move || lab.chosen_episode());
     let fresh = move || lab.episode.with(|drawn| drawn.as_ref().map(|(spec, _)| spec.clone()) == wanted.get());
     view! {
         <section data-testid="episode" data-fresh=move || fresh().to_string()>

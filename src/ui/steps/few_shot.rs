@@ -8,6 +8,7 @@ use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Number, Segments};
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::{Start, Step, names, results, words};
@@ -19,7 +20,7 @@ use leptos::prelude::*;
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let missing = move || lab.data.with(Vec::is_empty) && !lab.is_sample.get();
-    let line = Memo::new(move |_| lab.line(Step::FewShot));
+    let line = memo(move || lab.line(Step::FewShot));
     let paused = move || line.with(|line| line.paused);
     let training = move || lab.live.with(Option::is_some);
     view! {
@@ -52,9 +53,8 @@ pub fn Controls() -> impl IntoView {
 fn Starts() -> impl IntoView {
     let lab = expect_context::<Lab>();
     // How many neurons a new adapter may have depends on the model.
-    let model =
-        Memo::new(move |_| lab.choices.with(|c| c.start == Start::Scratch).then(|| lab.plm_in_sight()).flatten());
-    let starts = Memo::new(move |_| {
+    let model = memo(move || lab.choices.with(|c| c.start == Start::Scratch).then(|| lab.plm_in_sight()).flatten());
+    let starts = memo(move || {
         let adapters = lab.adapters.get();
         lab.choices.with(|c| Start::contenders(&c.inputs(&adapters).into_iter().cloned().collect::<Vec<_>>()))
     });

@@ -7,6 +7,7 @@ use crate::ui::charts::Figure;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Check, Item, Number, Segments, Select, Slider};
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::pictures;
 use crate::ui::state::{Choices, Standing, Step, names, number, words};
@@ -17,7 +18,7 @@ use leptos::prelude::*;
 #[component]
 pub fn Controls() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let method = Memo::new(move |_| lab.choices.with(|c| c.merge.method.clone()));
+    let method = memo(move || lab.choices.with(|c| c.merge.method.clone()));
     let missing = Signal::derive(move || {
         if lab.is_sample.get() {
             return None;
@@ -25,7 +26,7 @@ pub fn Controls() -> impl IntoView {
         let (adapters, data, methods) = (lab.adapters.get(), lab.data.get(), lab.methods.get());
         lab.choices.with(|choices| choices.merge(&adapters, &data, &methods)).err()
     });
-    let line = Memo::new(move |_| lab.line(Step::Merge));
+    let line = memo(move || lab.line(Step::Merge));
     let label = Signal::derive(move || match line.with(|line| line.standing) {
         Standing::Ready => "Merged".to_owned(),
         Standing::Stale => "Merge again".to_owned(),
@@ -182,7 +183,7 @@ pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
     let focus = RwSignal::new(None::<Hit>);
     let has_distance =
-        Memo::new(move |_| lab.merges.with(|all| all.iter().any(|m| m.locations.iter().any(|l| l.ensemble.is_some()))));
+        memo(move || lab.merges.with(|all| all.iter().any(|m| m.locations.iter().any(|l| l.ensemble.is_some()))));
     let bars = move |title: &'static str, quantity: &'static str, unit: Unit, read: fn(&EnsembleDistance) -> f32| {
         move || {
             let merges = lab.merges.get();

@@ -16,6 +16,7 @@ pub use predictions::Probabilities;
 use crate::protocol::{Export, RunId};
 use crate::ui::components::fields::Number;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::state::{Choices, Standing, Step};
 use leptos::prelude::*;
@@ -67,7 +68,7 @@ fn Choice(
 #[component]
 fn Stale(step: Step, #[prop(into)] again: String, #[prop(into)] redo: Callback<()>) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let stale = Memo::new(move |_| lab.line(step).standing == Standing::Stale);
+    let stale = memo(move || lab.line(step).standing == Standing::Stale);
     view! {
         <Show when=move || stale.get()>
             <p class="stale">
@@ -101,7 +102,7 @@ fn Go(
     step: Step,
 ) -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let ready = Memo::new(move |_| lab.line(step).standing == Standing::Ready);
+    let ready = memo(move || lab.line(step).standing == Standing::Ready);
     view! {
         <div class="actions">
         <button class="wide" class:primary=move || !lab.is_sample.get() data-testid=testid disabled=move || lab.busy() || ready.get() || missing.get().is_some()

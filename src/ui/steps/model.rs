@@ -4,7 +4,7 @@ use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::lab::Lab;
 use crate::ui::state::sample::Sample;
 use crate::ui::state::words;
@@ -44,7 +44,7 @@ pub fn Controls() -> impl IntoView {
 #[component]
 pub fn Picture() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let card = Memo::new(move |_| lab.plm_in_sight());
+    let card = memo(move || lab.plm_in_sight());
     let picture = move || {
         card.get().map(|card| {
             let adapter = lab.adapters.with(|cards| cards.first().cloned());

@@ -3,6 +3,7 @@
 use crate::protocol::*;
 use crate::ui::components::fields::{Check, Select};
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::{Detail, Lab};
 use crate::ui::state::words;
 use leptos::prelude::*;
@@ -15,7 +16,7 @@ const FIRST: usize = 12;
 #[component]
 pub fn Predictions() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let run = Memo::new(move |_| lab.shown_run());
+    let run = memo(move || lab.shown_run());
     let wrong_only = RwSignal::new(true);
     let many = RwSignal::new(FIRST);
     let rows = move || {
@@ -103,7 +104,7 @@ pub fn RunSelect() -> impl IntoView {
 #[component]
 fn Own() -> impl IntoView {
     let lab = expect_context::<Lab>();
-    let run = Memo::new(move |_| {
+    let run = memo(move || {
         lab.shown_run().map(|run| (run.run, run.labels, run.predictions.iter().any(|p| p.row.text2.is_some())))
     });
     let (text, second) = (RwSignal::new(String::new()), RwSignal::new(String::new()));

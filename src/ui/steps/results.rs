@@ -6,6 +6,7 @@ use crate::protocol::*;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::lab::Lab;
 use crate::ui::pictures;
 use crate::ui::state::results::{self, Group, Task};
@@ -15,7 +16,7 @@ use leptos::prelude::*;
 
 /// The task in sight: the last one judged.
 fn task(lab: Lab, chosen: RwSignal<usize>) -> Memo<Option<Task>> {
-    Memo::new(move |_| {
+    memo(move || {
         let tasks = lab.runs.with(|runs| results::tasks(runs));
         tasks.get(chosen.get()).or(tasks.last()).cloned()
     })
@@ -54,7 +55,7 @@ pub fn Picture() -> impl IntoView {
     // Past the end means the last.
     let chosen = RwSignal::new(usize::MAX);
     let task = task(lab, chosen);
-    let groups = Memo::new(move |_| {
+    let groups = memo(move || {
         let origins = lab.origins.get();
         let groups = task.get().map(|task| lab.runs.with(|runs| results::groups(runs, &origins, &task)));
         results::beside_each_other(groups.unwrap_or_default(), &origins)

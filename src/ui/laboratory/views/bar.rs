@@ -2,6 +2,7 @@
 
 use crate::protocol::PlannedCard;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{Experiment, Status};
 use crate::ui::state::words;
@@ -13,22 +14,21 @@ use std::time::Duration;
 #[component]
 pub fn Bar() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let status = Memo::new(move |_| laboratory.status());
+    let status = memo(move || laboratory.status());
     let name = move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
-    let done = Memo::new(move |_| {
+    let done = memo(move || {
         let records = laboratory.records.read();
         laboratory
             .shown
             .with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|hash| records.contains_key(hash)).0))
     });
-    let all =
-        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|_| false).1)));
-    let failed = Memo::new(move |_| {
+    let all = memo(move || laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|_| false).1)));
+    let failed = memo(move || {
         let failed = laboratory.failed.read();
         laboratory.shown.with(|shown| shown.as_ref().map_or(0, |one| one.progress(&|hash| failed.contains_key(hash)).0))
     });
     // Each reason once, however many seeds it stopped.
-    let reasons = Memo::new(move |_| {
+    let reasons = memo(move || {
         let failed = laboratory.failed.read();
         let reason = |run: &PlannedCard| failed.get(&run.hash).map(|reason| format!("{}: {reason}", run.method));
         let mut all: Vec<String> =
@@ -37,7 +37,7 @@ pub fn Bar() -> impl IntoView {
         all.dedup();
         all
     });
-    let is_here = Memo::new(move |_| {
+    let is_here = memo(move || {
         laboratory.crew.with(|crew| !crew.experiment.is_empty() && Some(&crew.experiment) == name().as_ref())
     });
     let share = move || if all.get() == 0 { 0.0 } else { done.get() as f64 / all.get() as f64 };
@@ -69,7 +69,7 @@ pub fn Bar() -> impl IntoView {
             tick.clear();
         }
     });
-    let stale = Memo::new(move |_| laboratory.is_stale());
+    let stale = memo(move || laboratory.is_stale());
     let waiting = move || (status.get() == Status::Queued).then_some("Another experiment is done first.");
     let is = move |wanted: &'static [Status]| move || wanted.contains(&status.get());
     let can_run = move || laboratory.shown.with(|shown| shown.as_ref().is_some_and(Experiment::is_ready));

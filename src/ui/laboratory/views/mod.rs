@@ -11,12 +11,13 @@ pub mod variants;
 
 use super::Laboratory;
 use crate::protocol::ExperimentSheet;
+use crate::ui::effect::memo;
 use crate::viz::Role;
 use leptos::prelude::*;
 
 /// The sheet of the experiment in sight.
 fn in_sight(laboratory: Laboratory) -> Memo<ExperimentSheet> {
-    Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
+    memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()))
 }
 
 /// Colour of a method: a single adapter has its own, and no other method the colour of an adapter; merges by transport

@@ -5,6 +5,7 @@ use super::tables::table_in_sight;
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::table::{Line, Table};
 use crate::viz::{Comparison, Curves, Method, Panel, Role, Run, Unit};
@@ -18,9 +19,8 @@ const MOST_CURVES: usize = 8;
 pub fn Pictures() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let table = table_in_sight(laboratory);
-    let sheet = Memo::new(move |_| {
-        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default())
-    });
+    let sheet =
+        memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()));
     let method = move |line: &Line, values: Vec<f64>| Method {
         name: line.name.clone(),
         role: sheet.with(|sheet| role(&line.method, sheet)),
@@ -91,7 +91,7 @@ pub fn Pictures() -> impl IntoView {
 #[component]
 pub fn LiveCurves() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let is_here = Memo::new(move |_| {
+    let is_here = memo(move || {
         let name = laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()));
         laboratory.crew.with(|crew| name.is_some_and(|name| crew.experiment == name))
     });

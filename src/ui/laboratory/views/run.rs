@@ -7,7 +7,7 @@ use crate::protocol::*;
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::grid;
 use crate::ui::state::laboratory::run::{self, Wrong};
@@ -25,7 +25,7 @@ const FIRST: usize = 12;
 #[component]
 pub fn OpenedRun() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let opened = Memo::new(move |_| {
+    let opened = memo(move || {
         let hash = laboratory.link.with(|link| link.run.clone())?;
         laboratory.records.with(|records| records.get(&hash).cloned())
     });
@@ -141,7 +141,7 @@ fn WrongAnswers(hash: String) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let wrong: Memo<Vec<Wrong>> = {
         let hash = hash.clone();
-        Memo::new(move |_| {
+        memo(move || {
             let records = laboratory.records.read();
             laboratory.shown.with(|shown| shown.as_ref().map_or_else(Vec::new, |one| run::wrong(one, &records, &hash)))
         })

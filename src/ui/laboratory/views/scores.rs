@@ -3,6 +3,7 @@
 use super::{in_sight, role};
 use crate::ui::charts::{Figure, Layout};
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::bundle::last;
 use crate::viz::{Bars, Dim, Role, Series, Unit, sort_by};
@@ -37,14 +38,14 @@ pub(super) fn Scores(scores: VecMap<String, f64>) -> impl IntoView {
 #[component]
 pub(super) fn TargetScores(target: usize) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let evidence = Memo::new(move |_| laboratory.evidence_on(target));
+    let evidence = memo(move || laboratory.evidence_on(target));
     let own = move || {
         laboratory.shown.with(|shown| {
             let shown = shown.as_ref()?;
             Some((shown.bundle.name.clone(), shown.sheet.targets.get(target)?.name.clone()))
         })
     };
-    let is_here = Memo::new(move |_| {
+    let is_here = memo(move || {
         laboratory.scoring.with(|scoring| {
             let of = scoring.as_ref().map(|one| (one.experiment.clone(), one.target.clone()));
             of.is_some() && of == own()

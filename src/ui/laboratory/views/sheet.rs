@@ -7,6 +7,7 @@ use crate::protocol::*;
 use crate::ui::components::fields::{Fold, Select, Words};
 use crate::ui::components::pick::Pick;
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::bundle::last;
 use crate::ui::state::laboratory::{Status, form};
@@ -31,14 +32,14 @@ pub fn Sheet() -> impl IntoView {
     let name = Signal::derive(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone()).unwrap_or_default())
     });
-    let active = Memo::new(move |_| laboratory.status().is_locked());
+    let active = memo(move || laboratory.status().is_locked());
     let has_data = move || laboratory.lab.data.with(|data| !data.is_empty());
     let unreadable = move || laboratory.shown.with(|shown| shown.as_ref().and_then(|one| one.unreadable.clone()));
-    let missing = Memo::new(move |_| {
+    let missing = memo(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.missing(&one.sheet)).unwrap_or_default())
     });
     let read =
-        Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().is_some_and(|one| !one.sheet.plms.is_empty())));
+        memo(move || laboratory.shown.with(|shown| shown.as_ref().is_some_and(|one| !one.sheet.plms.is_empty())));
     // What has taken time is asked about.
     let sure = RwSignal::new(false);
     let done = move || {
@@ -105,7 +106,7 @@ fn Methods() -> impl IntoView {
 fn Numbers() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let workers = Memo::new(move |_| laboratory.workers());
+    let workers = memo(move || laboratory.workers());
     let on_gpu = move || {
         laboratory.lab.device.with(|device| device.as_ref().is_some_and(|device| device.device == DeviceKind::WebGpu))
     };
@@ -161,7 +162,7 @@ fn Check(
 ) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let on = item.clone();
-    let is_on = Memo::new(move |_| list(&mut sheet.get()).contains(&on));
+    let is_on = memo(move || list(&mut sheet.get()).contains(&on));
     view! {
         <label class="check" title=title>
             <input type="checkbox" data-testid=testid prop:checked=is_on
@@ -177,7 +178,7 @@ fn Check(
 fn Parts() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let plms = Memo::new(move |_| {
+    let plms = memo(move || {
         let served = laboratory.lab.sample.with(|sample| sample.as_ref().map(Sample::folders).unwrap_or_default());
         sheet.with(|sheet| form::plms(sheet, &served))
     });
@@ -267,7 +268,7 @@ fn File() -> impl IntoView {
     let toml = Signal::derive(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.toml.clone()).unwrap_or_default())
     });
-    let active = Memo::new(move |_| laboratory.status().is_locked());
+    let active = memo(move || laboratory.status().is_locked());
     view! {
         <details class="more sheet-part">
             <summary>"experiment.toml"</summary>

@@ -5,6 +5,7 @@ use crate::protocol::{ExperimentSheet, MethodResult, TableForm};
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
 use crate::ui::components::show::Show;
+use crate::ui::effect::memo;
 use crate::ui::laboratory::Laboratory;
 use crate::ui::pictures::css;
 use crate::ui::state::laboratory::table::{self, Cell, CellState, Gap, Line, Table};
@@ -61,7 +62,7 @@ const COSTS: [Cost; 5] = [
 
 /// The table in sight.
 pub(super) fn table_in_sight(laboratory: Laboratory) -> Memo<Option<Table>> {
-    Memo::new(move |_| {
+    memo(move || {
         let wanted = laboratory.link.with(|link| link.table);
         laboratory.tables.with(|tables| tables.get(wanted).or(tables.first()).cloned())
     })
@@ -71,13 +72,12 @@ pub(super) fn table_in_sight(laboratory: Laboratory) -> Memo<Option<Table>> {
 #[component]
 pub fn Tables() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let titles =
-        Memo::new(move |_| laboratory.tables.with(|tables| tables.iter().map(Table::title).collect::<Vec<_>>()));
-    let tracks = Memo::new(move |_| {
+    let titles = memo(move || laboratory.tables.with(|tables| tables.iter().map(Table::title).collect::<Vec<_>>()));
+    let tracks = memo(move || {
         laboratory.shown.with(|shown| shown.as_ref().map(|one| table::tracks(&one.cards)).unwrap_or_default())
     });
     let chosen = Signal::derive(move || laboratory.link.with(|link| link.tracks.clone()).unwrap_or_default());
-    let stale = Memo::new(move |_| laboratory.is_stale());
+    let stale = memo(move || laboratory.is_stale());
     view! {
         <Show when=move || stale.get()>
             <p class="why" role="status" data-testid="stale">"The experiment has been changed since: these are the runs of its file as it was. Run plans it anew."</p>
@@ -114,25 +114,23 @@ fn ResultTable() -> impl IntoView {
         let majority = table.with(|table| table.as_ref().and_then(|table| table.majority));
         majority.map(|majority| format!("A constant answer scores {}.", words::score(majority as f32)))
     };
-    let seeds =
-        Memo::new(move |_| table.with(|table| table.as_ref().map(|table| table.seeds.clone()).unwrap_or_default()));
-    let keys = Memo::new(move |_| {
+    let seeds = memo(move || table.with(|table| table.as_ref().map(|table| table.seeds.clone()).unwrap_or_default()));
+    let keys = memo(move || {
         let key = |line: &Line| (line.method.clone(), line.tracks.clone());
         table.with(|table| {
             table.as_ref().map(|table| table.lines.iter().map(key).collect::<Vec<_>>()).unwrap_or_default()
         })
     });
     let line_of = move |(method, tracks): (String, String)| {
-        Memo::new(move |_| {
+        memo(move || {
             table.with(|table| {
                 let found = table.as_ref()?.lines.iter().find(|line| line.method == method && line.tracks == tracks);
                 found.cloned()
             })
         })
     };
-    let sheet = Memo::new(move |_| {
-        laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default())
-    });
+    let sheet =
+        memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()));
     view! {
         <div class="scroll"><table class="data runs" data-testid="runs">
             <caption>{title}<small>" accuracy on test in %, best mean first. "{majority}</small></caption>
@@ -162,7 +160,7 @@ fn Row(line: Memo<Option<Line>>, seeds: Memo<Vec<u64>>, sheet: Memo<ExperimentSh
         format!("background: {}", sheet.with(|sheet| css(role(&method, sheet))))
     };
     let cell = move |seed: u64| {
-        Memo::new(move |_| {
+        memo(move || {
             let place = seeds.with(|seeds| seeds.iter().position(|other| *other == seed))?;
             line.with(|line| line.as_ref()?.cells.get(place)?.clone())
         })
@@ -254,7 +252,7 @@ fn gap_words(gap: Gap) -> String {
 #[component]
 fn Exports() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
-    let none = Memo::new(move |_| {
+    let none = memo(move || {
         let records = laboratory.records.read();
         laboratory.tables.with(|tables| tables.iter().all(|table| table.progress().0 == 0)) || records.is_empty()
     });

@@ -5,7 +5,7 @@ use crate::protocol::*;
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Select, Words};
 use crate::ui::components::show::Show;
-use crate::ui::effect::effect;
+use crate::ui::effect::{effect, memo};
 use crate::ui::laboratory::Laboratory;
 use crate::ui::state::laboratory::{form, variant};
 use crate::ui::state::words;
@@ -16,9 +16,9 @@ use leptos::prelude::*;
 pub fn Variants() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let count = Memo::new(move |_| sheet.with(|sheet| sheet.variants.len()));
+    let count = memo(move || sheet.with(|sheet| sheet.variants.len()));
     let open = RwSignal::new(None::<usize>);
-    let name = Memo::new(move |_| laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone())));
+    let name = memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.bundle.name.clone())));
     effect(move || {
         name.track();
         open.set(None);
@@ -41,9 +41,9 @@ pub fn Variants() -> impl IntoView {
 fn Variant(place: usize, open: RwSignal<Option<usize>>) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let sheet = in_sight(laboratory);
-    let own = Memo::new(move |_| sheet.with(|sheet| sheet.variants.get(place).cloned()).unwrap_or_default());
+    let own = memo(move || sheet.with(|sheet| sheet.variants.get(place).cloned()).unwrap_or_default());
     let name = move || own.with(|own| own.name.clone());
-    let is_open = Memo::new(move |_| open.get() == Some(place));
+    let is_open = memo(move || open.get() == Some(place));
     view! {
         <li class="variant" data-testid="variant" data-name=name>
             <div class="variant-head">
@@ -68,7 +68,7 @@ fn Form(place: usize, own: Memo<SheetVariant>) -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let (compared, merges) = (laboratory.lab.compared, laboratory.lab.methods);
     let find = move |id: &str| compared.with(|all| all.iter().find(|method| method.id == id).cloned());
-    let method = Memo::new(move |_| own.with(|own| find(&own.method)).unwrap_or_default());
+    let method = memo(move || own.with(|own| find(&own.method)).unwrap_or_default());
     let methods = Signal::derive(move || {
         let ids = compared.get().into_iter().map(|method| method.id);
         ids.map(|id| (id.clone(), id)).collect::<Vec<_>>()
