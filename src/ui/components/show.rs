@@ -15,6 +15,6 @@ pub fn Show(
 }
 
 fn show(when: Box<dyn Fn() -> bool + Send + Sync>, children: ChildrenFn, fallback: ViewFn) -> AnyView {
-    let when = memo(move || when());
+    let when = memo(when);
     (move || if when.get() { children() } else { fallback.run() }).into_any()
 }
