@@ -16,6 +16,18 @@ pub async fn open(lab: &Lab, folder: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Drops an experiment's folder once there is an engine, runs it, and waits until something of it is done.
+///
+/// # Errors
+/// When it does not get so far.
+pub async fn begin(lab: &Lab, folder: &Path, name: &str) -> Result<()> {
+    lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
+    open(lab, folder, name).await?;
+    lab.press("run-experiment").await?;
+    lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+    Ok(())
+}
+
 /// Turns to another of the page's experiments.
 ///
 /// # Errors

@@ -33,6 +33,19 @@ pub fn mera_json(arguments: &[OsString]) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("mera {all:?} did not print JSON: {text}"))
 }
 
+/// The accuracies in a file of records by hash.
+///
+/// # Errors
+/// When a line is no record.
+pub fn accuracies_of(records: &Path) -> Result<BTreeMap<String, f64>> {
+    let record = |line: &str| {
+        let record: Value = serde_json::from_str(line)?;
+        let hash = record["hash"].as_str().context("a record without a hash")?.to_owned();
+        Ok((hash, record["accuracy"].as_f64().context("a record without an accuracy")?))
+    };
+    std::fs::read_to_string(records)?.lines().map(record).collect()
+}
+
 /// The files in a zip by name.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::{Result, ensure};
-use e2e::experiment::{done, is, open, prepare, show};
+use e2e::experiment::{begin, done, is, open, prepare, show};
 use e2e::lab::{LONG, Lab, SOON};
 use tempfile::TempDir;
 
@@ -25,10 +25,7 @@ async fn experiments_are_held_ended_and_done_one_after_the_other() -> Result<()>
     let (long, short) = (prepare(files.path(), LONG_ONE)?, prepare(files.path(), SHORT_ONE)?);
     let lab = Lab::open("#/laboratory?device=cpu&workers=1").await?;
     let result = async {
-        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
-        open(&lab, &long, "long").await?;
-        lab.press("run-experiment").await?;
-        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+        begin(&lab, &long, "long").await?;
 
         lab.press("pause-experiment").await?;
         is(&lab, "paused").await?;
@@ -121,10 +118,7 @@ async fn two_tabs_share_an_experiment() -> Result<()> {
     let shared = prepare(files.path(), SHARED_ONE)?;
     let lab = Lab::open(LINK).await?;
     let result = async {
-        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
-        open(&lab, &shared, "shared").await?;
-        lab.press("run-experiment").await?;
-        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+        begin(&lab, &shared, "shared").await?;
 
         let first = lab.client().window().await?;
         let second = lab.client().new_window(true).await?;

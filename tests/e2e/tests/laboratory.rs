@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::lab::{Lab, SOON, in_unit_interval};
-use e2e::native::{mera, unzip};
+use e2e::native::{accuracies_of, mera, unzip};
 use e2e::root;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -182,11 +182,5 @@ fn natively(saved: &Path, place: &Path) -> Result<BTreeMap<String, f64>> {
         "-o".into(),
         out.clone().into(),
     ])?;
-    let records = std::fs::read_to_string(out.join("records.jsonl"))?;
-    let record = |line: &str| -> Result<(String, f64)> {
-        let record: serde_json::Value = serde_json::from_str(line)?;
-        let hash = record["hash"].as_str().context("a record without a hash")?.to_owned();
-        Ok((hash, record["accuracy"].as_f64().context("a record without an accuracy")?))
-    };
-    records.lines().map(record).collect()
+    accuracies_of(&out.join("records.jsonl"))
 }

@@ -2,12 +2,12 @@
 //! that was done, and its numbers are those of `mera run`.
 #![allow(clippy::unwrap_used)]
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::driver::devtools;
-use e2e::experiment::{done, is, open, prepare};
-use e2e::lab::{LONG, Lab};
-use e2e::native::mera;
-use serde_json::{Value, json};
+use e2e::experiment::{begin, done, is, prepare};
+use e2e::lab::Lab;
+use e2e::native::{accuracies_of, mera};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;
@@ -25,13 +25,10 @@ async fn a_worker_that_dies_costs_no_number() -> Result<()> {
     let folder = prepare(files.path(), ("dies", SETTINGS))?;
     let lab = Lab::open(LINK).await?;
     let result = async {
-        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
         let hold = "window.held = []; const Own = window.Worker; \
             window.Worker = class extends Own { constructor(...how) { super(...how); window.held.push(this); } };";
         lab.client().execute(hold, vec![]).await?;
-        open(&lab, &folder, "dies").await?;
-        lab.press("run-experiment").await?;
-        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+        begin(&lab, &folder, "dies").await?;
         let kill = "const held = window.held.splice(0); \
             for (const worker of held) { worker.terminate(); worker.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' })); } \
             return held.length;";
@@ -52,10 +49,7 @@ async fn a_full_storage_costs_what_comes_after_and_is_told() -> Result<()> {
     let folder = prepare(files.path(), ("full", SETTINGS))?;
     let lab = Lab::open(LINK).await?;
     let result = async {
-        lab.until("device-chip", "data-status", LONG, |status| status == "ready").await?;
-        open(&lab, &folder, "full").await?;
-        lab.press("run-experiment").await?;
-        lab.until("laboratory-status", "data-done", LONG, |done| done != "0").await?;
+        begin(&lab, &folder, "full").await?;
         quota(&lab, Some(1)).await?;
         is(&lab, "done").await?;
         let all = accuracies(&lab).await?;
@@ -91,24 +85,14 @@ async fn quota(lab: &Lab, bytes: Option<u64>) -> Result<()> {
 
 /// Accuracies by hash, out of the records that the page gives.
 async fn accuracies(lab: &Lab) -> Result<BTreeMap<String, f64>> {
-    of_records(&lab.download("export-records").await?)
+    accuracies_of(&lab.download("export-records").await?)
 }
 
 /// The same, from the start, by the command.
 fn natively(experiment: &Path, place: &Path) -> Result<BTreeMap<String, f64>> {
     let out = place.join("natively");
     mera(&["run".into(), experiment.into(), "-o".into(), out.clone().into()])?;
-    of_records(&out.join("records.jsonl"))
-}
-
-fn of_records(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let text = std::fs::read_to_string(path)?;
-    let record = |line: &str| {
-        let record: Value = serde_json::from_str(line)?;
-        let hash = record["hash"].as_str().context("a record without a hash")?.to_owned();
-        Ok((hash, record["accuracy"].as_f64().context("a record without an accuracy")?))
-    };
-    text.lines().map(record).collect()
+    accuracies_of(&out.join("records.jsonl"))
 }
 
 fn same(page: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>) -> Result<()> {
