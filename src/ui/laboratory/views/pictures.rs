@@ -1,7 +1,7 @@
 //! The table as pictures: dots for seeds, differences paired by episode, and the runs that are going on.
 
-use super::role;
 use super::tables::table_in_sight;
+use super::{in_sight, role};
 use crate::ui::charts::Figure;
 use crate::ui::components::fields::Select;
 use crate::ui::components::show::Show;
@@ -19,8 +19,7 @@ const MOST_CURVES: usize = 8;
 pub fn Pictures() -> impl IntoView {
     let laboratory = expect_context::<Laboratory>();
     let table = table_in_sight(laboratory);
-    let sheet =
-        memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()));
+    let sheet = in_sight(laboratory);
     let method = move |line: &Line, values: Vec<f64>| Method {
         name: line.name.clone(),
         role: sheet.with(|sheet| role(&line.method, sheet)),

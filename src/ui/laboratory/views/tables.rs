@@ -1,6 +1,6 @@
 //! Methods by seeds, best first, filling while the runs go on.
 
-use super::role;
+use super::{in_sight, role};
 use crate::protocol::{ExperimentSheet, MethodResult, TableForm};
 use crate::ui::components::each::each;
 use crate::ui::components::fields::{Item, Segments};
@@ -129,8 +129,7 @@ fn ResultTable() -> impl IntoView {
             })
         })
     };
-    let sheet =
-        memo(move || laboratory.shown.with(|shown| shown.as_ref().map(|one| one.sheet.clone()).unwrap_or_default()));
+    let sheet = in_sight(laboratory);
     view! {
         <div class="scroll"><table class="data runs" data-testid="runs">
             <caption>{title}<small>" accuracy on test in %, best mean first. "{majority}</small></caption>
